@@ -1,0 +1,1 @@
+"""Denoise microscopy and medical images with frozen CLIP features (work in progress)."""

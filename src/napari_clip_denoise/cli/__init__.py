@@ -1,0 +1,1 @@
+"""The command ``clip-denoise``: a thin file a command."""

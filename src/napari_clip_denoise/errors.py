@@ -1,0 +1,29 @@
+"""Exceptions raised by this package.
+
+Each message is one sentence that says what is wrong and what to do about it, so that
+the command line and napari can show it as it is.
+"""
+
+
+class ClipDenoiseError(Exception):
+    """Base class of every error that this package raises on purpose."""
+
+
+class InputError(ClipDenoiseError, ValueError):
+    """An array, a file or a setting that cannot be used as it was given."""
+
+
+class OutputError(ClipDenoiseError, OSError):
+    """A result that cannot be written where it was asked for."""
+
+
+class ModelError(ClipDenoiseError):
+    """A model that is unknown, incomplete, damaged or unfit for the input."""
+
+
+class DeviceError(ClipDenoiseError):
+    """A device that is not there or has too little memory."""
+
+
+class Cancelled(ClipDenoiseError):
+    """The run was cancelled by the user; nothing that was unfinished is kept."""

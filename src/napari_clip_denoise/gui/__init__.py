@@ -1,0 +1,1 @@
+"""Napari widgets; the only room that imports napari, magicgui or qtpy."""

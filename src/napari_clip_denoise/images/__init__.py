@@ -1,0 +1,1 @@
+"""Arrays and files: axes, intensity mapping, lazy readers and writers."""

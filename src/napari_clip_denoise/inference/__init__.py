@@ -1,0 +1,1 @@
+"""From noisy to clean at any size."""

@@ -1,0 +1,1 @@
+"""The network in pure torch: tensors in, tensors out."""

@@ -1,0 +1,1 @@
+"""What noise is, without any network: models that make it and simulated images."""
