@@ -1,1 +1,43 @@
-"""Denoise microscopy and medical images with frozen CLIP features (work in progress)."""
+"""Denoise microscopy and medical images with frozen CLIP features.
+
+The network is that of Cheng, Liang, Tan, "Transfer CLIP for Generalizable Image Denoising",
+CVPR 2024. Importing this package loads neither torch nor napari; the first use does.
+"""
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.inference.run import denoise, denoise_to_zarr
+    from napari_clip_denoise.models.checkpoint import Model
+    from napari_clip_denoise.models.checkpoint import save_model as save
+    from napari_clip_denoise.models.published import import_published
+    from napari_clip_denoise.models.registry import load
+
+__version__ = version("napari-clip-denoise")
+__all__ = [
+    "Model",
+    "__version__",
+    "denoise",
+    "denoise_to_zarr",
+    "import_published",
+    "load",
+    "save",
+]
+
+_HOMES = {
+    "Model": ("models.checkpoint", "Model"),
+    "denoise": ("inference.run", "denoise"),
+    "denoise_to_zarr": ("inference.run", "denoise_to_zarr"),
+    "import_published": ("models.published", "import_published"),
+    "load": ("models.registry", "load"),
+    "save": ("models.checkpoint", "save_model"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    return getattr(import_module(f"{__name__}.{module}"), attribute)

@@ -1,0 +1,33 @@
+"""The command line's entry point."""
+
+import sys
+
+import typer
+
+from napari_clip_denoise.cli import demo, denoise, info, models, train
+from napari_clip_denoise.errors import ClipDenoiseError
+
+app = typer.Typer(
+    name="clip-denoise",
+    help="Denoise microscopy and medical images of any size with frozen CLIP features.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(denoise.denoise)
+app.add_typer(models.app)
+app.command()(demo.demo)
+app.command()(train.train)
+app.command()(info.info)
+
+
+def main() -> None:
+    """Run ``clip-denoise``: a wrong input ends with one sentence and exit code 2."""
+    try:
+        app()
+    except ClipDenoiseError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("Cancelled; nothing was written.", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,75 @@
+"""``clip-denoise denoise``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_clip_denoise.cli.options import (
+    BatchOption,
+    ClipWeightsOption,
+    DeviceOption,
+    IntensityOption,
+    ModelOption,
+    PrecisionOption,
+    StrengthOption,
+    TileOption,
+)
+
+
+def denoise(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="INPUT", help="TIFF, OME-TIFF, OME-Zarr, zarr, NumPy, PNG or JPEG."),
+    ],
+    output: Annotated[Path, typer.Argument(help="The result; its suffix tells the format.")],
+    model: ModelOption = "compact",
+    axes: Annotated[
+        str | None,
+        typer.Option(help="One letter a dimension, such as zyx, tcyx or yxs (s: RGB samples)."),
+    ] = None,
+    intensity: IntensityOption = "percentile",
+    strength: StrengthOption = 1.0,
+    dtype: Annotated[
+        str | None, typer.Option(help="Type of the result; by default that of the input.")
+    ] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    tile: TileOption = None,
+    batch: BatchOption = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace an output that is there.")] = False,
+    clip_weights: ClipWeightsOption = None,
+) -> None:
+    """Denoise an image or a stack of any size, plane by plane."""
+    import time
+
+    from napari_clip_denoise.cli.progress import format_seconds, progress_bar
+    from napari_clip_denoise.images.intensity import parse_intensity
+    from napari_clip_denoise.images.source import open_stack
+    from napari_clip_denoise.inference.run import denoise_to_file
+    from napari_clip_denoise.inference.settings import make_settings
+    from napari_clip_denoise.models.registry import load
+
+    settings = make_settings(
+        model=model,
+        intensity=parse_intensity(intensity),
+        strength=strength,
+        output_dtype=dtype,
+        device=device,
+        precision=precision,
+        tile=tile,
+        batch=batch,
+    )
+    stack = open_stack(source, axes)
+    loaded = load(settings.model, clip_weights=clip_weights)
+    started = time.perf_counter()
+    with progress_bar("Denoising") as report:
+        path = denoise_to_file(
+            stack, output, settings, model=loaded, overwrite=overwrite, progress=report
+        )
+    seconds = time.perf_counter() - started
+    shape = " x ".join(map(str, stack.shape))
+    print(
+        f"{path}: {shape} ({stack.axes}), {stack.n_planes} planes in "
+        f"{format_seconds(seconds)}, {stack.n_planes / seconds:.1f} planes/s"
+    )

@@ -1,0 +1,64 @@
+"""``clip-denoise models``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(name="models", help="List, show and import models.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_models() -> None:
+    """List the models that can be used by name."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from napari_clip_denoise.models.registry import CLIP_MODEL, entries
+
+    table = Table("name", "channels", "where", "description", box=None, pad_edge=False)
+    found = entries()
+    for entry in found:
+        card = entry.card
+        kind = "grey" if card.network.channels == 1 else "RGB"
+        table.add_row(entry.name, kind, entry.origin, card.description)
+    if CLIP_MODEL not in {entry.name for entry in found}:
+        table.add_row(
+            CLIP_MODEL, "", "not ready", "the paper's network; import a published checkpoint"
+        )
+    Console().print(table)
+
+
+@app.command()
+def show(name: Annotated[str, typer.Argument(help="Name of a model, or a file.")]) -> None:
+    """Show a model's card."""
+    from rich.console import Console
+
+    from napari_clip_denoise.models.checkpoint import read_card
+    from napari_clip_denoise.models.registry import find
+
+    Console().print_json(read_card(find(name)).model_dump_json())
+
+
+@app.command("import")
+def import_model(
+    file: Annotated[Path, typer.Argument(help="The authors' net_g_latest.pth.")],
+    name: Annotated[str, typer.Option(help="Name for the model.")] = "clip-rn50",
+    overwrite: Annotated[bool, typer.Option(help="Replace a model of that name.")] = False,
+) -> None:
+    """Import a checkpoint that the paper's authors publish."""
+    from napari_clip_denoise.models.published import import_published
+    from napari_clip_denoise.models.registry import install
+
+    model = import_published(file, name)
+    path = install(model, overwrite=overwrite)
+    kind = "one channel (CT)" if model.card.network.channels == 1 else "RGB"
+    print(f"Imported '{name}', {kind}, to {path}")
+
+
+@app.command()
+def path() -> None:
+    """Print the folder of your own models."""
+    from napari_clip_denoise.models.registry import models_folder
+
+    print(models_folder())

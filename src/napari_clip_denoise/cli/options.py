@@ -1,0 +1,32 @@
+"""Options that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ModelOption = Annotated[
+    str, typer.Option("--model", "-m", help="Name of a model, or a .safetensors file.")
+]
+IntensityOption = Annotated[
+    str,
+    typer.Option(
+        help="How raw values map to the network's scale: percentile, minmax, dtype, "
+        "window (CT), or two values such as 0,65535."
+    ),
+]
+StrengthOption = Annotated[
+    float, typer.Option(help="Share of the noise that is removed, from 0 to 1.")
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
+PrecisionOption = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
+TileOption = Annotated[
+    int | None, typer.Option(help="Side of the tiles of a large plane, a multiple of 16.")
+]
+BatchOption = Annotated[
+    int | None, typer.Option(help="Tiles or planes in one call of the network.")
+]
+ClipWeightsOption = Annotated[
+    Path | None,
+    typer.Option(help="Local file with CLIP's RN50 weights, for models that hold only a decoder."),
+]

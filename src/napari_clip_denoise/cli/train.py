@@ -1,0 +1,31 @@
+"""``clip-denoise train``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a YAML file.")],
+    data: Annotated[Path, typer.Option(help="Folder that holds the recipe's image groups.")],
+    run: Annotated[Path, typer.Option(help="Folder for the state, the log and the model.")],
+    resume: Annotated[bool, typer.Option(help="Go on from the state in the run folder.")] = False,
+    device: Annotated[str, typer.Option(help="A torch device, such as cpu or cuda.")] = "cpu",
+) -> None:
+    """Train a model by a recipe; the model file is written to the run folder."""
+    from napari_clip_denoise.training.fit import train as fit
+    from napari_clip_denoise.training.package import write_model
+    from napari_clip_denoise.training.recipe import load_recipe
+
+    settings = load_recipe(recipe)
+
+    def report(entry: dict[str, float]) -> None:
+        print(
+            f"step {entry['step']:.0f}/{settings.optimisation.steps}  loss {entry['loss']:.4f}  "
+            f"{entry['seconds']:.0f} s",
+            flush=True,
+        )
+
+    denoiser = fit(settings, data, run, device=device, resume=resume, report=report)
+    print(write_model(settings, denoiser, run / f"{settings.name}.safetensors").path)

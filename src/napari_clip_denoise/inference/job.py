@@ -1,0 +1,124 @@
+"""Everything that decides the pixels of a result, put together once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.intensity import IntensityMapping, estimate_mapping
+from napari_clip_denoise.images.source import Stack
+from napari_clip_denoise.inference.device import resolve_device, resolve_precision
+from napari_clip_denoise.inference.runner import Runner, get_runner
+from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.inference.tiles import Span, layout, padded
+from napari_clip_denoise.models.checkpoint import Model
+
+LARGE_TILE = 1024
+
+
+@dataclass(frozen=True)
+class Job:
+    """A source, a model on a device, and how one becomes the other.
+
+    Attributes
+    ----------
+    stack : Stack
+        The source.
+    runner : Runner
+        The model on its device.
+    mapping : IntensityMapping
+        Raw values to the network's scale, one pair a channel of the stack.
+    strength : float
+        Share of the noise that is removed.
+    dtype : numpy.dtype
+        Type of the result.
+    rows, columns : tuple of Span
+        Tile grid of a plane.
+    batch : int
+        Tiles in one call of the network.
+    """
+
+    stack: Stack
+    runner: Runner
+    mapping: IntensityMapping
+    strength: float
+    dtype: np.dtype
+    rows: tuple[Span, ...]
+    columns: tuple[Span, ...]
+    batch: int
+
+
+def prepare(
+    stack: Stack,
+    model: Model,
+    settings: DenoiseSettings,
+    *,
+    mapping: IntensityMapping | None = None,
+) -> Job:
+    """Put a job together; reads a bounded sample of the stack where the mapping needs it.
+
+    Parameters
+    ----------
+    stack : Stack
+        The source.
+    model : Model
+        Used instead of looking up ``settings.model``.
+    settings : DenoiseSettings
+        See there.
+    mapping : IntensityMapping, optional
+        Used instead of estimating it from the stack.
+
+    Raises
+    ------
+    InputError
+        If a setting does not fit the source or the model.
+    DeviceError
+        If the device is not there.
+    """
+    dtype = result_dtype(stack, settings.output_dtype)
+    device = resolve_device(settings.device)
+    runner = get_runner(model, device, resolve_precision(settings.precision, device))
+    tile = settings.tile or _default_tile(stack.plane_shape, runner)
+    rows, columns = (
+        tuple(layout(length, tile, model.card.halo, model.card.pad_multiple))
+        for length in stack.plane_shape
+    )
+    tile_pixels = (rows[0].stop - rows[0].start) * (columns[0].stop - columns[0].start)
+    return Job(
+        stack=stack,
+        runner=runner,
+        mapping=mapping or estimate_mapping(stack, settings.intensity),
+        strength=settings.strength,
+        dtype=dtype,
+        rows=rows,
+        columns=columns,
+        batch=settings.batch or max(1, runner.pixels_a_batch() // tile_pixels),
+    )
+
+
+def result_dtype(stack: Stack, output_dtype: str | None) -> np.dtype:
+    """Type of the result of a stack.
+
+    Raises
+    ------
+    InputError
+        If `output_dtype` is no type of real numbers.
+    """
+    if output_dtype is None:
+        return stack.dtype
+    try:
+        dtype = np.dtype(output_dtype)
+    except TypeError as error:
+        raise InputError(
+            f"'{output_dtype}' is no data type; give one such as uint8, uint16 or float32."
+        ) from error
+    if dtype.kind not in "uif":
+        raise InputError(f"A result cannot be of type {dtype}; give uint8, uint16 or float32.")
+    return dtype
+
+
+def _default_tile(plane_shape: tuple[int, int], runner: Runner) -> int:
+    """Whole planes up to a megapixel, which no tile border can touch, else large tiles."""
+    multiple = runner.card.pad_multiple
+    height, width = (padded(length, multiple) for length in plane_shape)
+    return max(height, width) if height * width <= LARGE_TILE**2 else LARGE_TILE

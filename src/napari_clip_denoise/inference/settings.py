@@ -1,0 +1,66 @@
+"""The settings of a run, shared by napari, the command line and the library."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.intensity import Intensity
+from napari_clip_denoise.models.registry import DEFAULT_MODEL
+
+DeviceName = Literal["auto", "cpu", "cuda", "mps"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class DenoiseSettings(BaseModel):
+    """All that decides the pixels of a result, but for the source.
+
+    Attributes
+    ----------
+    model : str
+        Name in the registry, or path of a model file.
+    intensity : str or (float, float)
+        How raw values map to the network's scale, see
+        `napari_clip_denoise.images.intensity.estimate_mapping`.
+    strength : float
+        Share of the noise that is removed: 0 gives the input back, 1 the denoised image.
+    output_dtype : str or None
+        Type of the result, such as ``"float32"``; None keeps the input's.
+    device : str
+        ``"auto"`` takes CUDA, else Apple's MPS, else the CPU.
+    precision : str
+        Arithmetic of the convolutions. ``"auto"`` is bfloat16 on CUDA where the card has it,
+        float16 on older ones, and float32 elsewhere.
+    tile : int or None
+        Side of the tiles of a large plane in pixels, a multiple of 16; None chooses.
+    batch : int or None
+        Tiles or planes in one call of the network; None chooses.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    model: str = DEFAULT_MODEL
+    intensity: Intensity = "percentile"
+    strength: Annotated[float, Field(ge=0, le=1)] = 1.0
+    output_dtype: str | None = None
+    device: DeviceName = "auto"
+    precision: Precision = "auto"
+    tile: Annotated[int, Field(gt=0, multiple_of=16)] | None = None
+    batch: Annotated[int, Field(gt=0)] | None = None
+
+
+def make_settings(**values: object) -> DenoiseSettings:
+    """Check settings and put them together.
+
+    Raises
+    ------
+    InputError
+        With one sentence on the first setting that is wrong.
+    """
+    try:
+        return DenoiseSettings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        reason = first["msg"][0].lower() + first["msg"][1:]
+        raise InputError(f"The setting {name}={values.get(name)!r} is wrong: {reason}.") from error

@@ -1,0 +1,191 @@
+"""Model files: one ``.safetensors`` with weights and card together."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from napari_clip_denoise.errors import ModelError, OutputError
+from napari_clip_denoise.models.card import ModelCard
+from napari_clip_denoise.network.denoiser import Denoiser
+from napari_clip_denoise.network.encoder import Encoder
+
+CARD_KEY = "card"
+ENCODER_PREFIX = "encoder."
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A denoiser with its card.
+
+    Attributes
+    ----------
+    card : ModelCard
+        What it is.
+    denoiser : Denoiser
+        The network, in evaluation mode, float32, on the CPU.
+    path : Path or None
+        The file it was loaded from.
+    """
+
+    card: ModelCard
+    denoiser: Denoiser
+    path: Path | None = None
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 over all tensors of the network."""
+        return tensors_sha256(self.denoiser.state_dict())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Travel to another process as a path where that is enough, not as weights."""
+        if self.path is not None and self.card.encoder.included:
+            return _load_once, (self.path,)
+        return Model, (self.card, self.denoiser, None)
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names and float32 bytes of floating-point tensors, in the order of names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        if tensors[name].is_floating_point():
+            digest.update(name.encode())
+            digest.update(tensors[name].detach().cpu().float().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def save_model(model: Model, path: str | Path, *, dtype: torch.dtype = torch.float32) -> Model:
+    """Write a model file.
+
+    Parameters
+    ----------
+    model : Model
+        Its card says whether the encoder's tensors are written too.
+    path : str or Path
+        The file, ending in ``.safetensors``; written whole or not at all.
+    dtype : torch.dtype
+        Storage type of the weights; ``float16`` halves the file.
+
+    Returns
+    -------
+    Model
+        The model as a later `load_model` returns it, rounded to `dtype`.
+
+    Raises
+    ------
+    OutputError
+        If the file cannot be written.
+    """
+    path = Path(path)
+    stored = {
+        name: tensor.detach().cpu().to(dtype).contiguous()
+        for name, tensor in model.denoiser.state_dict().items()
+        if tensor.is_floating_point()
+    }
+    rounded = Denoiser(model.denoiser.config)
+    _load_weights(rounded, stored, path)
+    encoder = model.card.encoder.model_copy(
+        update={"sha256": tensors_sha256(rounded.encoder.state_dict())}
+    )
+    card = model.card.model_copy(update={"encoder": encoder})
+    if not encoder.included:
+        stored = {k: v for k, v in stored.items() if not k.startswith(ENCODER_PREFIX)}
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        save_file(stored, partial, metadata={CARD_KEY: card.model_dump_json()})
+        partial.replace(path)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(f"The model could not be written to {path}: {error}.") from error
+    return Model(card, rounded, path)
+
+
+def read_card(path: str | Path) -> ModelCard:
+    """Read only the card of a model file.
+
+    Raises
+    ------
+    ModelError
+        If the file is not a model file of this package.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            text = (file.metadata() or {}).get(CARD_KEY)
+        if text is None:
+            raise ModelError(f"{path} has no model card, so it is not a model of this program.")
+        return ModelCard.model_validate_json(text)
+    except FileNotFoundError as error:
+        raise ModelError(f"There is no model file {path}.") from error
+    except (OSError, SafetensorError, ValidationError) as error:
+        raise ModelError(
+            f"{path} is damaged or not a model of this program; get the file again."
+        ) from error
+
+
+def load_model(path: str | Path, *, encoder: Callable[[], Encoder] | None = None) -> Model:
+    """Load a model file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A ``.safetensors`` file with a card.
+    encoder : callable, optional
+        Gets the encoder of a file that holds only a decoder.
+
+    Raises
+    ------
+    ModelError
+        If the file is damaged, or its encoder is missing or another one than it was
+        trained with.
+    """
+    path = Path(path)
+    card = read_card(path)
+    denoiser = Denoiser(card.network)
+    tensors = load_file(path)
+    if not card.encoder.included:
+        if encoder is None:
+            raise ModelError(
+                f"The model '{card.name}' holds only a decoder and needs the encoder "
+                f"'{card.encoder.source}'."
+            )
+        tensors |= {
+            f"{ENCODER_PREFIX}{name}": value for name, value in encoder().state_dict().items()
+        }
+    _load_weights(denoiser, tensors, path)
+    found = tensors_sha256(denoiser.encoder.state_dict())
+    if found != card.encoder.sha256:
+        raise ModelError(
+            f"The encoder does not match the model '{card.name}': it was trained with one of "
+            f"SHA-256 {card.encoder.sha256[:12]}, this one has {found[:12]}; "
+            f"give the weights of '{card.encoder.source}'."
+        )
+    return Model(card, denoiser, path)
+
+
+@lru_cache(maxsize=4)
+def _load_once(path: Path) -> Model:
+    return load_model(path)
+
+
+def _load_weights(denoiser: Denoiser, tensors: Mapping[str, Tensor], path: Path) -> None:
+    expected = {k for k, v in denoiser.state_dict().items() if v.is_floating_point()}
+    given = {name: value.float() for name, value in tensors.items() if value.is_floating_point()}
+    if set(given) != expected:
+        raise ModelError(
+            f"The tensors in {path} do not fit its card; the file is damaged, get it again."
+        )
+    try:
+        denoiser.load_state_dict(given, strict=False)
+    except RuntimeError as error:
+        raise ModelError(
+            f"The tensors in {path} do not fit its card; the file is damaged, get it again."
+        ) from error
+    denoiser.requires_grad_(False).eval()

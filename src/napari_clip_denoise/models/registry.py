@@ -1,0 +1,124 @@
+"""Models by name: those bundled with the package and those in the user's folder."""
+
+import os
+from dataclasses import dataclass
+from functools import partial
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from platformdirs import user_data_path
+
+from napari_clip_denoise.errors import InputError, ModelError
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.models.card import ModelCard
+    from napari_clip_denoise.models.checkpoint import Model
+
+SUFFIX = ".safetensors"
+FOLDER_VARIABLE = "CLIP_DENOISE_MODELS"
+DEFAULT_MODEL = "compact"
+CLIP_MODEL = "clip-rn50"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model that can be loaded by its name."""
+
+    name: str
+    path: Path
+    origin: Literal["bundled", "user"]
+
+    @property
+    def card(self) -> "ModelCard":
+        """The model's card, read from its file."""
+        from napari_clip_denoise.models.checkpoint import read_card
+
+        return read_card(self.path)
+
+
+def models_folder() -> Path:
+    """Folder of the user's own models; the variable ``CLIP_DENOISE_MODELS`` overrides it."""
+    override = os.environ.get(FOLDER_VARIABLE)
+    return Path(override) if override else user_data_path("napari-clip-denoise") / "models"
+
+
+def entries() -> list[Entry]:
+    """List the models that can be loaded by name; the user's go before bundled namesakes."""
+    bundled = Path(str(resources.files("napari_clip_denoise.models") / "weights"))
+    found: dict[str, Entry] = {}
+    for folder, origin in ((bundled, "bundled"), (models_folder(), "user")):
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            found[path.stem] = Entry(path.stem, path, origin)  # type: ignore[arg-type]
+    return sorted(found.values(), key=lambda entry: (entry.name != DEFAULT_MODEL, entry.name))
+
+
+def find(name_or_path: str | Path) -> Path:
+    """Find the file of a model.
+
+    Raises
+    ------
+    ModelError
+        If there is none; the message lists what there is.
+    """
+    path = Path(name_or_path)
+    if path.suffix == SUFFIX:
+        if path.is_file():
+            return path
+        raise ModelError(f"There is no model file {path}.")
+    known = {entry.name: entry.path for entry in entries()}
+    if str(name_or_path) in known:
+        return known[str(name_or_path)]
+    if str(name_or_path) == CLIP_MODEL:
+        raise ModelError(
+            "The model 'clip-rn50' has no decoder yet; import the authors' checkpoint with "
+            "'clip-denoise models import net_g_latest.pth --name clip-rn50', or train one with "
+            "'clip-denoise train'."
+        )
+    raise ModelError(
+        f"There is no model '{name_or_path}'; give a {SUFFIX} file or one of: "
+        f"{', '.join(known) or 'none installed'}."
+    )
+
+
+def load(name_or_path: str | Path, *, clip_weights: str | Path | None = None) -> "Model":
+    """Load a model.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A name in the registry or a ``.safetensors`` file.
+    clip_weights : str or Path, optional
+        Local file with CLIP's RN50 weights, for a model that holds only a decoder. Without
+        it they come from open_clip's cache or its download.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model, or it is damaged or incomplete.
+    """
+    from napari_clip_denoise.models.checkpoint import load_model
+    from napari_clip_denoise.models.clip import load_clip_encoder
+
+    return load_model(find(name_or_path), encoder=partial(load_clip_encoder, clip_weights))
+
+
+def install(model: "Model", *, overwrite: bool = False) -> Path:
+    """Put a model into the user's folder, under the name on its card.
+
+    Raises
+    ------
+    InputError
+        If there is one of that name and `overwrite` is not set.
+    """
+    from napari_clip_denoise.models.checkpoint import save_model
+
+    folder = models_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{model.card.name}{SUFFIX}"
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"There is already a model '{model.card.name}' in {folder}; choose another name."
+        )
+    save_model(model, path)
+    return path

@@ -1,0 +1,92 @@
+"""The learnable decoder: a U-shaped path from the coarsest feature back to the image."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from napari_clip_denoise.network.config import DenoiserConfig
+
+IMAGE_FEATURE_CHANNELS = 3
+NEGATIVE_SLOPE = 0.2
+
+
+class ConvBlock(nn.Module):
+    """Two 3x3 convolutions without bias, each followed by a leaky ReLU."""
+
+    def __init__(self, in_channels: int, out_channels: int):
+        super().__init__()
+        self.block = nn.Sequential(
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+            nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+            nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in, H, W) to (N, out, H, W)."""
+        return self.block(x)
+
+
+class UpBlock(nn.Module):
+    """Bilinear upsampling by two, concatenation with a feature, and a `ConvBlock`."""
+
+    def __init__(self, in_channels: int, out_channels: int, align_corners: bool):
+        super().__init__()
+        self.conv_block = ConvBlock(in_channels, out_channels)
+        self.align_corners = align_corners
+
+    def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
+        """Map x (N, C, H, W) and skip (N, C', 2H, 2W) to (N, out, 2H, 2W).
+
+        Without `skip`, `x` is neither upsampled nor joined.
+        """
+        if skip is not None:
+            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=self.align_corners)
+            x = torch.cat([x, skip], dim=1)
+        return self.conv_block(x)
+
+
+class Decoder(nn.Module):
+    """Turns the noisy image and the encoder's features into an image.
+
+    Parameters
+    ----------
+    config : DenoiserConfig
+        Shapes of encoder and decoder.
+    """
+
+    def __init__(self, config: DenoiserConfig):
+        super().__init__()
+        skips = (0, *reversed(config.encoder.feature_channels[:3]), IMAGE_FEATURE_CHANNELS)
+        below = (config.encoder.feature_channels[3], *config.decoder_channels[:4])
+        self.up_path = nn.ModuleList(
+            UpBlock(n_below + n_skip, n_out, config.align_corners)
+            for n_below, n_skip, n_out in zip(below, skips, config.decoder_channels, strict=True)
+        )
+        self.last = nn.Conv2d(
+            config.decoder_channels[-1], config.channels, 3, padding=1, bias=False
+        )
+        for conv in self.up_path.modules():
+            if isinstance(conv, nn.Conv2d):
+                nn.init.kaiming_normal_(conv.weight, a=NEGATIVE_SLOPE)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Decode features F0 to F4 into an image.
+
+        Parameters
+        ----------
+        features : sequence of Tensor
+            F0, the image itself with three channels, then the encoder's F1 to F4.
+
+        Returns
+        -------
+        Tensor
+            (N, channels, H, W).
+        """
+        coarsest, *finer = reversed(features)
+        x = self.up_path[0](coarsest)
+        for block, skip in zip(self.up_path[1:], finer, strict=True):
+            x = block(x, skip)
+        return self.last(x)

@@ -1,0 +1,75 @@
+"""Encoder and decoder together."""
+
+import torch
+from torch import Tensor, nn
+
+from napari_clip_denoise.network.config import DenoiserConfig
+from napari_clip_denoise.network.decoder import IMAGE_FEATURE_CHANNELS, Decoder
+from napari_clip_denoise.network.encoder import Encoder
+
+STRIDE = 16
+"""Total stride of the encoder in pixels: H and W of its input are multiples of it."""
+
+
+class Denoiser(nn.Module):
+    """A denoising network on frozen dense features.
+
+    Parameters
+    ----------
+    config : DenoiserConfig
+        Shape of the network; by default the paper's on CLIP RN50.
+    augmentation_level : float
+        Strength of the progressive feature augmentation: in training mode feature F_i
+        (i = 1..4) is multiplied elementwise by ``1 + N(0, augmentation_level * i)``.
+
+    References
+    ----------
+    Cheng, Liang, Tan, "Transfer CLIP for Generalizable Image Denoising", CVPR 2024.
+    """
+
+    def __init__(self, config: DenoiserConfig | None = None, augmentation_level: float = 0.025):
+        super().__init__()
+        self.config = config or DenoiserConfig()
+        self.augmentation_level = augmentation_level
+        self.encoder = Encoder(self.config.encoder)
+        self.decoder = Decoder(self.config)
+        self.first: nn.Module = nn.Identity()
+        if self.config.channels == 1:
+            self.first = nn.Conv2d(1, IMAGE_FEATURE_CHANNELS, 1, bias=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Denoise a batch.
+
+        Parameters
+        ----------
+        image : Tensor
+            (N, channels, H, W), values about [0, 1]; H and W are multiples of `STRIDE`.
+
+        Returns
+        -------
+        Tensor
+            Same shape. Values are not clipped.
+        """
+        features = self.features(image)
+        if self.training:
+            features = self.augment(features)
+        return self.decode(image, features)
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Compute F0 to F4 of a batch (N, channels, H, W)."""
+        expanded = self.first(image)
+        return [expanded, *self.encoder(expanded)]
+
+    def augment(self, features: list[Tensor]) -> list[Tensor]:
+        """Apply the progressive feature augmentation; F0 is left alone."""
+        return [
+            feature * (1 + self.augmentation_level * depth * torch.randn_like(feature))
+            if depth and self.augmentation_level
+            else feature
+            for depth, feature in enumerate(features)
+        ]
+
+    def decode(self, image: Tensor, features: list[Tensor]) -> Tensor:
+        """Decode F0 to F4 into an image (N, channels, H, W)."""
+        decoded = self.decoder(features)
+        return image + decoded if self.config.residual else decoded

@@ -1,0 +1,180 @@
+"""The training loop."""
+
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.network.denoiser import Denoiser
+from napari_clip_denoise.training.patches import PatchSource
+from napari_clip_denoise.training.recipe import Optimisation, Recipe
+
+LAST_STATE = "last.pt"
+LOG = "log.jsonl"
+
+
+def train(
+    recipe: Recipe,
+    data: Path,
+    run: Path,
+    *,
+    device: str = "cpu",
+    resume: bool = False,
+    report: Callable[[dict[str, float]], None] | None = None,
+) -> Denoiser:
+    """Train a denoiser by a recipe.
+
+    The state is kept in `run` every ``checkpoint_every`` steps, and a resumed training sees
+    the same patches as one that was never interrupted.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to train, on what.
+    data : Path
+        Folder that holds the recipe's image groups.
+    run : Path
+        Folder for the state and the log, made if need be.
+    device : str
+        A torch device. Convolutions run in bfloat16.
+    resume : bool
+        Go on from the state in `run`.
+    report : callable, optional
+        Gets step, loss, learning rate and seconds every hundred steps.
+
+    Returns
+    -------
+    Denoiser
+        With the average of the weights, in evaluation mode, on the CPU.
+
+    Raises
+    ------
+    InputError
+        If the data cannot be used, or `run` holds a training and `resume` is not set.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    state_path = run / LAST_STATE
+    if state_path.exists() and not resume:
+        raise InputError(f"{run} already holds a training; resume it or choose another folder.")
+    settings = recipe.optimisation
+    torch.manual_seed(recipe.seed)
+    denoiser = Denoiser(recipe.network, settings.augmentation_level)
+    denoiser.encoder.requires_grad_(settings.train_encoder)
+    denoiser.to(device, memory_format=torch.channels_last).train()
+    parameters = [p for p in denoiser.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(
+        parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    average = {name: p.detach().clone() for name, p in denoiser.state_dict().items()}
+    first = 0
+    if resume and state_path.exists():
+        state = torch.load(state_path, map_location=device, weights_only=True)
+        denoiser.load_state_dict(state["denoiser"])
+        optimizer.load_state_dict(state["optimizer"])
+        average, first = state["average"], state["step"]
+
+    patches = PatchSource(recipe, data)
+    started = time.monotonic()
+    losses: list[float] = []
+    for step, (noisy, clean) in _prefetch(patches, first, settings.steps):
+        torch.manual_seed(recipe.seed * settings.steps + step)
+        rate = learning_rate(step, settings)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        noisy, clean = noisy.to(device, non_blocking=True), clean.to(device, non_blocking=True)
+        with torch.autocast(torch.device(device).type, torch.bfloat16):
+            denoised = denoiser(noisy)
+        loss = root_mean_square(denoised.float() - clean)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, settings.gradient_clip)
+        optimizer.step()
+        _update_average(average, denoiser, min(settings.average_decay, (1 + step) / (10 + step)))
+
+        losses.append(loss.item())
+        done = step + 1
+        if done % 100 == 0 or done == settings.steps:
+            entry = {
+                "step": done,
+                "loss": sum(losses) / len(losses),
+                "learning_rate": rate,
+                "seconds": time.monotonic() - started,
+            }
+            losses.clear()
+            with (run / LOG).open("a") as log:
+                log.write(json.dumps(entry) + "\n")
+            if report:
+                report(entry)
+        if done % settings.checkpoint_every == 0 or done == settings.steps:
+            state = {
+                "step": done,
+                "denoiser": denoiser.state_dict(),
+                "average": average,
+                "optimizer": optimizer.state_dict(),
+            }
+            torch.save(state, state_path.with_suffix(".partial"))
+            state_path.with_suffix(".partial").replace(state_path)
+
+    return trained_denoiser(recipe, average)
+
+
+def load_average(recipe: Recipe, run: Path) -> tuple[Denoiser, int]:
+    """Build the denoiser of the state that a training left in `run`, and its step."""
+    state = torch.load(run / LAST_STATE, map_location="cpu", weights_only=True)
+    return trained_denoiser(recipe, state["average"]), state["step"]
+
+
+def trained_denoiser(recipe: Recipe, weights: dict[str, Tensor]) -> Denoiser:
+    """Build a recipe's denoiser with the given weights, frozen and in evaluation mode."""
+    denoiser = Denoiser(recipe.network, recipe.optimisation.augmentation_level)
+    denoiser.load_state_dict(weights)
+    return denoiser.requires_grad_(False).eval()
+
+
+def root_mean_square(error: Tensor) -> Tensor:
+    """Average over the batch the root of each patch's mean squared error.
+
+    Its minimiser is the conditional mean, so intensities stay unbiased, and unlike the mean
+    square it weighs weak and strong noise alike.
+    """
+    return (error.square().mean(dim=(1, 2, 3)) + 1e-6).sqrt().mean()
+
+
+def learning_rate(step: int, settings: Optimisation) -> float:
+    """Rate of a step: linear warm-up, then half a cosine down to the final rate."""
+    if step < settings.warm_up:
+        return settings.learning_rate * (step + 1) / settings.warm_up
+    progress = (step - settings.warm_up) / max(1, settings.steps - settings.warm_up)
+    span = settings.learning_rate - settings.final_learning_rate
+    return settings.final_learning_rate + span * (1 + math.cos(math.pi * progress)) / 2
+
+
+def _prefetch(
+    patches: PatchSource, first: int, last: int
+) -> Iterator[tuple[int, tuple[Tensor, Tensor]]]:
+    """Draw the next batch in a thread while the network works on this one."""
+
+    def draw(step: int) -> tuple[Tensor, Tensor]:
+        noisy, clean = (torch.from_numpy(side) for side in patches.batch(step))
+        return noisy.contiguous(memory_format=torch.channels_last), clean
+
+    with ThreadPoolExecutor(1) as pool:
+        ahead = pool.submit(draw, first)
+        for step in range(first, last):
+            current = ahead.result()
+            if step + 1 < last:
+                ahead = pool.submit(draw, step + 1)
+            yield step, current
+
+
+@torch.no_grad()
+def _update_average(average: dict[str, Tensor], denoiser: Denoiser, decay: float) -> None:
+    for name, value in denoiser.state_dict().items():
+        if value.is_floating_point():
+            average[name].lerp_(value, 1 - decay)

@@ -1,0 +1,198 @@
+"""Noisy and clean patches, drawn from folders of clean images and from simulation."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.source import open_stack
+from napari_clip_denoise.noise.models import (
+    CorrelatedGaussian,
+    Gaussian,
+    NoiseModel,
+    PoissonGaussian,
+)
+from napari_clip_denoise.noise.simulate import STRUCTURES, fluorescence
+from napari_clip_denoise.training.recipe import ImageGroup, Noise, Recipe, Remap
+
+MAX_PLANES_A_FILE = 24
+SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class CleanPlane:
+    """One clean plane (Y, X) or (Y, X, S) as stored, and the values that become 0 and 1."""
+
+    pixels: np.ndarray
+    low: float
+    high: float
+
+
+def read_group(group: ImageGroup, data: Path, smallest: int) -> list[CleanPlane]:
+    """Read the planes of a group into memory, at most `MAX_PLANES_A_FILE` of each file.
+
+    Planes with a side under `smallest` pixels and constant planes are left out.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no image that can be used.
+    """
+    planes = []
+    for path in sorted((data / group.folder).rglob("*")):
+        if path.suffix.lower() not in SUFFIXES:
+            continue
+        stack = open_stack(path)
+        if min(stack.plane_shape) < smallest:
+            continue
+        wanted = np.linspace(0, stack.n_planes - 1, min(stack.n_planes, MAX_PLANES_A_FILE))
+        for flat in np.unique(wanted.round().astype(int)):
+            leading = np.unravel_index(flat, stack.leading_shape) if stack.leading_shape else ()
+            index = (
+                *(slice(int(i), int(i) + 1) for i in leading),
+                *(slice(None),) * (stack.ndim - len(leading)),
+            )
+            pixels = stack.read(index).reshape(stack.shape[len(leading) :])
+            low, high = _range(pixels, group.normalise)
+            if high > low:
+                planes.append(CleanPlane(pixels, low, high))
+    if not planes:
+        raise InputError(
+            f"No image of at least {smallest} pixels a side was found in {data / group.folder}; "
+            "give the folder that holds the recipe's image groups."
+        )
+    return planes
+
+
+def simulate_planes(count: int, size: int, seed: int) -> list[CleanPlane]:
+    """Simulate `count` fluorescence planes of varied structure and sharpness."""
+    rng = np.random.default_rng([seed, 1])
+    names = tuple(STRUCTURES)
+    planes = []
+    for _ in range(count):
+        chosen = tuple(rng.choice(names, rng.integers(1, 4), replace=False))
+        width = rng.uniform(0.8, 2.5)
+        image = fluorescence(
+            (size, size), chosen, psf=(width, width, width), haze=rng.uniform(0, 0.3), seed=rng
+        )
+        planes.append(CleanPlane(image.astype(np.float16), 0.0, 1.0))
+    return planes
+
+
+class PatchSource:
+    """Draws batches of patches as a recipe says.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What to draw.
+    data : Path
+        Folder that holds the recipe's image groups.
+    """
+
+    def __init__(self, recipe: Recipe, data: Path):
+        self.recipe = recipe
+        crop = recipe.optimisation.crop
+        self.pools = [read_group(group, data, crop) for group in recipe.groups]
+        self.halve = [group.halve for group in recipe.groups]
+        weights = [group.weight for group in recipe.groups]
+        if recipe.simulation.weight:
+            self.pools.append(simulate_planes(recipe.simulation.planes, 2 * crop, recipe.seed))
+            self.halve.append(0.2)
+            weights.append(recipe.simulation.weight)
+        self.weights = np.array(weights) / sum(weights)
+
+    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draw the batch of a training step; the same step gives the same batch.
+
+        Returns
+        -------
+        noisy, clean : numpy.ndarray
+            (N, 1, crop, crop), float32.
+        """
+        rng = np.random.default_rng([self.recipe.seed, 0, step])
+        pairs = [self._patch(rng) for _ in range(self.recipe.optimisation.batch)]
+        noisy, clean = (np.stack(side)[:, None] for side in zip(*pairs, strict=True))
+        return noisy, clean
+
+    def _patch(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        which = rng.choice(len(self.pools), p=self.weights)
+        pool = self.pools[which]
+        plane = pool[rng.integers(len(pool))]
+        clean = crop_plane(plane, self.recipe.optimisation.crop, self.halve[which], rng)
+        clean = vary_tone(clean, rng)
+        noisy = draw_noise(self.recipe.noise, rng)(clean, rng)
+        return remap(noisy, clean, self.recipe.remap, rng)
+
+
+def crop_plane(plane: CleanPlane, crop: int, halve: float, rng: np.random.Generator) -> np.ndarray:
+    """Cut a random square out of a plane, on its [0, 1] scale, flipped and turned at random."""
+    factor = 2 if min(plane.pixels.shape[:2]) >= 2 * crop and rng.random() < halve else 1
+    size = crop * factor
+    y, x = (rng.integers(0, side - size + 1) for side in plane.pixels.shape[:2])
+    patch = plane.pixels[y : y + size, x : x + size].astype(np.float32)
+    if patch.ndim == 3:
+        patch = patch[..., :3] @ rng.dirichlet(np.ones(3)).astype(np.float32)
+    if factor == 2:
+        patch = patch.reshape(crop, 2, crop, 2).mean(axis=(1, 3))
+    patch = (patch - plane.low) / (plane.high - plane.low)
+    patch = np.rot90(patch, rng.integers(4))
+    return np.ascontiguousarray(patch[::-1] if rng.random() < 0.5 else patch, np.float32)
+
+
+def vary_tone(clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Invert and change the gamma of a patch now and then."""
+    if rng.random() < 0.15:
+        clean = 1 - clean
+    if rng.random() < 0.25:
+        clean = np.clip(clean, 0, None) ** np.float32(np.exp(rng.uniform(-0.7, 0.7)))
+    return clean
+
+
+def draw_noise(noise: Noise, rng: np.random.Generator) -> NoiseModel:
+    """Draw a noise model with random parameters."""
+    weights = np.array([noise.gaussian, noise.correlated, noise.poisson_gaussian])
+    kind = rng.choice(3, p=weights / weights.sum())
+    if kind == 0:
+        return Gaussian(rng.uniform(*noise.sigma))
+    if kind == 1:
+        return CorrelatedGaussian(rng.uniform(*noise.sigma), rng.uniform(*noise.correlation))
+    photons = np.exp(rng.uniform(*np.log(noise.photons)))
+    return _WithBackground(
+        PoissonGaussian(photons, rng.uniform(*noise.read_noise)), rng.uniform(*noise.background)
+    )
+
+
+@dataclass(frozen=True)
+class _WithBackground:
+    """Noise of an image that stands on a uniform background, which is subtracted again."""
+
+    model: NoiseModel
+    background: float
+
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return self.model(clean + self.background, rng) - self.background
+
+
+def remap(
+    noisy: np.ndarray, clean: np.ndarray, settings: Remap, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Apply one random linear mapping to both patches, see `Remap`."""
+    if rng.random() >= settings.probability:
+        return noisy, clean
+    low, high = np.quantile(noisy, (0.01, 0.99))
+    span = np.exp(rng.uniform(*np.log(settings.span)))
+    gain = span / max(high - low, 1e-3)
+    offset = rng.uniform(min(0, 1 - span), max(0, 1 - span)) - gain * low
+    return (
+        (noisy * gain + offset).astype(np.float32),
+        (clean * gain + offset).astype(np.float32),
+    )
+
+
+def _range(pixels: np.ndarray, normalise: bool) -> tuple[float, float]:
+    if not normalise and np.issubdtype(pixels.dtype, np.integer):
+        return 0.0, float(np.iinfo(pixels.dtype).max)
+    low, high = np.quantile(pixels, (0.001, 0.999))
+    return float(low), float(high)

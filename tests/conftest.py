@@ -1,0 +1,48 @@
+"""Fixtures shared by all tests."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from napari_clip_denoise.models.card import EncoderCard, ModelCard
+from napari_clip_denoise.models.checkpoint import Model, save_model
+from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
+from napari_clip_denoise.network.denoiser import Denoiser
+
+TINY = DenoiserConfig(
+    encoder=EncoderConfig(layers=(1, 1, 1), width=8),
+    channels=1,
+    decoder_channels=(32, 16, 16, 8, 8),
+    align_corners=False,
+    residual=True,
+)
+
+
+@pytest.fixture(autouse=True)
+def models_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch):
+    """Keep the tests away from the user's own models."""
+    folder = tmp_path_factory.mktemp("models")
+    monkeypatch.setenv("CLIP_DENOISE_MODELS", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """File of a small model with random weights whose output differs clearly from its input."""
+    torch.manual_seed(0)
+    denoiser = Denoiser(TINY).eval()
+    card = ModelCard(
+        name="tiny", network=TINY, encoder=EncoderCard(source="random weights"), halo=96
+    )
+    path = tmp_path_factory.mktemp("tiny") / "tiny.safetensors"
+    save_model(Model(card, denoiser), path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny(tiny_file: Path) -> Model:
+    """The model of `tiny_file`."""
+    from napari_clip_denoise import load
+
+    return load(tiny_file)

@@ -1,0 +1,77 @@
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from conftest import TINY
+from napari_clip_denoise import load, save
+from napari_clip_denoise.errors import ModelError, OutputError
+from napari_clip_denoise.models.card import EncoderCard
+from napari_clip_denoise.models.checkpoint import Model, load_model, read_card
+from napari_clip_denoise.network.denoiser import Denoiser
+from napari_clip_denoise.network.encoder import Encoder
+
+
+def test_a_saved_model_comes_back_as_it_was(tiny, tmp_path):
+    saved = save(tiny, tmp_path / "copy.safetensors")
+    loaded = load(tmp_path / "copy.safetensors")
+    assert loaded.card == saved.card == read_card(tmp_path / "copy.safetensors")
+    assert loaded.sha256 == tiny.sha256
+    image = torch.rand(1, 1, 32, 32)
+    assert torch.equal(loaded.denoiser(image), tiny.denoiser(image))
+
+
+def test_half_precision_storage_halves_the_file(tiny, tmp_path):
+    save(tiny, tmp_path / "full.safetensors")
+    saved = save(tiny, tmp_path / "half.safetensors", dtype=torch.float16)
+    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("half", "full")]
+    assert sizes[0] < 0.7 * sizes[1]
+    assert load(tmp_path / "half.safetensors").sha256 == saved.sha256
+
+
+def test_a_decoder_alone_is_paired_with_its_encoder(tiny, tmp_path):
+    encoder_card = EncoderCard(source="somewhere", included=False)
+    card = tiny.card.model_copy(update={"encoder": encoder_card})
+    path = tmp_path / "decoder.safetensors"
+    save(Model(card, tiny.denoiser), path)
+    assert path.stat().st_size < 0.8 * tiny.path.stat().st_size
+
+    assert load_model(path, encoder=lambda: tiny.denoiser.encoder).sha256 == tiny.sha256
+    torch.manual_seed(9)
+    with pytest.raises(ModelError, match="The encoder does not match"):
+        load_model(path, encoder=lambda: Encoder(TINY.encoder))
+    with pytest.raises(ModelError, match="needs the encoder 'somewhere'"):
+        load_model(path)
+
+
+def test_files_that_are_no_models_are_refused(tmp_path):
+    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
+    (tmp_path / "text.safetensors").write_text("no model")
+    with pytest.raises(ModelError, match="has no model card"):
+        load(tmp_path / "other.safetensors")
+    with pytest.raises(ModelError, match="damaged"):
+        load(tmp_path / "text.safetensors")
+    with pytest.raises(ModelError, match="There is no model file"):
+        load(tmp_path / "missing.safetensors")
+
+
+def test_a_truncated_file_is_refused(tiny, tmp_path):
+    data = tiny.path.read_bytes()
+    (tmp_path / "cut.safetensors").write_bytes(data[: len(data) // 2])
+    with pytest.raises(ModelError, match="damaged"):
+        load(tmp_path / "cut.safetensors")
+
+
+def test_a_folder_that_is_not_there_is_reported(tiny, tmp_path):
+    with pytest.raises(OutputError, match="could not be written"):
+        save(tiny, tmp_path / "missing" / "model.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_model_travels_as_its_path(tiny):
+    travelled = pickle.dumps(tiny)
+    assert len(travelled) < 1000
+    assert pickle.loads(travelled).sha256 == tiny.sha256
+    loose = Model(tiny.card, Denoiser(TINY))
+    assert pickle.loads(pickle.dumps(loose)).sha256 == loose.sha256
