@@ -1,5 +1,7 @@
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import nn
 
 from conftest import TINY
@@ -7,6 +9,7 @@ from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
 from napari_clip_denoise.network.fold import fold
+from napari_clip_denoise.network.winograd import WinogradConv2d
 
 
 def randomise_norms(module: nn.Module) -> None:
@@ -81,18 +84,35 @@ def test_augmentation_is_for_training_only():
     assert not torch.equal(denoiser(image), denoiser(image))
 
 
+@pytest.mark.parametrize("winograd", [False, True])
 @pytest.mark.parametrize(
-    "config", [TINY, DenoiserConfig(EncoderConfig((2, 2, 2), 16))], ids=["tiny", "rgb"]
+    "config", [TINY, DenoiserConfig(EncoderConfig((1, 2, 2), 64))], ids=["tiny", "wide"]
 )
-def test_the_folded_network_computes_the_same(config):
+def test_the_folded_network_computes_the_same(config, winograd):
     torch.manual_seed(0)
     denoiser = Denoiser(config).eval()
     randomise_norms(denoiser)
     image = torch.rand(2, config.channels, 96, 64)
-    folded = fold(denoiser)
+    folded = fold(denoiser, winograd=winograd)
     with torch.no_grad():
         expected, actual = denoiser(image), folded(image)
     assert expected.std() > 1e-3
     assert (actual - expected).abs().max() < 1e-4
     assert not any(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
     assert any(isinstance(m, nn.BatchNorm2d) for m in denoiser.modules())
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    height=st.integers(1, 9),
+    width=st.integers(1, 9),
+    batch=st.integers(1, 3),
+    bias=st.booleans(),
+)
+def test_winograd_is_the_direct_convolution(height, width, batch, bias):
+    torch.manual_seed(0)
+    conv = nn.Conv2d(256, 256, 3, padding=1, bias=bias)
+    assert WinogradConv2d.is_worthwhile(conv)
+    x = torch.randn(batch, 256, height, width)
+    with torch.no_grad():
+        torch.testing.assert_close(WinogradConv2d(conv)(x), conv(x), atol=1e-4, rtol=1e-4)

@@ -37,7 +37,8 @@ class Runner:
         self.precision = precision
         self._lock = threading.Lock()
         self._cancel: CancelToken | None = None
-        self._network = fold(model.denoiser).to(device)
+        on_cpu = device.type == "cpu" and precision == torch.float32
+        self._network = fold(model.denoiser, winograd=on_cpu).to(device)
         for module in self._network.modules():
             if isinstance(module, nn.Conv2d):
                 module.register_forward_pre_hook(self._check_cancel)

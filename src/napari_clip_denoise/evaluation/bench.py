@@ -1,0 +1,102 @@
+"""How much faster a model is made ready than as it was published."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from open_clip.modified_resnet import ModifiedResNet
+from torch import Tensor, nn
+
+from napari_clip_denoise.inference.runner import Runner
+from napari_clip_denoise.models.card import EncoderCard, ModelCard
+from napari_clip_denoise.models.checkpoint import Model
+from napari_clip_denoise.network.config import DenoiserConfig
+from napari_clip_denoise.network.denoiser import Denoiser
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Seconds a plane, as medians of runs in turn.
+
+    Attributes
+    ----------
+    reference : float
+        The network unfolded, in float32, with CLIP's unused last stage computed.
+    ready : float
+        The network as a run uses it.
+    ratio : float
+        Median of the ratios reference to ready, pair by pair.
+    """
+
+    reference: float
+    ready: float
+    ratio: float
+
+
+class ReferenceDenoiser(nn.Module):
+    """A denoiser as the paper's implementation runs it: unfolded, ``layer4`` computed in vain."""
+
+    def __init__(self, denoiser: Denoiser):
+        super().__init__()
+        self.denoiser = denoiser
+        encoder = denoiser.config.encoder
+        tower = ModifiedResNet([*encoder.layers, 3], 1, 1, image_size=32, width=encoder.width)
+        self.layer4 = tower.layer4
+        self.eval()
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Denoise (N, channels, H, W)."""
+        features = self.denoiser.features(image)
+        self.layer4(features[-1])
+        return self.denoiser.decode(image, features)
+
+
+def paper_model() -> Model:
+    """The paper's RGB network on CLIP RN50 with random weights, which cost the same time."""
+    config = DenoiserConfig()
+    card = ModelCard(
+        name="clip-rn50-random", network=config, encoder=EncoderCard(source="random weights")
+    )
+    return Model(card, Denoiser(config).eval())
+
+
+def compare(
+    model: Model, device: torch.device, precision: torch.dtype, *, side: int = 512, runs: int = 5
+) -> Comparison:
+    """Time a model as it is run here against the reference, in turn.
+
+    Parameters
+    ----------
+    model : Model
+        What to time.
+    device, precision :
+        Where, and the type of the convolutions; the reference is float32 on the same device.
+    side : int
+        Side of the square plane in pixels.
+    runs : int
+        Counted pairs, after one that is not.
+    """
+    shape = (1, model.card.network.channels, side, side)
+    plane = np.random.default_rng(0).random(shape, np.float32)
+    runner = Runner(model, device, precision)
+    network = ReferenceDenoiser(model.denoiser).to(device)
+
+    @torch.inference_mode()
+    def reference() -> None:
+        network(torch.from_numpy(plane).to(device)).cpu()
+
+    pairs = [(_seconds(reference), _seconds(lambda: runner(plane))) for _ in range(runs + 1)][1:]
+    return Comparison(
+        reference=statistics.median(slow for slow, _ in pairs),
+        ready=statistics.median(fast for _, fast in pairs),
+        ratio=statistics.median(slow / fast for slow, fast in pairs),
+    )
+
+
+def _seconds(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started

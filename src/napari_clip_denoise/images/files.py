@@ -1,0 +1,100 @@
+"""Outputs that appear under their name only when they are whole."""
+
+import shutil
+from pathlib import Path
+
+from napari_clip_denoise.errors import OutputError
+from napari_clip_denoise.images.source import Stack
+
+
+class PartialFile:
+    """A file or store that is written under a temporary name beside its final one.
+
+    Parameters
+    ----------
+    path : Path
+        Final name.
+    stack : Stack
+        The source; the output may not be in its place.
+    overwrite : bool
+        Whether to replace what is there, once the new one is whole.
+
+    Raises
+    ------
+    OutputError
+        If the place cannot be used.
+    """
+
+    def __init__(self, path: Path, stack: Stack, *, overwrite: bool):
+        self.path = path
+        self.stack = stack
+        self.partial = path.with_name(f".{path.name}.partial")
+        self.region_shape = _region_shape(stack)
+        self._overwrite = overwrite
+        if stack.path is not None and _is_same_or_inside(path, stack.path):
+            raise OutputError(f"The output {path} is the input; give another name.")
+        if path.exists() and not overwrite:
+            raise OutputError(f"{path} is there already; give another name or allow overwriting.")
+        if not path.parent.is_dir():
+            raise OutputError(f"There is no folder {path.parent}; make it first.")
+        try:
+            remove(self.partial)
+            self.partial.touch()
+            self.partial.unlink()
+        except OSError as error:
+            raise OutputError(
+                f"{path} cannot be written: {error.strerror}; give a place that can be."
+            ) from error
+
+    def finish(self) -> Path:
+        """Close the output and give it its name."""
+        try:
+            self._close()
+            if self.path.exists() and not self._overwrite:
+                raise OutputError(
+                    f"{self.path} appeared meanwhile; the result is kept as {self.partial}."
+                )
+            if self.path.is_dir():
+                remove(self.path)
+            self.partial.replace(self.path)
+        except OSError as error:
+            if isinstance(error, OutputError):
+                raise
+            raise OutputError(f"{self.path} cannot be written: {error.strerror}.") from error
+        return self.path
+
+    def abort(self) -> None:
+        """Remove what was written so far; the final name is left as it was."""
+        self._discard()
+        remove(self.partial)
+
+    def _close(self) -> None:
+        """Bring everything to the disk; for writers that hold something back."""
+
+    def _discard(self) -> None:
+        """Let go of open files without finishing them."""
+        if hasattr(self, "array"):
+            self.array = None
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _is_same_or_inside(path: Path, source: Path) -> bool:
+    path, source = path.resolve(), source.resolve()
+    return path == source or source in path.parents
+
+
+def _region_shape(stack: Stack) -> tuple[int, ...]:
+    """Whole planes, a few megapixels each."""
+    n_leading = len(stack.leading_shape)
+    region = [1] * n_leading + list(stack.shape[n_leading:])
+    if n_leading:
+        pixels = stack.plane_shape[0] * stack.plane_shape[1]
+        region[n_leading - 1] = min(stack.shape[n_leading - 1], max(1, 2**22 // pixels))
+    return tuple(region)

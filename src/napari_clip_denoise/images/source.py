@@ -1,0 +1,216 @@
+"""Images of any size as lazily read stacks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import dask.array as da
+import numpy as np
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.axes import infer_axes, leading_axes, parse_axes
+
+TIFF_SUFFIXES = (".tif", ".tiff", ".lsm")
+ZARR_SUFFIXES = (".zarr",)
+RASTER_SUFFIXES = (".npy", ".png", ".jpg", ".jpeg", ".bmp")
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What travels with the pixels. The first three hold one entry an axis of the array.
+
+    Attributes
+    ----------
+    scale, translation : tuple of float
+        Size of a step and position of the first element, in `units`.
+    units : tuple of (str or None)
+        Names such as ``"micrometer"`` or ``"second"``; None where unknown.
+    channel_names : tuple of str
+        One for each entry of axis c, or empty.
+    channel_colors : tuple of str
+        ``"RRGGBB"`` of each channel, or empty.
+    display_ranges : tuple of (float, float)
+        Contrast limits of each channel, or empty.
+    """
+
+    scale: tuple[float, ...]
+    translation: tuple[float, ...]
+    units: tuple[str | None, ...]
+    channel_names: tuple[str, ...] = ()
+    channel_colors: tuple[str, ...] = ()
+    display_ranges: tuple[tuple[float, float], ...] = ()
+
+    @classmethod
+    def default(cls, ndim: int) -> Self:
+        """Metadata of an array that tells nothing."""
+        return cls((1.0,) * ndim, (0.0,) * ndim, (None,) * ndim)
+
+    def reordered(self, order: Sequence[int]) -> Self:
+        """Metadata of the array transposed to `order`."""
+        return replace(
+            self,
+            scale=tuple(self.scale[i] for i in order),
+            translation=tuple(self.translation[i] for i in order),
+            units=tuple(self.units[i] for i in order),
+        )
+
+
+@dataclass(frozen=True)
+class Stack:
+    """An nD image with its axes and metadata; pixels are read when they are asked for.
+
+    Attributes
+    ----------
+    array : array-like
+        NumPy, dask or zarr array, or anything that has a shape and a type and slices alike.
+    axes : str
+        One letter a dimension, see `napari_clip_denoise.images.axes`.
+    metadata : Metadata
+        Scale, units and the like.
+    name : str
+        For people.
+    path : Path or None
+        Where it was opened from.
+    """
+
+    array: Any
+    axes: str
+    metadata: Metadata
+    name: str = "image"
+    path: Path | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of all axes."""
+        return tuple(int(size) for size in self.array.shape)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the pixels."""
+        return np.dtype(self.array.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.axes)
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether the last axis holds RGB samples."""
+        return self.axes.endswith("s")
+
+    @property
+    def leading_shape(self) -> tuple[int, ...]:
+        """Sizes of the axes before the plane."""
+        return self.shape[: len(leading_axes(self.axes))]
+
+    @property
+    def plane_shape(self) -> tuple[int, int]:
+        """(Y, X)."""
+        height, width = self.shape[len(self.leading_shape) :][:2]
+        return height, width
+
+    @property
+    def n_planes(self) -> int:
+        """Number of planes."""
+        return int(np.prod(self.leading_shape, dtype=np.int64))
+
+    def read(self, index: tuple[slice, ...]) -> np.ndarray:
+        """Read a part into memory.
+
+        Parameters
+        ----------
+        index : tuple of slice
+            One an axis.
+        """
+        part = self.array[index]
+        if isinstance(part, da.Array):
+            part = part.compute(scheduler="synchronous")
+        return np.asarray(part)
+
+
+def as_stack(
+    array: Any,
+    axes: str | None = None,
+    *,
+    rgb: bool = False,
+    metadata: Metadata | None = None,
+    name: str = "image",
+    path: Path | None = None,
+) -> Stack:
+    """Make a stack of an array.
+
+    Parameters
+    ----------
+    array : array-like or Stack
+        A stack passes through, with other axes if they are given.
+    axes : str, optional
+        One letter a dimension; inferred if not given, see `infer_axes`.
+    rgb : bool
+        Whether the last axis holds RGB samples, where `axes` is not given.
+    metadata, name, path :
+        See `Stack`.
+
+    Raises
+    ------
+    InputError
+        If the axes do not fit, or the array is empty or not of real numbers.
+    """
+    if isinstance(array, Stack):
+        if axes is None:
+            return array
+        return Stack(
+            array.array, parse_axes(axes, array.shape), array.metadata, array.name, array.path
+        )
+    if not all(hasattr(array, attribute) for attribute in ("shape", "dtype", "__getitem__")):
+        array = np.asarray(array)
+    shape, dtype = tuple(array.shape), np.dtype(array.dtype)
+    if dtype.kind not in "uif":
+        raise InputError(
+            f"Pixels of type {dtype} cannot be denoised; convert the image to integers or floats."
+        )
+    if not all(shape):
+        raise InputError(
+            f"The image of size {' x '.join(map(str, shape))} holds no pixels; give another one."
+        )
+    letters = parse_axes(axes, shape) if axes else infer_axes(shape, rgb=rgb, dtype=dtype)
+    return Stack(array, letters, metadata or Metadata.default(len(shape)), name, path)
+
+
+def open_stack(path: str | Path, axes: str | None = None) -> Stack:
+    """Open an image file or store, without reading its pixels where the format allows it.
+
+    Parameters
+    ----------
+    path : str or Path
+        TIFF, OME-TIFF, OME-Zarr 0.4 and 0.5, zarr, NumPy, PNG, JPEG or BMP, told by the
+        suffix. Of a pyramid the full resolution is taken.
+    axes : str, optional
+        Instead of those that the file tells.
+
+    Raises
+    ------
+    InputError
+        If it is missing, damaged, unfinished or of an unknown format.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if not path.exists():
+        raise InputError(f"There is no file or store {path}.")
+    if suffix in ZARR_SUFFIXES:
+        from napari_clip_denoise.images.ome_zarr import read_zarr
+
+        return read_zarr(path, axes)
+    if suffix in TIFF_SUFFIXES:
+        from napari_clip_denoise.images.tiff import read_tiff
+
+        return read_tiff(path, axes)
+    if suffix in RASTER_SUFFIXES:
+        from napari_clip_denoise.images.raster import read_raster
+
+        return read_raster(path, axes)
+    raise InputError(
+        f"The format of {path} is not known; give a file that ends in one of "
+        f"{', '.join((*TIFF_SUFFIXES, *ZARR_SUFFIXES, *RASTER_SUFFIXES))}."
+    )
