@@ -2,11 +2,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from napari_clip_denoise.images.source import as_stack
 
 from napari_clip_denoise import denoise, load
+from napari_clip_denoise.images.source import as_stack
+from napari_clip_denoise.inference.grid import split, whole
 from napari_clip_denoise.inference.job import prepare
-from napari_clip_denoise.inference.region import cast, denoise_region, fill_non_finite, split, whole
+from napari_clip_denoise.inference.region import cast, denoise_region, fill_non_finite
 from napari_clip_denoise.inference.settings import make_settings
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.simulate import fluorescence

@@ -43,12 +43,13 @@ def denoise(
     """Denoise an image or a stack of any size, plane by plane."""
     import time
 
-    from napari_clip_denoise.cli.progress import format_seconds, progress_bar
+    from napari_clip_denoise.cli.progress import progress_bar
     from napari_clip_denoise.images.intensity import parse_intensity
     from napari_clip_denoise.images.source import open_stack
     from napari_clip_denoise.inference.run import denoise_to_file
     from napari_clip_denoise.inference.settings import make_settings
     from napari_clip_denoise.models.registry import load
+    from napari_clip_denoise.text import format_seconds
 
     settings = make_settings(
         model=model,

@@ -8,6 +8,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from napari_clip_denoise.inference.progress import Progress
+from napari_clip_denoise.text import format_seconds
 
 
 @contextmanager
@@ -31,12 +32,3 @@ def progress_bar(label: str) -> Iterator[Callable[[Progress], None]]:
             )
 
         yield report
-
-
-def format_seconds(seconds: float) -> str:
-    """Write a duration as people read it, such as ``2 min 05 s``."""
-    whole = round(seconds)
-    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
-    if hours:
-        return f"{hours} h {minutes:02d} min"
-    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"

@@ -8,16 +8,9 @@ from dask import delayed
 
 from napari_clip_denoise.images.intensity import IntensityMapping, estimate_mapping
 from napari_clip_denoise.images.source import Stack, as_stack
+from napari_clip_denoise.inference.grid import Region, split, whole
 from napari_clip_denoise.inference.job import prepare, result_dtype
-from napari_clip_denoise.inference.region import (
-    Region,
-    box_index,
-    denoise_box,
-    denoise_region,
-    make_box,
-    split,
-    whole,
-)
+from napari_clip_denoise.inference.region import box_index, denoise_box, denoise_region, make_box
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.checkpoint import Model
 

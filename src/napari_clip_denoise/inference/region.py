@@ -1,7 +1,7 @@
 """The one way from noisy to clean: a region of the source in, the same region denoised out."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
 
@@ -9,12 +9,10 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 
 from napari_clip_denoise.images.intensity import IntensityMapping
+from napari_clip_denoise.inference.grid import Region
 from napari_clip_denoise.inference.job import Job
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.tiles import Span, reflect_index
-
-Region = tuple[slice, ...]
-"""One slice with start and stop along each axis of the source."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +33,6 @@ class Box:
     y: int
     x: int
     tiles: list[tuple[Span, Span]]
-
-
-def whole(shape: tuple[int, ...]) -> Region:
-    """The region that is all of an array."""
-    return tuple(slice(0, size) for size in shape)
-
-
-def split(shape: tuple[int, ...], region_shape: tuple[int, ...]) -> Iterator[Region]:
-    """Cut an array into regions, the last axis fastest; those at the ends may be smaller."""
-    starts = (range(0, size, step) for size, step in zip(shape, region_shape, strict=True))
-    for origin in product(*starts):
-        yield tuple(
-            slice(start, min(start + step, size))
-            for start, step, size in zip(origin, region_shape, shape, strict=True)
-        )
 
 
 def planes_in(job: Job, region: Region) -> float:

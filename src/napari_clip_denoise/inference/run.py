@@ -13,16 +13,11 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import Intensity
 from napari_clip_denoise.images.source import Stack, as_stack, open_stack
 from napari_clip_denoise.images.writers import Writer, create_writer
+from napari_clip_denoise.inference.grid import Region, split
 from napari_clip_denoise.inference.job import Job, prepare
 from napari_clip_denoise.inference.lazy import denoise_lazily, is_dask
 from napari_clip_denoise.inference.progress import CancelToken, Progress, ProgressCounter
-from napari_clip_denoise.inference.region import (
-    Box,
-    Region,
-    denoise_box,
-    read_box,
-    split,
-)
+from napari_clip_denoise.inference.region import Box, denoise_box, read_box
 from napari_clip_denoise.inference.settings import DenoiseSettings, make_settings
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.models.registry import load

@@ -6,7 +6,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from napari_clip_denoise.network.config import DenoiserConfig
 
-FORMAT_VERSION = 1
 CLIP_SOURCE = "open_clip RN50 openai"
 
 
@@ -87,7 +86,7 @@ class ModelCard(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    format_version: Literal[1] = FORMAT_VERSION
+    format_version: Literal[1] = 1
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     description: str = ""
     network: DenoiserConfig

@@ -37,7 +37,7 @@ def fold(denoiser: Denoiser, *, winograd: bool = False) -> Denoiser:
         for stage in folded.encoder.stages:
             for bottleneck in stage.children():
                 _fold_pairs(bottleneck, _STEM)
-                if bottleneck.downsample is not None:
+                if isinstance(bottleneck.downsample, nn.Module):
                     _fold_pairs(bottleneck.downsample, _DOWNSAMPLE)
         if winograd:
             use_winograd(folded)
@@ -47,5 +47,7 @@ def fold(denoiser: Denoiser, *, winograd: bool = False) -> Denoiser:
 def _fold_pairs(module: nn.Module, pairs: tuple[tuple[str, str], ...]) -> None:
     for conv_name, norm_name in pairs:
         conv, norm = module.get_submodule(conv_name), module.get_submodule(norm_name)
+        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(norm, nn.BatchNorm2d)
         module.set_submodule(conv_name, fuse_conv_bn_eval(conv, norm))
         module.set_submodule(norm_name, nn.Identity())

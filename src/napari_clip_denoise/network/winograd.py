@@ -23,6 +23,8 @@ class WinogradConv2d(nn.Module):
         Whose weights are taken; `is_worthwhile` holds for it.
     """
 
+    products: Tensor
+
     def __init__(self, conv: nn.Conv2d):
         super().__init__()
         self.direct = conv

@@ -66,7 +66,7 @@ def train(
     torch.manual_seed(recipe.seed)
     denoiser = Denoiser(recipe.network, settings.augmentation_level)
     denoiser.encoder.requires_grad_(settings.train_encoder)
-    denoiser.to(device, memory_format=torch.channels_last).train()
+    denoiser.to(device).to(memory_format=torch.channels_last).train()
     parameters = [p for p in denoiser.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(
         parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay

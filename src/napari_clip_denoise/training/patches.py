@@ -137,7 +137,7 @@ def crop_plane(plane: CleanPlane, crop: int, halve: float, rng: np.random.Genera
     if factor == 2:
         patch = patch.reshape(crop, 2, crop, 2).mean(axis=(1, 3))
     patch = (patch - plane.low) / (plane.high - plane.low)
-    patch = np.rot90(patch, rng.integers(4))
+    patch = np.rot90(patch, int(rng.integers(4)))
     return np.ascontiguousarray(patch[::-1] if rng.random() < 0.5 else patch, np.float32)
 
 

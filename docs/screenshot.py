@@ -1,0 +1,65 @@
+"""Take a picture of the real window with the Denoise widget.
+
+Usage, with a screen or under Xvfb::
+
+    xvfb-run -a -s "-screen 0 1280x800x24" python docs/screenshot.py docs/images/window.png
+"""
+
+import argparse
+from pathlib import Path
+
+import napari
+from napari.settings import get_settings
+from qtpy.QtCore import QTimer
+
+PLUGIN = "napari-clip-denoise"
+SIZE = (1280, 800)
+
+
+def main() -> None:
+    """Open the 3D sample, denoise it, and save the window."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("output", type=Path)
+    parser.add_argument("--theme", choices=("dark", "light"), default="dark")
+    parser.add_argument("--stage", choices=("before", "running", "after"), default="after")
+    options = parser.parse_args()
+
+    get_settings().appearance.theme = options.theme
+    viewer = napari.Viewer(show=False)
+    viewer.open_sample(PLUGIN, "noisy_stack")
+    _, widget = viewer.window.add_plugin_dock_widget(PLUGIN, "Denoise")
+    viewer.dims.set_current_step(0, 12)
+    viewer.show()
+    viewer.window._qt_window.resize(*SIZE)
+
+    def save() -> None:
+        if options.stage == "after":
+            grid = viewer.canvas.grid
+            grid.enabled, grid.stride = True, -1
+            viewer.reset_view()
+        QTimer.singleShot(
+            500,
+            lambda: (
+                viewer.screenshot(str(options.output), canvas_only=False, flash=False),
+                viewer.close(),
+            ),
+        )
+
+    def wait() -> None:
+        if options.stage == "running" and widget.progress.bar.value() < 300:
+            return
+        if options.stage == "after" and widget.is_running:
+            return
+        timer.stop()
+        save()
+
+    if options.stage != "before":
+        widget.run()
+    timer = QTimer()
+    timer.timeout.connect(wait)
+    timer.start(200)
+    napari.run()
+
+
+if __name__ == "__main__":
+    main()

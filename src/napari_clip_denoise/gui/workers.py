@@ -1,0 +1,180 @@
+"""Long work, as generators for napari's ``thread_worker``: no widget and no viewer in here."""
+
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import numpy as np
+import psutil
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.gui.llvm import keep_triton_out
+from napari_clip_denoise.images.source import Stack, open_stack
+from napari_clip_denoise.inference.grid import Region, whole
+from napari_clip_denoise.inference.progress import CancelToken, Progress
+from napari_clip_denoise.inference.settings import DenoiseSettings
+
+POLL_SECONDS = 0.1
+MEMORY_BYTES = 2 * 2**30
+MEMORY_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to denoise, and where the result goes.
+
+    Attributes
+    ----------
+    stack : Stack
+        The whole layer; the intensity mapping is that of all of it.
+    settings : DenoiseSettings
+        See there.
+    region : tuple of slice
+        Part of the stack to denoise: all of it, or a plane.
+    store : Path or None
+        OME-Zarr store for a result of the whole stack; None keeps it in memory.
+    """
+
+    stack: Stack
+    settings: DenoiseSettings
+    region: Region
+    store: Path | None = None
+
+
+@dataclass(frozen=True)
+class Started:
+    """The result as it is being filled.
+
+    Attributes
+    ----------
+    array : array-like
+        Slices like NumPy; zero where nothing was computed yet.
+    provenance : dict
+        How it is made.
+    """
+
+    array: Any
+    provenance: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """The whole result.
+
+    Attributes
+    ----------
+    array : array-like
+        In memory, or that of the finished store.
+    path : Path or None
+        The store.
+    """
+
+    array: Any
+    path: Path | None
+
+
+Message = Started | Progress
+
+
+def denoise_steps(
+    request: Request, cancel: CancelToken
+) -> Generator[Message | None, None, Finished]:
+    """Denoise in a thread of its own and pass on what it reports.
+
+    Parameters
+    ----------
+    request : Request
+        What to do.
+    cancel : CancelToken
+        Stops the work; so does closing the generator.
+
+    Yields
+    ------
+    Started, Progress or None
+        None while nothing is new.
+
+    Returns
+    -------
+    Finished
+        The result.
+    """
+    messages: SimpleQueue[Message] = SimpleQueue()
+    with ThreadPoolExecutor(1) as thread:
+        work = thread.submit(_denoise, request, cancel, messages.put)
+        try:
+            while not (work.done() and messages.empty()):
+                try:
+                    yield messages.get(timeout=POLL_SECONDS)
+                except Empty:
+                    yield None
+        finally:
+            if not work.done():
+                cancel.cancel()
+    return work.result()
+
+
+def check_memory(n_bytes: int) -> None:
+    """Refuse a result that does not fit into memory with room to spare.
+
+    Raises
+    ------
+    InputError
+        With what to do instead.
+    """
+    limit = min(MEMORY_BYTES, int(MEMORY_SHARE * psutil.virtual_memory().available))
+    if n_bytes > limit:
+        raise InputError(
+            f"The result takes {n_bytes / 2**30:.1f} GiB, too much for memory; name an OME-Zarr "
+            "store under 'Save to' and it will be written there."
+        )
+
+
+def _denoise(request: Request, cancel: CancelToken, report: Callable[[Message], None]) -> Finished:
+    keep_triton_out()
+    from napari_clip_denoise.images.writers import create_writer
+    from napari_clip_denoise.inference.job import prepare
+    from napari_clip_denoise.inference.run import provenance, run_to_writer
+    from napari_clip_denoise.models.registry import load
+
+    stack, settings = request.stack, request.settings
+    job = prepare(stack, load(settings.model), settings)
+    how = provenance(job, settings)
+    if request.store is None:
+        return _denoise_in_memory(job, request.region, how, cancel, report)
+    writer = create_writer(request.store, stack, job.dtype, attributes=how)
+    report(Started(writer.array, how))
+    path = run_to_writer(job, writer, progress=report, cancel=cancel)
+    return Finished(open_stack(path).array, path)
+
+
+def _denoise_in_memory(
+    job: Any,
+    region: Region,
+    how: dict[str, Any],
+    cancel: CancelToken,
+    report: Callable[[Message], None],
+) -> Finished:
+    from napari_clip_denoise.inference.run import memory_regions, run
+
+    shape = tuple(part.stop - part.start for part in region)
+    check_memory(int(np.prod(shape, dtype=np.int64)) * job.dtype.itemsize)
+    result = np.zeros(shape, job.dtype)
+    report(Started(result, how))
+
+    def store(part: Region, block: np.ndarray) -> None:
+        index = zip(part, region, strict=True)
+        result[tuple(slice(p.start - r.start, p.stop - r.start) for p, r in index)] = block
+
+    everything = region == whole(job.stack.shape)
+    run(
+        job,
+        memory_regions(job) if everything else [region],
+        store,
+        progress=report,
+        cancel=cancel,
+        total_planes=job.stack.n_planes if everything else 1,
+    )
+    return Finished(result, None)

@@ -1,0 +1,10 @@
+"""Words for numbers."""
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a duration as people read it, such as ``2 min 05 s``."""
+    whole = round(seconds)
+    hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
