@@ -54,7 +54,7 @@ class SettingsForm(QWidget):
     def __init__(self, viewer: napari.Viewer):
         super().__init__()
         self._viewer = viewer
-        self.layer = ComboBox(choices=self._layers, tooltip="The layer to denoise.", nullable=True)
+        self.layer = ComboBox(choices=self._layers, tooltip="The layer to denoise.")
         self.model = ComboBox(
             choices=_models,
             tooltip="'compact' comes with the plugin; models in your models folder follow.",

@@ -1,0 +1,29 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+
+@pytest.mark.parametrize("options", [[], ["--imports"]], ids=["manifest", "imports"])
+def test_the_manifest_is_valid(options):
+    command = [sys.executable, "-m", "npe2", "validate", *options, "napari-clip-denoise"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "valid" in done.stdout
+
+
+@pytest.mark.parametrize(("key", "ndim"), [("noisy_plane", 2), ("noisy_stack", 3)])
+def test_the_samples_open(make_napari_viewer, key, ndim):
+    viewer = make_napari_viewer()
+    (layer,) = viewer.open_sample("napari-clip-denoise", key)
+    assert layer.data.ndim == ndim
+    assert layer.data.dtype == np.uint16
+    assert layer.axis_labels == ("z", "y", "x")[-ndim:]
+    assert {str(unit) for unit in layer.units} == {"micrometer"}
+    assert layer.data.std() > 10
+
+
+def test_opening_the_widget_does_not_load_torch():
+    code = "import sys, napari_clip_denoise.gui.denoise as d; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
