@@ -10,6 +10,8 @@ from napari_clip_denoise.models.checkpoint import Model, save_model
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.network.denoiser import Denoiser
 
+torch.set_num_threads(1)
+
 TINY = DenoiserConfig(
     encoder=EncoderConfig(layers=(1, 1, 1), width=8),
     channels=1,

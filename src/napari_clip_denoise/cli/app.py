@@ -29,6 +29,3 @@ def main() -> None:
     except ClipDenoiseError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("Cancelled; nothing was written.", file=sys.stderr)
-        sys.exit(130)

@@ -111,10 +111,10 @@ class OmeZarrWriter(PartialFile):
         except OSError as error:
             self.abort()
             raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
-        back = np.argsort(self._order)
+        back = tuple(int(i) for i in np.argsort(self._order))
         self.region_shape = tuple(shards[i] for i in back)
         self.array: Any = self._level
-        if list(back) != sorted(back):
+        if back != tuple(sorted(back)):
             self.array = da.from_array(self._level, chunks=shards).transpose(back)
 
     def write(self, index: tuple[slice, ...], block: np.ndarray) -> None:

@@ -42,7 +42,7 @@ def train(
     run : Path
         Folder for the state and the log, made if need be.
     device : str
-        A torch device. Convolutions run in bfloat16.
+        A torch device.
     resume : bool
         Go on from the state in `run`.
     report : callable, optional
@@ -82,13 +82,14 @@ def train(
     patches = PatchSource(recipe, data)
     started = time.monotonic()
     losses: list[float] = []
+    is_half = settings.precision == "bfloat16"
     for step, (noisy, clean) in _prefetch(patches, first, settings.steps):
         torch.manual_seed(recipe.seed * settings.steps + step)
         rate = learning_rate(step, settings)
         for group in optimizer.param_groups:
             group["lr"] = rate
         noisy, clean = noisy.to(device, non_blocking=True), clean.to(device, non_blocking=True)
-        with torch.autocast(torch.device(device).type, torch.bfloat16):
+        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=is_half):
             denoised = denoiser(noisy)
         loss = root_mean_square(denoised.float() - clean)
         optimizer.zero_grad(set_to_none=True)

@@ -2,7 +2,7 @@
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -95,7 +95,10 @@ class Remap(_Settings):
 
 
 class Optimisation(_Settings):
-    """Steps of AdamW with a cosine schedule after a linear warm-up."""
+    """Steps of AdamW with a cosine schedule after a linear warm-up.
+
+    `precision` is that of the convolutions; bfloat16 pays where the processor has it.
+    """
 
     steps: Annotated[int, Field(gt=0)] = 20_000
     batch: Annotated[int, Field(gt=0)] = 8
@@ -108,6 +111,7 @@ class Optimisation(_Settings):
     average_decay: float = 0.999
     augmentation_level: float = 0.025
     train_encoder: bool = True
+    precision: Literal["bfloat16", "float32"] = "bfloat16"
     checkpoint_every: int = 1000
 
 

@@ -1,0 +1,145 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from napari_clip_denoise import load
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
+from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.training import fit
+from napari_clip_denoise.training.package import write_model
+from napari_clip_denoise.training.patches import CleanPlane, PatchSource, crop_plane, remap
+from napari_clip_denoise.training.recipe import (
+    ImageGroup,
+    Optimisation,
+    Recipe,
+    Remap,
+    Simulation,
+    load_recipe,
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "cells").mkdir()
+    for seed in range(3):
+        image = (255 * fluorescence((70, 80), seed=seed).clip(0, 1)).astype(np.uint8)
+        Image.fromarray(image).save(folder / "cells" / f"{seed}.png")
+    return folder
+
+
+def recipe(**optimisation):
+    return Recipe(
+        name="small",
+        network=DenoiserConfig(EncoderConfig((1, 1, 1), 8), 1, (32, 16, 16, 8, 8), False, True),
+        groups=(ImageGroup(folder="cells"),),
+        simulation=Simulation(weight=0.5, planes=4),
+        remap=Remap(probability=0.5),
+        optimisation=Optimisation(
+            **{
+                "steps": 40,
+                "batch": 4,
+                "crop": 32,
+                "warm_up": 5,
+                "checkpoint_every": 10,
+                "precision": "float32",
+            }
+            | optimisation
+        ),
+    )
+
+
+def test_the_bundled_recipe_is_that_of_the_bundled_model():
+    shipped = load_recipe("compact")
+    card = load("compact").card
+    assert card.network == shipped.network
+    assert Recipe.model_validate(card.recipe) == shipped
+
+
+def test_training_lowers_the_loss_and_gives_a_model(data, tmp_path):
+    entries = []
+    settings = recipe(steps=200)
+    denoiser = fit.train(settings, data, tmp_path / "run", report=entries.append)
+    assert entries[-1]["step"] == 200
+    assert entries[-1]["loss"] < 0.9 * entries[0]["loss"]
+    model = write_model(settings, denoiser, tmp_path / "small.safetensors")
+    assert load(tmp_path / "small.safetensors").sha256 == model.sha256
+    noisy, clean = PatchSource(settings, data).batch(999)
+    with torch.no_grad():
+        denoised = model.denoiser(torch.from_numpy(noisy)).numpy()
+    assert np.square(denoised - clean).mean() < 0.7 * np.square(noisy - clean).mean()
+
+
+def test_a_resumed_training_is_that_of_one_go(data, tmp_path, monkeypatch):
+    settings = recipe()
+    whole = fit.train(settings, data, tmp_path / "whole")
+
+    class Interrupted(Exception):
+        pass
+
+    original = torch.optim.AdamW.step
+    calls = []
+
+    def step(self, *args, **kwargs):
+        calls.append(1)
+        if len(calls) == 26:
+            raise Interrupted
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    with pytest.raises(Interrupted):
+        fit.train(settings, data, tmp_path / "parts")
+    with pytest.raises(InputError, match="already holds a training"):
+        fit.train(settings, data, tmp_path / "parts")
+    resumed = fit.train(settings, data, tmp_path / "parts", resume=True)
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(resumed.state_dict()[name], value, msg=name)
+
+
+def test_a_frozen_encoder_is_left_alone(data, tmp_path):
+    settings = recipe(steps=10, train_encoder=False)
+    torch.manual_seed(settings.seed)
+    before = fit.Denoiser(settings.network).encoder.state_dict()
+    after = fit.train(settings, data, tmp_path / "run").encoder.state_dict()
+    for name, value in before.items():
+        assert torch.equal(value, after[name]), name
+
+
+def test_the_same_step_gives_the_same_patches(data):
+    first, second = (PatchSource(recipe(), data) for _ in range(2))
+    for a, b in zip(first.batch(3), second.batch(3), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not np.array_equal(first.batch(3)[0], first.batch(4)[0])
+
+
+def test_halving_averages_the_noise_of_clean_images_away():
+    rng = np.random.default_rng(0)
+    plane = CleanPlane(rng.normal(100, 10, (200, 200)), 0, 100)
+    full, half = (crop_plane(plane, 64, halve, rng) for halve in (0, 1))
+    assert full.shape == half.shape == (64, 64)
+    assert half.std() == pytest.approx(full.std() / 2, rel=0.1)
+
+
+def test_remapping_moves_both_patches_alike():
+    rng = np.random.default_rng(0)
+    clean = rng.random((32, 32), np.float32)
+    noisy = clean + 0.1
+    moved = remap(noisy, clean, Remap(probability=1), rng)
+    gain = np.ptp(moved[1]) / np.ptp(clean)
+    assert gain != pytest.approx(1)
+    np.testing.assert_allclose(moved[0] - moved[1], 0.1 * gain, rtol=1e-3)
+
+
+def test_a_folder_without_images_is_refused(tmp_path):
+    with pytest.raises(InputError, match="No image of at least 32 pixels"):
+        PatchSource(recipe(), tmp_path)
+
+
+def test_wrong_recipes_are_refused(tmp_path):
+    with pytest.raises(InputError, match=r"no recipe 'nonsense'; .*compact"):
+        load_recipe("nonsense")
+    (tmp_path / "r.yaml").write_text("name: [")
+    with pytest.raises(InputError, match="not valid"):
+        load_recipe(tmp_path / "r.yaml")
