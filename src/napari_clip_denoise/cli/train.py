@@ -11,9 +11,13 @@ def train(
     data: Annotated[Path, typer.Option(help="Folder that holds the recipe's image groups.")],
     run: Annotated[Path, typer.Option(help="Folder for the state, the log and the model.")],
     resume: Annotated[bool, typer.Option(help="Go on from the state in the run folder.")] = False,
+    start: Annotated[
+        str | None, typer.Option(help="A model to begin with, by name or file.")
+    ] = None,
     device: Annotated[str, typer.Option(help="A torch device, such as cpu or cuda.")] = "cpu",
 ) -> None:
     """Train a model by a recipe; the model file is written to the run folder."""
+    from napari_clip_denoise.models.registry import load
     from napari_clip_denoise.training.fit import train as fit
     from napari_clip_denoise.training.package import write_model
     from napari_clip_denoise.training.recipe import load_recipe
@@ -27,5 +31,15 @@ def train(
             flush=True,
         )
 
-    denoiser = fit(settings, data, run, device=device, resume=resume, report=report)
-    print(write_model(settings, denoiser, run / f"{settings.name}.safetensors").path)
+    parent = load(start) if start else None
+    denoiser = fit(
+        settings,
+        data,
+        run,
+        device=device,
+        resume=resume,
+        start=parent.denoiser if parent else None,
+        report=report,
+    )
+    model = write_model(settings, denoiser, run / f"{settings.name}.safetensors", parent=parent)
+    print(model.path)

@@ -26,6 +26,7 @@ def train(
     *,
     device: str = "cpu",
     resume: bool = False,
+    start: Denoiser | None = None,
     report: Callable[[dict[str, float]], None] | None = None,
 ) -> Denoiser:
     """Train a denoiser by a recipe.
@@ -45,6 +46,8 @@ def train(
         A torch device.
     resume : bool
         Go on from the state in `run`.
+    start : Denoiser, optional
+        Begin with its weights instead of random ones; of the recipe's shape.
     report : callable, optional
         Gets step, loss, learning rate and seconds every hundred steps.
 
@@ -65,6 +68,10 @@ def train(
     settings = recipe.optimisation
     torch.manual_seed(recipe.seed)
     denoiser = Denoiser(recipe.network, settings.augmentation_level)
+    if start is not None:
+        if start.config != recipe.network:
+            raise InputError("The model to start from has another shape than the recipe's network.")
+        denoiser.load_state_dict(start.state_dict())
     denoiser.encoder.requires_grad_(settings.train_encoder)
     denoiser.to(device).to(memory_format=torch.channels_last).train()
     parameters = [p for p in denoiser.parameters() if p.requires_grad]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from napari_clip_denoise.models.card import EncoderCard, ModelCard, Score
+from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model, save_model
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.training.recipe import Recipe
@@ -16,7 +16,7 @@ halo tiles equal the whole plane to float precision (measured; 80 gives 3e-4 of 
 
 
 def write_model(
-    recipe: Recipe, denoiser: Denoiser, path: Path, scores: tuple[Score, ...] = ()
+    recipe: Recipe, denoiser: Denoiser, path: Path, parent: Model | None = None
 ) -> Model:
     """Write a trained denoiser as a model file, in half precision.
 
@@ -28,8 +28,8 @@ def write_model(
         The trained network.
     path : Path
         The ``.safetensors`` file.
-    scores : tuple of Score
-        What was measured with it.
+    parent : Model, optional
+        What the training began with.
     """
     noise = recipe.noise
     card = ModelCard(
@@ -45,7 +45,7 @@ def write_model(
             f"Poisson-Gaussian from {noise.photons[0]:g} to {noise.photons[1]:g} photons"
         ),
         seed=recipe.seed,
-        scores=scores,
+        parent_sha256=parent.sha256 if parent else "",
         software={name: version(name) for name in ("napari-clip-denoise", "torch", "numpy")},
         licence=recipe.licence,
     )
