@@ -1,3 +1,4 @@
+import errno
 import threading
 
 import dask.array as da
@@ -7,11 +8,15 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_clip_denoise import denoise
-from napari_clip_denoise.errors import Cancelled, DeviceError, InputError
+from napari_clip_denoise import denoise, denoise_to_zarr
+from napari_clip_denoise.errors import Cancelled, DeviceError, InputError, OutputError
 from napari_clip_denoise.evaluation.metrics import psnr
+from napari_clip_denoise.images.source import as_stack, open_stack
+from napari_clip_denoise.images.writers import create_writer
 from napari_clip_denoise.inference import lazy
 from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.inference.run import denoise_to_file
+from napari_clip_denoise.inference.settings import make_settings
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.network.denoiser import Denoiser
@@ -211,7 +216,7 @@ def test_a_cancel_acts_inside_the_network(tiny):
         ({"tile": 64}, "too small"),
         ({"output_dtype": "int99"}, "no data type"),
         ({"output_dtype": "complex64"}, "cannot be of type complex64"),
-        ({"axes": "xyz"}, ""),
+        ({"axes": "xyz"}, "do not end in the plane"),
         ({"device": "tpu"}, "device='tpu' is wrong"),
     ],
 )
@@ -220,6 +225,47 @@ def test_bad_settings_are_answered_in_one_sentence(tiny, stack, kwargs, message)
         denoise(stack, tiny, **({"device": "cpu"} | kwargs))
     assert str(caught.value).endswith(".")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.ome.zarr", "a.ome.tif"])
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(tiny, stack, tmp_path, monkeypatch, name):
+    writer = create_writer(tmp_path / name, as_stack(stack), stack.dtype)
+
+    def fill(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(type(writer), "write", fill)
+    writer.abort()
+    with pytest.raises(OutputError, match=r"No space left on device; make room"):
+        denoise_to_file(as_stack(stack), tmp_path / name, make_settings(device="cpu"), model=tiny)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_store_gets_what_the_library_gives(tiny, stack, tmp_path):
+    path = denoise_to_zarr(stack, tmp_path / "a.ome.zarr", tiny, device="cpu")
+    stored = open_stack(path)
+    np.testing.assert_array_equal(np.asarray(stored.array), denoise(stack, tiny, device="cpu"))
+    with pytest.raises(InputError, match=r"should end in \.zarr"):
+        denoise_to_zarr(stack, tmp_path / "a.tif", tiny)
+
+
+def test_a_store_cancelled_half_way_does_not_pass_for_a_whole_one(tiny, tmp_path):
+    source = np.random.default_rng(0).random((400, 200, 200), np.float32)
+    cancel = CancelToken()
+    seen = []
+
+    def stop(progress):
+        seen.append(list(tmp_path.iterdir()))
+        if progress.done > progress.total / 4:
+            cancel.cancel()
+
+    with pytest.raises(Cancelled):
+        denoise_to_zarr(
+            source, tmp_path / "a.ome.zarr", tiny, device="cpu", progress=stop, cancel=cancel
+        )
+    assert all(path.name == ".a.ome.zarr.partial" for paths in seen for path in paths)
+    assert seen[0]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_stack_without_finite_values_is_refused(tiny):

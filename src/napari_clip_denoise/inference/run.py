@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.errors import ClipDenoiseError, InputError, OutputError
 from napari_clip_denoise.images.intensity import Intensity
 from napari_clip_denoise.images.source import Stack, as_stack, open_stack
 from napari_clip_denoise.images.writers import Writer, create_writer
@@ -217,6 +217,14 @@ def run_to_writer(
         regions = split(job.stack.shape, writer.region_shape)
         run(job, regions, writer.write, progress=progress, cancel=cancel)
         return writer.finish()
+    except OSError as error:
+        writer.abort()
+        if isinstance(error, ClipDenoiseError):
+            raise
+        raise OutputError(
+            f"{writer.path} could not be written: {error.strerror or error}; make room or choose "
+            "another place and run it again."
+        ) from error
     except BaseException:
         writer.abort()
         raise
