@@ -7,18 +7,10 @@ import torch
 
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model, save_model
-from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.network.denoiser import Denoiser
+from tiny_network import TINY
 
 torch.set_num_threads(1)
-
-TINY = DenoiserConfig(
-    encoder=EncoderConfig(layers=(1, 1, 1), width=8),
-    channels=1,
-    decoder_channels=(32, 16, 16, 8, 8),
-    align_corners=False,
-    residual=True,
-)
 
 
 @pytest.fixture(autouse=True)

@@ -4,13 +4,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from conftest import TINY
 from napari_clip_denoise import load, save
 from napari_clip_denoise.errors import ModelError, OutputError
 from napari_clip_denoise.models.card import EncoderCard
 from napari_clip_denoise.models.checkpoint import Model, load_model, read_card
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
+from tiny_network import TINY
 
 
 def test_a_saved_model_comes_back_as_it_was(tiny, tmp_path):

@@ -4,12 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from conftest import TINY
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
 from napari_clip_denoise.network.fold import fold
 from napari_clip_denoise.network.winograd import WinogradConv2d
+from tiny_network import TINY
 
 
 def randomise_norms(module: nn.Module) -> None:
