@@ -142,12 +142,6 @@ class SettingsForm(QWidget):
         self.model.reset_choices()
         super().showEvent(event)
 
-    def stop_following(self) -> None:
-        """Let go of the viewer."""
-        events = self._viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered, events.renamed):
-            event.disconnect(self._refresh_layers)
-
     def chosen_layer(self) -> Image:
         """The layer to denoise.
 
