@@ -71,6 +71,6 @@ def denoise(
     seconds = time.perf_counter() - started
     shape = " x ".join(map(str, stack.shape))
     print(
-        f"{path}: {shape} ({stack.axes}), {stack.n_planes} planes in "
+        f"{path}: {shape} ({stack.axes}), planes: {stack.n_planes}, "
         f"{format_seconds(seconds)}, {stack.n_planes / seconds:.1f} planes/s"
     )
