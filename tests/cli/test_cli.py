@@ -10,9 +10,9 @@ import torch
 import reference
 from napari_clip_denoise import denoise
 from napari_clip_denoise.cli.app import main
+from napari_clip_denoise.images.grid import whole
 from napari_clip_denoise.images.source import Metadata, as_stack, open_stack
 from napari_clip_denoise.images.writers import create_writer
-from napari_clip_denoise.inference.grid import whole
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.simulate import fluorescence
 

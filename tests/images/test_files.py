@@ -6,9 +6,9 @@ import tifffile
 from PIL import Image
 
 from napari_clip_denoise.errors import InputError, OutputError
+from napari_clip_denoise.images.grid import split, whole
 from napari_clip_denoise.images.source import Metadata, as_stack, open_stack
 from napari_clip_denoise.images.writers import create_writer
-from napari_clip_denoise.inference.grid import split, whole
 
 METADATA = {
     "zyx": Metadata((0.5, 0.2, 0.1), (0.0,) * 3, ("micrometer",) * 3),

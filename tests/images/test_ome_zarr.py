@@ -7,11 +7,11 @@ from ome_zarr.reader import Reader
 from ome_zarr.writer import write_image
 
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.grid import split, whole
 from napari_clip_denoise.images.ome_zarr import OWN_KEY
 from napari_clip_denoise.images.pyramid import halve
 from napari_clip_denoise.images.source import Metadata, as_stack, open_stack
 from napari_clip_denoise.images.writers import create_writer
-from napari_clip_denoise.inference.grid import split, whole
 
 
 def write(stack, path, **options):

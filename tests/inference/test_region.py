@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_clip_denoise import denoise, load
+from napari_clip_denoise.images.grid import split, whole
 from napari_clip_denoise.images.source import as_stack
-from napari_clip_denoise.inference.grid import split, whole
 from napari_clip_denoise.inference.job import prepare
 from napari_clip_denoise.inference.region import cast, denoise_region, fill_non_finite
 from napari_clip_denoise.inference.settings import make_settings

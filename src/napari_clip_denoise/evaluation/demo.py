@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from napari_clip_denoise.errors import OutputError
 from napari_clip_denoise.evaluation.metrics import psnr, ssim
+from napari_clip_denoise.images.grid import whole
 from napari_clip_denoise.images.source import Metadata, as_stack, open_stack
 from napari_clip_denoise.images.writers import create_writer
 from napari_clip_denoise.inference.progress import Progress
@@ -73,14 +74,14 @@ def run_demo(
     metadata = Metadata(VOXEL_MICROMETRES, (0.0,) * 3, ("micrometer",) * 3)
     made = as_stack(taken.noisy, "zyx", metadata=metadata, name="noisy")
     writer = create_writer(folder / NOISY, made, made.dtype, overwrite=True)
-    writer.write(tuple(slice(0, size) for size in SHAPE), taken.noisy)
+    writer.write(whole(SHAPE), taken.noisy)
     noisy = open_stack(writer.finish())
 
     started = time.perf_counter()
     store = denoise_to_file(noisy, folder / DENOISED, settings, overwrite=True, progress=progress)
     seconds = time.perf_counter() - started
 
-    denoised = open_stack(store).read(tuple(slice(0, size) for size in SHAPE))
+    denoised = open_stack(store).read(whole(SHAPE))
     span = float(np.ptp(taken.truth))
     result = DemoResult(
         psnr=(psnr(taken.truth, taken.noisy, span), psnr(taken.truth, denoised, span)),

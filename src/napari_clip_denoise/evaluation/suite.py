@@ -7,8 +7,8 @@ import numpy as np
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.evaluation.metrics import match_affine, psnr
+from napari_clip_denoise.images.grid import whole
 from napari_clip_denoise.images.source import open_stack
-from napari_clip_denoise.inference.grid import whole
 from napari_clip_denoise.inference.run import denoise
 from napari_clip_denoise.models.card import Score
 from napari_clip_denoise.models.checkpoint import Model

@@ -14,7 +14,7 @@ from napari_clip_denoise.gui.layers import current_plane, result_arguments, resu
 from napari_clip_denoise.gui.progress_row import ProgressRow
 from napari_clip_denoise.gui.settings_form import SettingsForm
 from napari_clip_denoise.gui.workers import Finished, Request, Started, denoise_steps
-from napari_clip_denoise.inference.grid import Region, whole
+from napari_clip_denoise.images.grid import Region, whole
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.text import format_seconds
 

@@ -8,8 +8,8 @@ from napari.utils.transforms import Affine
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.axes import infer_axes, parse_axes
+from napari_clip_denoise.images.grid import Region, whole
 from napari_clip_denoise.images.source import Metadata, Stack, as_stack
-from napari_clip_denoise.inference.grid import Region, whole
 
 AXIS_NAMES = {"time": "t", "channel": "c", "depth": "z"}
 NO_UNIT = "pixel"

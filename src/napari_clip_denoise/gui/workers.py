@@ -12,8 +12,8 @@ import psutil
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.gui.llvm import keep_triton_out
+from napari_clip_denoise.images.grid import Region, split, whole
 from napari_clip_denoise.images.source import Stack, open_stack
-from napari_clip_denoise.inference.grid import Region, whole
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
@@ -157,7 +157,7 @@ def _denoise_in_memory(
     cancel: CancelToken,
     report: Callable[[Message], None],
 ) -> Finished:
-    from napari_clip_denoise.inference.run import memory_regions, run
+    from napari_clip_denoise.inference.run import run
 
     shape = tuple(part.stop - part.start for part in region)
     check_memory(int(np.prod(shape, dtype=np.int64)) * job.dtype.itemsize)
@@ -171,7 +171,7 @@ def _denoise_in_memory(
     everything = region == whole(job.stack.shape)
     run(
         job,
-        memory_regions(job) if everything else [region],
+        split(job.stack.shape, job.stack.whole_planes()) if everything else [region],
         store,
         progress=report,
         cancel=cancel,

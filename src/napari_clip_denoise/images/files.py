@@ -29,7 +29,7 @@ class PartialFile:
         self.path = path
         self.stack = stack
         self.partial = path.with_name(f".{path.name}.partial")
-        self.region_shape = _region_shape(stack)
+        self.region_shape = stack.whole_planes()
         self._overwrite = overwrite
         if stack.path is not None and _is_same_or_inside(path, stack.path):
             raise OutputError(f"The output {path} is the input; give another name.")
@@ -88,13 +88,3 @@ def remove(path: Path) -> None:
 def _is_same_or_inside(path: Path, source: Path) -> bool:
     path, source = path.resolve(), source.resolve()
     return path == source or source in path.parents
-
-
-def _region_shape(stack: Stack) -> tuple[int, ...]:
-    """Whole planes, a few megapixels each."""
-    n_leading = len(stack.leading_shape)
-    region = [1] * n_leading + list(stack.shape[n_leading:])
-    if n_leading:
-        pixels = stack.plane_shape[0] * stack.plane_shape[1]
-        region[n_leading - 1] = min(stack.shape[n_leading - 1], max(1, 2**22 // pixels))
-    return tuple(region)

@@ -1,9 +1,9 @@
 """Mean pyramids of stored arrays."""
 
-from itertools import product
-
 import numpy as np
 import zarr
+
+from napari_clip_denoise.images.grid import split
 
 SMALLEST_SIDE = 256
 
@@ -37,12 +37,7 @@ def build_pyramid(group: zarr.Group, axes: str) -> list[zarr.Array]:
             dtype=level.dtype,
             dimension_names=list(axes),
         )
-        starts = (range(0, size, length) for size, length in zip(shape, step, strict=True))
-        for origin in product(*starts):
-            target = tuple(
-                slice(start, min(start + length, size))
-                for start, length, size in zip(origin, step, shape, strict=True)
-            )
+        for target in split(shape, step):
             source = (*target[:-2], *(slice(2 * part.start, 2 * part.stop) for part in target[-2:]))
             level[target] = halve(np.asarray(above[source]))
         levels.append(level)

@@ -13,6 +13,7 @@ from napari_clip_denoise.images.axes import infer_axes, leading_axes, parse_axes
 
 TIFF_SUFFIXES = (".tif", ".tiff", ".lsm")
 ZARR_SUFFIXES = (".zarr",)
+REGION_PIXELS = 2**22
 RASTER_SUFFIXES = (".npy", ".png", ".jpg", ".jpeg", ".bmp")
 
 
@@ -115,6 +116,14 @@ class Stack:
     def n_planes(self) -> int:
         """Number of planes."""
         return int(np.prod(self.leading_shape, dtype=np.int64))
+
+    def whole_planes(self) -> tuple[int, ...]:
+        """Shape of a region of whole planes, at most a few megapixels or a single plane."""
+        leading = [1] * len(self.leading_shape)
+        if leading:
+            height, width = self.plane_shape
+            leading[-1] = min(self.leading_shape[-1], max(1, REGION_PIXELS // (height * width)))
+        return (*leading, *self.shape[len(leading) :])
 
     def read(self, index: tuple[slice, ...]) -> np.ndarray:
         """Read a part into memory.

@@ -6,9 +6,9 @@ import dask.array as da
 import numpy as np
 from dask import delayed
 
+from napari_clip_denoise.images.grid import Region, split, whole
 from napari_clip_denoise.images.intensity import IntensityMapping, estimate_mapping
 from napari_clip_denoise.images.source import Stack, as_stack
-from napari_clip_denoise.inference.grid import Region, split, whole
 from napari_clip_denoise.inference.job import prepare, result_dtype
 from napari_clip_denoise.inference.region import box_index, denoise_box, denoise_region, make_box
 from napari_clip_denoise.inference.settings import DenoiseSettings

@@ -8,8 +8,8 @@ from itertools import product
 import numpy as np
 from scipy.ndimage import uniform_filter
 
+from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.images.intensity import IntensityMapping
-from napari_clip_denoise.inference.grid import Region
 from napari_clip_denoise.inference.job import Job
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.tiles import Span, reflect_index

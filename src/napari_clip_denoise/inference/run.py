@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError, OutputError
+from napari_clip_denoise.images.grid import Region, split
 from napari_clip_denoise.images.intensity import Intensity
 from napari_clip_denoise.images.source import Stack, as_stack, open_stack
 from napari_clip_denoise.images.writers import Writer, create_writer
-from napari_clip_denoise.inference.grid import Region, split
 from napari_clip_denoise.inference.job import Job, prepare
 from napari_clip_denoise.inference.lazy import denoise_lazily, is_dask
 from napari_clip_denoise.inference.progress import CancelToken, Progress, ProgressCounter
@@ -24,7 +24,6 @@ from napari_clip_denoise.models.registry import load
 
 READ_AHEAD = 3
 WRITE_BEHIND = 2
-REGION_PIXELS = 2**22
 
 Report = Callable[[Progress], None]
 
@@ -104,7 +103,13 @@ def denoise(
         return denoise_lazily(stack, loaded, settings)
     job = prepare(stack, loaded, settings)
     result = np.empty(stack.shape, job.dtype)
-    run(job, memory_regions(job), result.__setitem__, progress=progress, cancel=cancel)
+    run(
+        job,
+        split(stack.shape, stack.whole_planes()),
+        result.__setitem__,
+        progress=progress,
+        cancel=cancel,
+    )
     return result
 
 
@@ -280,18 +285,6 @@ def run(
         finally:
             for _, future in reads:
                 future.cancel()
-
-
-def memory_regions(job: Job) -> Iterable[Region]:
-    """Cut a source that fits into memory into regions of whole planes, a few megapixels each."""
-    stack = job.stack
-    n_leading = len(stack.leading_shape)
-    plane = stack.shape[n_leading:]
-    region_shape = [1] * n_leading
-    budget = max(1, REGION_PIXELS // (stack.plane_shape[0] * stack.plane_shape[1]))
-    if n_leading:
-        region_shape[-1] = min(budget, stack.shape[n_leading - 1])
-    return split(stack.shape, (*region_shape, *plane))
 
 
 def provenance(job: Job, settings: DenoiseSettings) -> dict[str, Any]:

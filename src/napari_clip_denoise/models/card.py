@@ -6,8 +6,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from napari_clip_denoise.network.config import DenoiserConfig
 
-CLIP_SOURCE = "open_clip RN50 openai"
-
 
 class EncoderCard(BaseModel):
     """Where the encoder comes from.

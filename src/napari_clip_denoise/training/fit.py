@@ -132,12 +132,6 @@ def train(
     return trained_denoiser(recipe, average)
 
 
-def load_average(recipe: Recipe, run: Path) -> tuple[Denoiser, int]:
-    """Build the denoiser of the state that a training left in `run`, and its step."""
-    state = torch.load(run / LAST_STATE, map_location="cpu", weights_only=True)
-    return trained_denoiser(recipe, state["average"]), state["step"]
-
-
 def trained_denoiser(recipe: Recipe, weights: dict[str, Tensor]) -> Denoiser:
     """Build a recipe's denoiser with the given weights, frozen and in evaluation mode."""
     denoiser = Denoiser(recipe.network, recipe.optimisation.augmentation_level)
