@@ -61,7 +61,7 @@ def test_settings_travel_with_the_store(cli, source, tiny_file, tmp_path):
 
     cli("denoise", source, tmp_path / "a.ome.zarr", "--model", tiny_file, "--device", "cpu")
     own = zarr.open(tmp_path / "a.ome.zarr", mode="r").attrs["napari_clip_denoise"]
-    assert own["settings"]["intensity"] == "percentile"
+    assert own["settings"]["intensity"] == "anscombe"
     assert own["source"] == str(source)
     assert len(own["model_sha256"]) == 64
 

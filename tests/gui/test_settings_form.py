@@ -37,7 +37,7 @@ def test_every_field_reaches_the_settings(widget):
     form.output_dtype.value = "float32"
     assert form.settings().model_dump() == {
         "model": "tiny",
-        "intensity": "percentile",
+        "intensity": "anscombe",
         "strength": 0.4,
         "output_dtype": "float32",
         "device": "cuda",

@@ -6,6 +6,13 @@ from hypothesis import strategies as st
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import estimate_mapping, parse_intensity
 from napari_clip_denoise.images.source import as_stack
+from napari_clip_denoise.noise.acquisition import acquire
+from napari_clip_denoise.noise.simulate import fluorescence
+
+
+def pairs(stack, intensity):
+    mapping = estimate_mapping(stack, intensity)
+    return tuple((channel.low, channel.high) for channel in mapping.channels)
 
 
 @pytest.fixture(scope="module")
@@ -14,19 +21,19 @@ def values():
 
 
 def test_percentiles_of_a_sample_are_those_of_the_stack(values):
-    ((low, high),) = estimate_mapping(as_stack(values), "percentile").pairs
+    ((low, high),) = pairs(as_stack(values), "percentile")
     np.testing.assert_allclose((low, high), np.percentile(values, (1, 99)), rtol=0.03)
 
 
 def test_extremes_are_exact(values):
     values = values.copy()
     values[17, 3, 5] = 60000
-    assert estimate_mapping(as_stack(values), "minmax").pairs == ((values.min(), 60000),)
+    assert pairs(as_stack(values), "minmax") == ((values.min(), 60000),)
 
 
 def test_large_planes_are_sampled_in_pieces():
     plane = np.random.default_rng(0).normal(100, 10, (3000, 2500))
-    ((low, high),) = estimate_mapping(as_stack(plane), "percentile").pairs
+    ((low, high),) = pairs(as_stack(plane), "percentile")
     np.testing.assert_allclose((low, high), np.percentile(plane, (1, 99)), rtol=0.01)
 
 
@@ -42,12 +49,12 @@ def test_large_planes_are_sampled_in_pieces():
 )
 def test_fixed_ranges(intensity, dtype, expected):
     stack = as_stack(np.zeros((4, 5), dtype))
-    assert estimate_mapping(stack, intensity).pairs == (expected,)
+    assert pairs(stack, intensity) == (expected,)
 
 
 def test_channels_are_measured_apart(values):
     both = np.stack([values[:3], values[:3] // 100], axis=1)
-    first, second = estimate_mapping(as_stack(both, "zcyx"), "percentile").pairs
+    first, second = pairs(as_stack(both, "zcyx"), "percentile")
     assert first[1] > 50 * second[1]
 
 
@@ -55,7 +62,7 @@ def test_values_that_are_not_finite_do_not_count():
     image = np.linspace(0, 1, 10000).reshape(100, 100)
     image[0, :50] = np.nan
     image[1, :50] = np.inf
-    ((low, high),) = estimate_mapping(as_stack(image), "percentile").pairs
+    ((low, high),) = pairs(as_stack(image), "percentile")
     assert 0 < low < 0.1
     assert 0.9 < high < 1
 
@@ -63,7 +70,7 @@ def test_values_that_are_not_finite_do_not_count():
 def test_a_mostly_constant_channel_falls_back_to_its_extremes():
     image = np.zeros((100, 100))
     image[50, 50] = 7
-    assert estimate_mapping(as_stack(image), "percentile").pairs == ((0, 7),)
+    assert pairs(as_stack(image), "percentile") == ((0, 7),)
 
 
 @given(low=st.floats(-1e6, 1e6), span=st.floats(1e-3, 1e6))
@@ -75,3 +82,52 @@ def test_a_pair_is_read_back(low, span):
 def test_unusable_settings_are_refused(text):
     with pytest.raises(InputError, match=r"give (one of|two finite)"):
         parse_intensity(text)
+
+
+def shot_noise(gain=8.0, photons=20.0):
+    clean = fluorescence((300, 300), seed=3)
+    return acquire(clean, gain=gain, photons=photons, offset=100)
+
+
+def test_shot_noise_is_found_and_stabilised():
+    (channel,) = estimate_mapping(as_stack(shot_noise().noisy), "anscombe").channels
+    assert channel.anscombe.gain == pytest.approx(8, rel=0.15)
+    taken = shot_noise()
+    error = channel.to_unit(taken.noisy) - channel.to_unit(taken.truth.astype(np.uint16))
+    dim, bright = taken.truth < 150, taken.truth > 230
+    assert error[bright].std() == pytest.approx(error[dim].std(), rel=0.2)
+    raw = taken.noisy - taken.truth
+    assert raw[bright].std() > 1.5 * raw[dim].std()
+
+
+def test_noise_that_does_not_grow_is_not_stabilised():
+    rng = np.random.default_rng(0)
+    plane = 1000 * fluorescence((200, 200), seed=1) + rng.normal(0, 60, (200, 200))
+    stack = as_stack(plane)
+    assert estimate_mapping(stack, "anscombe") == estimate_mapping(stack, "percentile")
+
+
+@pytest.mark.parametrize(
+    "plane", [np.zeros((64, 64)), np.full((3, 5), 7), np.arange(12.0).reshape(3, 4), np.eye(64)]
+)
+def test_images_that_tell_nothing_about_noise_are_mapped_by_percentiles(plane):
+    stack = as_stack(plane)
+    assert estimate_mapping(stack, "anscombe") == estimate_mapping(stack, "percentile")
+
+
+@pytest.mark.parametrize("intensity", ["anscombe", "percentile"])
+def test_a_change_leads_from_the_noisy_to_the_clean_value(intensity):
+    taken = shot_noise(photons=200.0)
+    (channel,) = estimate_mapping(as_stack(taken.noisy), intensity).channels
+    unit = channel.to_unit(taken.noisy)
+    aim = channel.to_unit(np.full_like(taken.noisy, 900))
+    change = channel.change(taken.noisy, aim - unit)
+    np.testing.assert_allclose(taken.noisy + change, 900, atol=0.3 * 8)
+    assert not channel.change(taken.noisy, np.zeros_like(unit)).any()
+
+
+def test_a_part_of_the_channels_keeps_its_mappings():
+    both = np.stack([shot_noise().noisy, 3 * shot_noise().noisy])
+    mapping = estimate_mapping(as_stack(both, "cyx"), "anscombe")
+    assert mapping.part(1, 2).channel(0) == mapping.channel(1)
+    assert mapping.channel(0) != mapping.channel(1)

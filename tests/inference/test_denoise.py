@@ -14,6 +14,7 @@ from napari_clip_denoise.evaluation.metrics import psnr
 from napari_clip_denoise.images.source import as_stack, open_stack
 from napari_clip_denoise.images.writers import create_writer
 from napari_clip_denoise.inference import lazy
+from napari_clip_denoise.inference.job import prepare
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.run import denoise_to_file
 from napari_clip_denoise.inference.settings import make_settings
@@ -115,8 +116,24 @@ def test_planes_of_a_stack_share_one_mapping(tiny, stack):
     pair = tuple(np.percentile(stack, (1, 99)).tolist())
     expected = [denoise(plane, tiny, device="cpu", intensity=pair) for plane in stack]
     np.testing.assert_allclose(
-        denoise(stack, tiny, device="cpu").astype(int), np.array(expected).astype(int), atol=1
+        denoise(stack, tiny, device="cpu", intensity="percentile").astype(int),
+        np.array(expected).astype(int),
+        atol=1,
     )
+
+
+def test_shot_noise_is_stabilised_and_undone(tiny):
+    taken = acquire(fluorescence((3, 96, 96), seed=3), photons=30)
+    taken.noisy[1] = 777
+    settings = {"device": "cpu", "intensity": "anscombe"}
+    job = prepare(as_stack(taken.noisy), tiny, make_settings(**settings))
+    assert job.mapping.channels[0].anscombe is not None
+    result = denoise(taken.noisy, tiny, **settings)
+    assert not np.array_equal(result[0], taken.noisy[0])
+    np.testing.assert_array_equal(result[1], taken.noisy[1])
+    np.testing.assert_array_equal(denoise(taken.noisy, tiny, strength=0, **settings), taken.noisy)
+    lazy = denoise(da.from_array(taken.noisy, chunks=(1, 50, 96)), tiny, **settings)
+    np.testing.assert_allclose(lazy.compute().astype(int), result.astype(int), atol=1)
 
 
 def test_channels_have_a_mapping_each(tiny, stack):

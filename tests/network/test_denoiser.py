@@ -56,12 +56,21 @@ def test_the_encoder_stays_frozen_in_training():
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("residual", [False, True])
-def test_the_output_has_the_shape_of_the_input(channels, residual):
-    config = DenoiserConfig(
-        EncoderConfig((1, 1, 1), 8), channels, (32, 16, 16, 8, 8), True, residual
-    )
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_output_has_the_shape_of_the_input(channels, residual, stride):
+    blocks = (32, 16, 16, 8, 8)[: 6 - stride]
+    config = DenoiserConfig(EncoderConfig((1, 1, 1), 8), channels, blocks, True, residual, stride)
     image = torch.rand(2, channels, 48, 32)
     assert Denoiser(config).eval()(image).shape == image.shape
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"channels": 2}, {"decoder_stride": 4}, {"decoder_stride": 2}, {"decoder_channels": (8, 8)}],
+)
+def test_shapes_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"a (denoiser|decoder)"):
+        DenoiserConfig(**wrong)
 
 
 def test_augmentation_grows_with_depth_and_spares_the_image():
@@ -86,7 +95,13 @@ def test_augmentation_is_for_training_only():
 
 @pytest.mark.parametrize("winograd", [False, True])
 @pytest.mark.parametrize(
-    "config", [TINY, DenoiserConfig(EncoderConfig((1, 2, 2), 64))], ids=["tiny", "wide"]
+    "config",
+    [
+        TINY,
+        DenoiserConfig(EncoderConfig((1, 2, 2), 64)),
+        DenoiserConfig(EncoderConfig((1, 1, 1), 8), 3, (16, 16, 8, 8), False, True, 2),
+    ],
+    ids=["tiny", "wide", "stride 2"],
 )
 def test_the_folded_network_computes_the_same(config, winograd):
     torch.manual_seed(0)

@@ -5,8 +5,19 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.noise.acquisition import acquire
-from napari_clip_denoise.noise.models import CorrelatedGaussian, Gaussian, PoissonGaussian
+from napari_clip_denoise.noise.estimate import estimate_noise
+from napari_clip_denoise.noise.models import (
+    CorrelatedGaussian,
+    Gaussian,
+    Mixture,
+    PoissonGaussian,
+    Quantised,
+    SaltAndPepper,
+    Speckle,
+    Stripes,
+)
 from napari_clip_denoise.noise.simulate import STRUCTURES, fluorescence
+from napari_clip_denoise.noise.stabilise import AnscombeTransform
 
 SHAPE = (300, 300)
 
@@ -62,3 +73,106 @@ def test_structures_are_drawn_by_seed(name, shape):
     assert image.std() > 0.01
     np.testing.assert_array_equal(image, fluorescence(shape, (name,), seed=5))
     assert not np.array_equal(image, fluorescence(shape, (name,), seed=6))
+
+
+@settings(max_examples=15, deadline=None)
+@given(level=st.floats(0.1, 1), sigma=st.floats(0.01, 0.5))
+def test_speckle_grows_with_the_value(level, sigma):
+    noisy = Speckle(sigma)(np.full(SHAPE, level, np.float32), np.random.default_rng(0))
+    assert noisy.dtype == np.float32
+    assert noisy.mean() == pytest.approx(level, abs=5 * level * sigma / 300)
+    assert noisy.std() == pytest.approx(level * sigma, rel=0.02)
+
+
+@settings(max_examples=15, deadline=None)
+@given(amount=st.floats(0.01, 0.5))
+def test_impulses_hit_their_share_at_both_ends(amount):
+    noisy = SaltAndPepper(amount)(np.full(SHAPE, 0.3, np.float32), np.random.default_rng(0))
+    expected = pytest.approx(amount / 2, abs=5 * (amount / 9e4) ** 0.5)
+    assert (noisy == 0).mean() == expected
+    assert (noisy == 1).mean() == expected
+    assert set(np.unique(noisy)) <= {np.float32(0), np.float32(0.3), np.float32(1)}
+
+
+@pytest.mark.parametrize("axis", ["rows", "columns"])
+@pytest.mark.parametrize("correlation", [0.0, 1.5])
+def test_stripes_lie_along_their_axis(axis, correlation):
+    noise = Stripes(0.1, axis, correlation)(
+        np.zeros((20, *SHAPE), np.float32), np.random.default_rng(0)
+    )
+    along, across = (-1, -2) if axis == "rows" else (-2, -1)
+    assert not np.ptp(noise, axis=along).any()
+    assert noise.std() == pytest.approx(0.1, rel=0.05)
+    line = noise.take(0, along)
+    neighbours = np.corrcoef(line[:, 1:].ravel(), line[:, :-1].ravel())[0, 1]
+    kernel = gaussian_filter(np.eye(1, 65, 32)[0], correlation) if correlation else np.eye(1, 65)[0]
+    expected = (kernel[1:] * kernel[:-1]).sum() / (kernel**2).sum()
+    assert neighbours == pytest.approx(expected, abs=0.08)
+    assert across != along
+
+
+def test_quantised_values_are_levels():
+    noisy = Quantised(4)(np.linspace(-1, 2, 50, dtype=np.float32), np.random.default_rng(0))
+    np.testing.assert_allclose(np.unique(noisy), [0, 1 / 3, 2 / 3, 1], rtol=1e-6)
+
+
+def test_a_mixture_acts_in_order():
+    rng = np.random.default_rng(0)
+    clean = np.full(SHAPE, 0.5, np.float32)
+    noisy = Mixture((Gaussian(0.1), PoissonGaussian(100)))(clean, rng)
+    assert noisy.var() == pytest.approx(0.01 + 0.5 / 100, rel=0.05)
+    last = Mixture((Gaussian(0.1), Quantised(2)))(clean, rng)
+    assert set(np.unique(last)) == {0, 1}
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    gain=st.floats(0.5, 40),
+    offset=st.floats(0, 500),
+    read_noise=st.floats(0, 3),
+    photons=st.floats(5, 200),
+)
+def test_noise_is_estimated_from_a_noisy_image(gain, offset, read_noise, photons):
+    clean = fluorescence((256, 256), ("nuclei", "points"), seed=2)
+    taken = acquire(
+        clean, photons=photons, background=3, read_noise=read_noise, gain=gain, offset=offset
+    )
+    found = estimate_noise([taken.noisy])
+    values = np.quantile(taken.truth, (0.05, 0.5, 0.95))
+    expected = gain * (values - offset) + (gain * read_noise) ** 2
+    np.testing.assert_allclose(found.variance(values), expected, rtol=0.35)
+
+
+def test_too_little_to_estimate_noise_from():
+    assert estimate_noise([]) is None
+    assert estimate_noise([np.ones((10, 300))]) is None
+    assert estimate_noise([np.ones((100, 100))]) is None
+    assert estimate_noise([np.full((100, 100), np.nan)]) is None
+
+
+def test_pixels_that_are_not_finite_do_not_spoil_the_estimate():
+    rng = np.random.default_rng(0)
+    plane = rng.normal(50, 4, (200, 200))
+    plane[50:60, 30:90] = np.nan
+    plane[3, 4] = np.inf
+    assert estimate_noise([plane]).variance(50) == pytest.approx(16, rel=0.1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    photons=st.floats(0.5, 500),
+    gain=st.floats(0.1, 50),
+    offset=st.floats(0, 1000),
+    read=st.floats(0, 2),
+)
+def test_stabilised_noise_has_variance_one_and_an_unbiased_inverse(photons, gain, offset, read):
+    transform = AnscombeTransform(gain, (gain * read) ** 2 - gain * offset)
+    truth = offset + gain * photons
+    light = PoissonGaussian(photons, read)(np.ones(SHAPE), np.random.default_rng(0))
+    stabilised = transform.forward(offset + gain * photons * light.astype(float))
+    if photons + read**2 > 4:
+        assert stabilised.std() == pytest.approx(1, abs=0.08)
+    assert transform.inverse(stabilised.mean()) == pytest.approx(
+        truth, abs=gain * (0.1 + 0.02 * photons)
+    )
+    assert transform.inverse(transform.expected(truth)) == pytest.approx(truth, abs=0.02 * gain)

@@ -2,16 +2,19 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from timm.optim.muon import Muon
 
 from napari_clip_denoise import load
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.noise.simulate import fluorescence
 from napari_clip_denoise.training import fit
+from napari_clip_denoise.training.corrupt import KINDS, corrupt
 from napari_clip_denoise.training.package import write_model
 from napari_clip_denoise.training.patches import CleanPlane, PatchSource, crop_plane, remap
 from napari_clip_denoise.training.recipe import (
     ImageGroup,
+    Noise,
     Optimisation,
     Recipe,
     Remap,
@@ -72,14 +75,17 @@ def test_training_lowers_the_loss_and_gives_a_model(data, tmp_path):
     assert np.square(denoised - clean).mean() < 0.7 * np.square(noisy - clean).mean()
 
 
-def test_a_resumed_training_is_that_of_one_go(data, tmp_path, monkeypatch):
-    settings = recipe()
+@pytest.mark.parametrize(
+    ("optimiser", "cls"), [("adamw", torch.optim.AdamW), ("muon", Muon)], ids=["adamw", "muon"]
+)
+def test_a_resumed_training_is_that_of_one_go(data, tmp_path, monkeypatch, optimiser, cls):
+    settings = recipe(optimiser=optimiser)
     whole = fit.train(settings, data, tmp_path / "whole")
 
     class Interrupted(Exception):
         pass
 
-    original = torch.optim.AdamW.step
+    original = cls.step
     calls = []
 
     def step(self, *args, **kwargs):
@@ -88,7 +94,7 @@ def test_a_resumed_training_is_that_of_one_go(data, tmp_path, monkeypatch):
             raise Interrupted
         return original(self, *args, **kwargs)
 
-    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    monkeypatch.setattr(cls, "step", step)
     with pytest.raises(Interrupted):
         fit.train(settings, data, tmp_path / "parts")
     with pytest.raises(InputError, match="already holds a training"):
@@ -112,6 +118,37 @@ def test_the_same_step_gives_the_same_patches(data):
     for a, b in zip(first.batch(3), second.batch(3), strict=True):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(first.batch(3)[0], first.batch(4)[0])
+
+
+def test_shares_of_several_devices_are_the_batch(data):
+    source = PatchSource(recipe(), data)
+    whole, shares = source.batch(3)[0], [source.batch(3, rank, 2)[0] for rank in (0, 1)]
+    np.testing.assert_array_equal(whole[::2], shares[0])
+    np.testing.assert_array_equal(whole[1::2], shares[1])
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(data, tmp_path):
+    with pytest.raises(InputError, match="batch of 4 cannot be shared by 3 devices"):
+        fit.train(recipe(), data, tmp_path / "run", devices=3)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_of_noise_is_about_its_clean_patch(kind):
+    clean = fluorescence((128, 128), seed=1)
+    noise = Noise(**{"gaussian": 0, kind: 1}, photons=(20, 20), sigma=(0.1, 0.1))
+    noisy, target = corrupt(clean, noise, np.random.default_rng(0))
+    assert noisy.dtype == target.dtype == np.float32
+    assert 0.001 < (noisy - target).std() < 0.3
+    assert (noisy - target).mean() == pytest.approx(0, abs=0.005)
+    assert np.corrcoef(target.ravel(), clean.ravel())[0, 1] > 0.95
+
+
+def test_artefacts_come_on_top():
+    noise = Noise(sigma=(0, 0), stripes=1, salt_and_pepper=1, quantised=1, impulses=(0.02, 0.02))
+    noisy, clean = corrupt(np.full((99, 99), 0.4, np.float32), noise, np.random.default_rng(0))
+    np.testing.assert_allclose(noisy * 255, np.rint(noisy * 255), atol=1e-3)
+    assert (noisy == 0).sum() > 50
+    assert 0.003 < np.median(np.abs(noisy - clean)) < 0.1
 
 
 def test_halving_averages_the_noise_of_clean_images_away():

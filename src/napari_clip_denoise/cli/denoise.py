@@ -28,7 +28,7 @@ def denoise(
         str | None,
         typer.Option(help="One letter a dimension, such as zyx, tcyx or yxs (s: RGB samples)."),
     ] = None,
-    intensity: IntensityOption = "percentile",
+    intensity: IntensityOption = "anscombe",
     strength: StrengthOption = 1.0,
     dtype: Annotated[
         str | None, typer.Option(help="Type of the result; by default that of the input.")

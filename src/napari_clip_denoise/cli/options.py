@@ -11,7 +11,7 @@ ModelOption = Annotated[
 IntensityOption = Annotated[
     str,
     typer.Option(
-        help="How raw values map to the network's scale: percentile, minmax, dtype, "
+        help="How raw values map to the network's scale: anscombe, percentile, minmax, dtype, "
         "window (CT), or two values such as 0,65535."
     ),
 ]

@@ -14,9 +14,14 @@ def train(
     start: Annotated[
         str | None, typer.Option(help="A model to begin with, by name or file.")
     ] = None,
-    device: Annotated[str, typer.Option(help="A torch device, such as cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "cpu",
+    devices: Annotated[
+        int, typer.Option(help="How many devices (on the CPU: processes) share each batch.")
+    ] = 1,
 ) -> None:
     """Train a model by a recipe; the model file is written to the run folder."""
+    from lightning.fabric.utilities import rank_zero_only
+
     from napari_clip_denoise.models.registry import load
     from napari_clip_denoise.training.fit import train as fit
     from napari_clip_denoise.training.package import write_model
@@ -37,9 +42,15 @@ def train(
         data,
         run,
         device=device,
+        devices=devices,
         resume=resume,
         start=parent.denoiser if parent else None,
         report=report,
     )
-    model = write_model(settings, denoiser, run / f"{settings.name}.safetensors", parent=parent)
-    print(model.path)
+
+    @rank_zero_only
+    def write() -> None:
+        path = run / f"{settings.name}.safetensors"
+        print(write_model(settings, denoiser, path, parent=parent).path)
+
+    write()

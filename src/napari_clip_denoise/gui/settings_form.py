@@ -17,6 +17,7 @@ from napari_clip_denoise.models.registry import CLIP_MODEL, entries
 
 CUSTOM = "custom"
 INTENSITIES = (
+    ("Automatic (shot noise)", "anscombe"),
     ("Percentiles 1 to 99", "percentile"),
     ("Smallest to largest", "minmax"),
     ("Range of the data type", "dtype"),

@@ -1,8 +1,9 @@
 """Mapping raw values to the network's scale of about [0, 1] and back.
 
-One pair (low, high) holds for a whole channel of a stack, so that planes do not flicker.
+One mapping holds for a whole channel of a stack, so that planes do not flicker.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, get_args
@@ -11,34 +12,97 @@ import numpy as np
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.source import Stack
+from napari_clip_denoise.noise.estimate import estimate_noise
+from napari_clip_denoise.noise.stabilise import AnscombeTransform
 
-IntensityName = Literal["percentile", "minmax", "dtype", "window"]
+IntensityName = Literal["anscombe", "percentile", "minmax", "dtype", "window"]
 Intensity = IntensityName | tuple[float, float]
 
+DEFAULT_INTENSITY: IntensityName = "anscombe"
 PERCENTILES = (1.0, 99.0)
 CT_WINDOW = (-1024.0, 3072.0)
 MAX_PLANES = 16
 MAX_EXACT_PIXELS = 2**26
 WINDOW_SIDE = 512
 MAX_WINDOWS_A_SIDE = 4
+LEAST_GROWTH = 1.5
+
+
+@dataclass(frozen=True)
+class ChannelMapping:
+    """How one channel maps to the network's scale and back.
+
+    Attributes
+    ----------
+    low, high : float
+        The raw values that become 0 and 1. Equal values mark a constant channel, which is
+        left as it is.
+    anscombe : AnscombeTransform or None
+        Applied before the linear mapping, where the noise grows with the value.
+    """
+
+    low: float
+    high: float
+    anscombe: AnscombeTransform | None = None
+
+    def to_unit(self, values: np.ndarray) -> np.ndarray:
+        """Map raw values (any shape, finite) to the network's scale, float32."""
+        exact = values.astype(_exact_type(values.dtype))
+        if self.anscombe is not None:
+            exact = self.anscombe.forward(exact)
+        low, span = self._line()
+        return ((exact - exact.dtype.type(low)) / exact.dtype.type(span or 1)).astype(np.float32)
+
+    def change(self, values: np.ndarray, unit_change: np.ndarray) -> np.ndarray:
+        """Give the raw change that a change on the network's scale stands for.
+
+        Parameters
+        ----------
+        values : numpy.ndarray
+            Raw values, any shape, finite.
+        unit_change : numpy.ndarray
+            Denoised minus noisy on the network's scale, float32, of the same shape.
+
+        Returns
+        -------
+        numpy.ndarray
+            Exactly 0 where `unit_change` is.
+        """
+        exact = _exact_type(values.dtype)
+        _, span = self._line()
+        if self.anscombe is None:
+            return exact(span) * unit_change
+        raw = values.astype(exact)
+        denoised = self.anscombe.forward(raw) + exact(span) * unit_change
+        return np.where(unit_change == 0, exact(0), self.anscombe.inverse(denoised) - raw)
+
+    def _line(self) -> tuple[float, float]:
+        """What becomes 0, and how far from it 1 is, after the transform."""
+        ends = np.array([self.low, self.high])
+        if self.anscombe is not None:
+            ends = self.anscombe.forward(ends)
+        return float(ends[0]), float(ends[1] - ends[0])
 
 
 @dataclass(frozen=True)
 class IntensityMapping:
-    """The raw values that become 0 and 1, one pair a channel.
+    """The mappings of all channels.
 
     Attributes
     ----------
-    pairs : tuple of (float, float)
-        (low, high) of each channel; a single pair where there is no channel axis. Equal
-        values mark a constant channel, which is left as it is.
+    channels : tuple of ChannelMapping
+        One a channel; a single one where there is no channel axis or all channels share it.
     """
 
-    pairs: tuple[tuple[float, float], ...]
+    channels: tuple[ChannelMapping, ...]
 
-    def pair(self, channel: int) -> tuple[float, float]:
-        """(low, high) of a channel."""
-        return self.pairs[channel if len(self.pairs) > 1 else 0]
+    def channel(self, number: int) -> ChannelMapping:
+        """Mapping of a channel."""
+        return self.channels[number if len(self.channels) > 1 else 0]
+
+    def part(self, first: int, last: int) -> "IntensityMapping":
+        """Mapping of a stack that holds only the channels from `first` to before `last`."""
+        return self if len(self.channels) == 1 else IntensityMapping(self.channels[first:last])
 
 
 def parse_intensity(text: str) -> Intensity:
@@ -79,7 +143,7 @@ def check_pair(pair: tuple[float, float]) -> tuple[float, float]:
 
 
 def estimate_mapping(stack: Stack, intensity: Intensity) -> IntensityMapping:
-    """Find the pair (low, high) of each channel.
+    """Find the mapping of each channel.
 
     Parameters
     ----------
@@ -87,14 +151,17 @@ def estimate_mapping(stack: Stack, intensity: Intensity) -> IntensityMapping:
         What is to be denoised.
     intensity : str or (float, float)
         ``"percentile"``: the 1st and 99th percentile of up to 16 planes a channel;
+        ``"anscombe"``: the same after the generalized Anscombe transform, with the gain and
+        read noise estimated from these planes, if the noise grows with the value;
         ``"minmax"``: smallest and largest value, of the same sample where the channel has
         more than 67 million pixels; ``"dtype"``: range of an integer type, [0, 1] for
-        floats; ``"window"``: CT in Hounsfield units, -1024 to 3072; or the pair itself.
+        floats; ``"window"``: CT in Hounsfield units, -1024 to 3072; or the raw values that
+        become 0 and 1.
 
     Returns
     -------
     IntensityMapping
-        One pair a channel for the estimated kinds, one for all otherwise.
+        One a channel for the estimated kinds, one for all otherwise.
 
     Raises
     ------
@@ -102,35 +169,69 @@ def estimate_mapping(stack: Stack, intensity: Intensity) -> IntensityMapping:
         If a channel has no finite value, or the setting is unknown.
     """
     if not isinstance(intensity, str):
-        return IntensityMapping((check_pair(intensity),))
+        return _shared(*check_pair(intensity))
     if intensity == "window":
-        return IntensityMapping((CT_WINDOW,))
+        return _shared(*CT_WINDOW)
     if intensity == "dtype":
         if np.issubdtype(stack.dtype, np.floating):
-            return IntensityMapping(((0.0, 1.0),))
+            return _shared(0.0, 1.0)
         info = np.iinfo(stack.dtype)
-        return IntensityMapping(((float(info.min), float(info.max)),))
-    if intensity not in ("percentile", "minmax"):
+        return _shared(float(info.min), float(info.max))
+    if intensity not in ("anscombe", "percentile", "minmax"):
         parse_intensity(intensity)
     channels = range(stack.shape[stack.axes.index("c")]) if "c" in stack.axes else (None,)
     return IntensityMapping(tuple(_estimate(stack, channel, intensity) for channel in channels))
 
 
-def _estimate(stack: Stack, channel: int | None, intensity: str) -> tuple[float, float]:
-    values = _sample(stack, channel, whole=intensity == "minmax")
+def _shared(low: float, high: float) -> IntensityMapping:
+    return IntensityMapping((ChannelMapping(low, high),))
+
+
+def _estimate(stack: Stack, channel: int | None, intensity: str) -> ChannelMapping:
+    planes = list(_sample(stack, channel, whole=intensity == "minmax"))
+    values = np.concatenate([plane.ravel() for plane in planes])
     values = values[np.isfinite(values)]
     if not values.size:
         where = "The image" if channel is None else f"Channel {channel}"
         raise InputError(f"{where} has no finite value; give an image that has some.")
     extremes = float(values.min()), float(values.max())
     if intensity == "minmax":
-        return extremes
+        return ChannelMapping(*extremes)
     low, high = (float(value) for value in np.percentile(values, PERCENTILES))
-    return (low, high) if high > low else extremes
+    if high <= low:
+        return ChannelMapping(*extremes)
+    transform = _transform(planes, low, high) if intensity == "anscombe" else None
+    return ChannelMapping(low, high, transform)
 
 
-def _sample(stack: Stack, channel: int | None, *, whole: bool) -> np.ndarray:
-    """Read a bounded sample of a channel, spread evenly over planes and within them."""
+def _transform(planes: list[np.ndarray], low: float, high: float) -> AnscombeTransform | None:
+    """Find the transform that stabilises the noise, if that grows enough to matter."""
+    middles = (_middle(plane) for plane in planes)
+    found = estimate_noise(
+        sample for middle in middles for sample in np.moveaxis(np.atleast_3d(middle), -1, 0)
+    )
+    if found is None or found.gain <= 0:
+        return None
+    at_low, at_high = found.variance(np.array([low, high]))
+    if at_high <= LEAST_GROWTH * at_low:
+        return None
+    return AnscombeTransform(found.gain, found.intercept)
+
+
+def _middle(plane: np.ndarray) -> np.ndarray:
+    """Cut out the middle of a plane, `WINDOW_SIDE` a side at most."""
+    start = [max(0, (length - WINDOW_SIDE) // 2) for length in plane.shape[:2]]
+    return plane[start[0] : start[0] + WINDOW_SIDE, start[1] : start[1] + WINDOW_SIDE]
+
+
+def _sample(stack: Stack, channel: int | None, *, whole: bool) -> Iterator[np.ndarray]:
+    """Read a bounded sample of a channel, spread evenly over planes and within them.
+
+    Yields
+    ------
+    numpy.ndarray
+        (Y, X) or, of RGB, (Y, X, S).
+    """
     sizes = [1 if axis == "c" else n for axis, n in zip(stack.axes, stack.shape, strict=True)]
     n_plane_axes = 3 if stack.is_rgb else 2
     leading = sizes[:-n_plane_axes]
@@ -144,7 +245,6 @@ def _sample(stack: Stack, channel: int | None, *, whole: bool) -> np.ndarray:
     ]
     if exact:
         windows = [(slice(None), slice(None))]
-    parts = []
     for flat in np.unique(chosen.round().astype(np.int64)):
         position = [int(i) for i in np.unravel_index(flat, leading)] if leading else []
         index = [slice(i, i + 1) for i in position]
@@ -152,8 +252,8 @@ def _sample(stack: Stack, channel: int | None, *, whole: bool) -> np.ndarray:
             index[stack.axes.index("c")] = slice(channel, channel + 1)
         for window in windows:
             samples = (slice(0, 3),) if stack.is_rgb else ()
-            parts.append(stack.read((*index, *window, *samples)).ravel())
-    return np.concatenate(parts)
+            part = stack.read((*index, *window, *samples))
+            yield part.reshape(part.shape[len(leading) :])
 
 
 def _pieces(length: int) -> list[tuple[int, int]]:
@@ -163,3 +263,8 @@ def _pieces(length: int) -> list[tuple[int, int]]:
     edges = np.linspace(0, length, MAX_WINDOWS_A_SIDE + 1).astype(int)
     middles = [(int(a) + int(b)) // 2 for a, b in pairwise(edges)]
     return [(middle - WINDOW_SIDE // 2, middle + WINDOW_SIDE // 2) for middle in middles]
+
+
+def _exact_type(dtype: np.dtype) -> type[np.floating]:
+    """Type that holds raw values exactly."""
+    return np.float32 if dtype.itemsize <= 2 or dtype == np.float32 else np.float64

@@ -27,7 +27,7 @@ class Job:
     runner : Runner
         The model on its device.
     mapping : IntensityMapping
-        Raw values to the network's scale, one pair a channel of the stack.
+        Raw values to the network's scale, one mapping a channel of the stack.
     strength : float
         Share of the noise that is removed.
     dtype : numpy.dtype

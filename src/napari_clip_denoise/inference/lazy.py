@@ -67,9 +67,8 @@ def _denoise_planes(
     block_info: dict[Any, Any],
 ) -> np.ndarray:
     where = axes.find("c")
-    if where >= 0 and len(mapping.pairs) > 1:
-        first, last = block_info[0]["array-location"][where]
-        mapping = IntensityMapping(mapping.pairs[first:last])
+    if where >= 0:
+        mapping = mapping.part(*block_info[0]["array-location"][where])
     job = prepare(as_stack(block, axes), model, settings, mapping=mapping)
     return denoise_region(job, whole(block.shape))
 

@@ -9,7 +9,6 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 
 from napari_clip_denoise.images.grid import Region
-from napari_clip_denoise.images.intensity import IntensityMapping
 from napari_clip_denoise.inference.job import Job
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.tiles import Span, reflect_index
@@ -110,18 +109,26 @@ def denoise_box(
     values = box.values.reshape(-1, *box.values.shape[n_leading:])
     if not stack.is_rgb:
         values = values[..., np.newaxis]
-    low, gain = _scale(job.mapping, _channels(stack.axes, region[:n_leading]), values.dtype)
+    channels = np.array(_channels(stack.axes, region[:n_leading]))
     inside = values[:, y.start - box.y : y.stop - box.y, x.start - box.x : x.stop - box.x]
 
-    scaled = (fill_non_finite(values[..., :3]) - low) / np.where(gain == 0, 1, gain)
-    inputs = _to_network(scaled.astype(np.float32), job.runner.card.network.channels)
+    colours = fill_non_finite(values[..., :3])
+    unit = np.empty(colours.shape, np.float32)
+    for channel in np.unique(channels):
+        mine = channels == channel
+        unit[mine] = job.mapping.channel(channel).to_unit(colours[mine])
+    inputs = _to_network(unit, job.runner.card.network.channels)
     share = planes_in(job, region) / (len(inputs) * len(box.tiles))
     correction = np.zeros((*inputs.shape[:2], *inside.shape[1:3]), np.float32)
     _accumulate(job, inputs, correction, box, (y, x), cancel, advance, share)
-    change = _from_network(correction, len(values), min(values.shape[-1], 3))
+    unit_change = _from_network(correction, len(values), colours.shape[-1])
 
-    result = inside.astype(gain.dtype)
-    result[..., :3] += job.strength * gain * change
+    raw = colours[:, y.start - box.y : y.stop - box.y, x.start - box.x : x.stop - box.x]
+    result = inside.astype(np.result_type(inside.dtype, np.float32))
+    for channel in np.unique(channels):
+        mine = channels == channel
+        change = job.mapping.channel(channel).change(raw[mine], unit_change[mine])
+        result[mine, ..., :3] += job.strength * change
     shape = tuple(part.stop - part.start for part in region)
     return cast(result, job.dtype).reshape(shape)
 
@@ -233,16 +240,6 @@ def _channels(axes: str, leading: Region) -> list[int]:
     ranges = [range(part.start, part.stop) for part in leading]
     where = axes.find("c")
     return [position[where] if where >= 0 else 0 for position in product(*ranges)]
-
-
-def _scale(
-    mapping: IntensityMapping, channels: list[int], dtype: np.dtype
-) -> tuple[np.ndarray, np.ndarray]:
-    """Offset and gain of each plane, in a type that holds the raw values exactly."""
-    exact = np.float32 if dtype.itemsize <= 2 or dtype == np.float32 else np.float64
-    pairs = np.array([mapping.pair(channel) for channel in channels], np.float64)
-    low, high = (column.reshape(-1, 1, 1, 1) for column in pairs.T)
-    return low.astype(exact), (high - low).astype(exact)
 
 
 def _to_network(scaled: np.ndarray, channels: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError, OutputError
 from napari_clip_denoise.images.grid import Region, split
-from napari_clip_denoise.images.intensity import Intensity
+from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity
 from napari_clip_denoise.images.source import Stack, as_stack, open_stack
 from napari_clip_denoise.images.writers import Writer, create_writer
 from napari_clip_denoise.inference.job import Job, prepare
@@ -32,7 +33,7 @@ def denoise(
     array: Any,
     model: str | Path | Model = "compact",
     axes: str | None = None,
-    intensity: Intensity = "percentile",
+    intensity: Intensity = DEFAULT_INTENSITY,
     output_dtype: str | None = None,
     device: str = "auto",
     strength: float = 1.0,
@@ -58,7 +59,8 @@ def denoise(
         span a plane, ``s`` holds RGB samples, ``c`` channels, which get an intensity mapping
         each. Without it, the last two axes are YX.
     intensity : str or (float, float)
-        How raw values map to the network's scale: ``"percentile"``, ``"minmax"``,
+        How raw values map to the network's scale: ``"anscombe"`` (percentiles, after the
+        shot noise is stabilised, where there is some), ``"percentile"``, ``"minmax"``,
         ``"dtype"``, ``"window"`` (CT), or the raw values (low, high) that become 0 and 1;
         ``(0.0, 1.0)`` feeds values as they are. The same for a whole channel.
     output_dtype : str, optional
@@ -118,7 +120,7 @@ def denoise_to_zarr(
     store: str | Path,
     model: str | Path | Model = "compact",
     axes: str | None = None,
-    intensity: Intensity = "percentile",
+    intensity: Intensity = DEFAULT_INTENSITY,
     output_dtype: str | None = None,
     device: str = "auto",
     strength: float = 1.0,
@@ -296,7 +298,7 @@ def provenance(job: Job, settings: DenoiseSettings) -> dict[str, Any]:
         "model": model.card.name,
         "model_sha256": model.sha256,
         "settings": settings.model_dump(mode="json"),
-        "intensity_pairs": [list(pair) for pair in job.mapping.pairs],
+        "intensity_mapping": [asdict(channel) for channel in job.mapping.channels],
         "device": str(job.runner.device),
         "precision": str(job.runner.precision).removeprefix("torch."),
     }

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.images.intensity import Intensity
+from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity
 from napari_clip_denoise.models.registry import DEFAULT_MODEL
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
@@ -40,7 +40,7 @@ class DenoiseSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     model: str = DEFAULT_MODEL
-    intensity: Intensity = "percentile"
+    intensity: Intensity = DEFAULT_INTENSITY
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
     output_dtype: str | None = None
     device: DeviceName = "auto"

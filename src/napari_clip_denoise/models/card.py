@@ -92,7 +92,7 @@ class ModelCard(BaseModel):
     pad_multiple: Annotated[int, Field(gt=0, multiple_of=16)] = 16
     halo: Annotated[int, Field(ge=0, multiple_of=16)] = 64
     clamp: bool = False
-    intensity: str = "percentile"
+    intensity: str = "anscombe"
     recipe: dict[str, Any] = {}
     data: str = ""
     noise: str = ""

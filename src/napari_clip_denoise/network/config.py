@@ -35,20 +35,33 @@ class DenoiserConfig:
     channels : {1, 3}
         Channels of the image. One channel is expanded to three by a learnable 1x1 convolution.
     decoder_channels : tuple of int
-        Output channels of the five decoder blocks, from the coarsest to the finest.
+        Output channels of the decoder's blocks, from the coarsest to the finest: five of them,
+        or four with ``decoder_stride=2``.
     align_corners : bool
         Corner convention of the bilinear upsampling. With ``False`` a pixel's result does not
         depend on the size of the tile it is computed in.
     residual : bool
         Whether the decoder's output is added to the image instead of replacing it.
+    decoder_stride : {1, 2}
+        Where the image joins the decoder. With 2 it does so beside F1, each 2x2 pixels as
+        channels, and the result is shuffled back (Shi et al., CVPR 2016): the convolutions at
+        full resolution, the dearest of all, fall away.
     """
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     channels: int = 3
-    decoder_channels: tuple[int, int, int, int, int] = (512, 256, 128, 64, 64)
+    decoder_channels: tuple[int, ...] = (512, 256, 128, 64, 64)
     align_corners: bool = True
     residual: bool = False
+    decoder_stride: int = 1
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):
             raise ValueError(f"a denoiser has 1 or 3 channels, not {self.channels}")
+        if self.decoder_stride not in (1, 2):
+            raise ValueError(f"a decoder has stride 1 or 2, not {self.decoder_stride}")
+        if len(self.decoder_channels) != 6 - self.decoder_stride:
+            raise ValueError(
+                f"a decoder of stride {self.decoder_stride} has {6 - self.decoder_stride} blocks, "
+                f"not {len(self.decoder_channels)}"
+            )

@@ -59,14 +59,22 @@ class Decoder(nn.Module):
 
     def __init__(self, config: DenoiserConfig):
         super().__init__()
-        skips = (0, *reversed(config.encoder.feature_channels[:3]), IMAGE_FEATURE_CHANNELS)
-        below = (config.encoder.feature_channels[3], *config.decoder_channels[:4])
+        fine, *coarser = config.encoder.feature_channels
+        phases = config.decoder_stride**2
+        if config.decoder_stride == 1:
+            skips = [IMAGE_FEATURE_CHANNELS, fine, *coarser[:2], 0]
+        else:
+            skips = [fine + phases * config.channels, *coarser[:2], 0]
+        below = (coarser[-1], *config.decoder_channels[:-1])
+        self.stride = config.decoder_stride
         self.up_path = nn.ModuleList(
             UpBlock(n_below + n_skip, n_out, config.align_corners)
-            for n_below, n_skip, n_out in zip(below, skips, config.decoder_channels, strict=True)
+            for n_below, n_skip, n_out in zip(
+                below, reversed(skips), config.decoder_channels, strict=True
+            )
         )
         self.last = nn.Conv2d(
-            config.decoder_channels[-1], config.channels, 3, padding=1, bias=False
+            config.decoder_channels[-1], phases * config.channels, 3, padding=1, bias=False
         )
         for conv in self.up_path.modules():
             if isinstance(conv, nn.Conv2d):
@@ -78,15 +86,22 @@ class Decoder(nn.Module):
         Parameters
         ----------
         features : sequence of Tensor
-            F0, the image itself with three channels, then the encoder's F1 to F4.
+            F0, the image itself (with three channels where the stride is 1), then the
+            encoder's F1 to F4.
 
         Returns
         -------
         Tensor
             (N, channels, H, W).
         """
-        coarsest, *finer = reversed(features)
+        image, fine, *coarser = features
+        if self.stride == 1:
+            finest = [image, fine]
+        else:
+            finest = [torch.cat([fine, F.pixel_unshuffle(image, self.stride)], dim=1)]
+        coarsest, *finer = reversed([*finest, *coarser])
         x = self.up_path[0](coarsest)
         for block, skip in zip(self.up_path[1:], finer, strict=True):
             x = block(x, skip)
-        return self.last(x)
+        x = self.last(x)
+        return x if self.stride == 1 else F.pixel_shuffle(x, self.stride)

@@ -58,7 +58,8 @@ class Denoiser(nn.Module):
     def features(self, image: Tensor) -> list[Tensor]:
         """Compute F0 to F4 of a batch (N, channels, H, W)."""
         expanded = self.first(image)
-        return [expanded, *self.encoder(expanded)]
+        joined = expanded if self.config.decoder_stride == 1 else image
+        return [joined, *self.encoder(expanded)]
 
     def augment(self, features: list[Tensor]) -> list[Tensor]:
         """Apply the progressive feature augmentation; F0 is left alone."""

@@ -1,14 +1,14 @@
 """Noise models: each makes a noisy image of a clean one.
 
 Images are float arrays of any shape whose last two axes are YX, on a scale where the
-structures span about [0, 1]. Results are not clipped.
+structures span about [0, 1]. Results are not clipped, but where a model says so.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
 
 class NoiseModel(Protocol):
@@ -70,7 +70,7 @@ class PoissonGaussian:
     photons : float
         Expected photons where the image is 1. Negative values of the image count none.
     read_noise : float
-        Standard deviation of the read noise in photons.
+        Standard deviation of the read noise in photons; 0 leaves pure Poisson noise.
     """
 
     photons: float
@@ -82,3 +82,108 @@ class PoissonGaussian:
         if self.read_noise:
             counts += np.float32(self.read_noise) * rng.standard_normal(clean.shape, np.float32)
         return counts / np.float32(self.photons)
+
+
+@dataclass(frozen=True)
+class Speckle:
+    """Multiplicative white Gaussian noise, as of coherent light.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation relative to the value.
+    """
+
+    sigma: float
+
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Multiply by ``1 + N(0, sigma)``."""
+        return clean + clean * np.float32(self.sigma) * rng.standard_normal(clean.shape, np.float32)
+
+
+@dataclass(frozen=True)
+class SaltAndPepper:
+    """Pixels that are stuck at 0 or 1.
+
+    Parameters
+    ----------
+    amount : float
+        Share of pixels that are hit, one half of them at each end.
+    """
+
+    amount: float
+
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Replace the pixels that are hit."""
+        draw = rng.random(clean.shape, np.float32)
+        noisy = np.where(draw < self.amount / 2, np.float32(0), clean)
+        return np.where(draw > 1 - self.amount / 2, np.float32(1), noisy).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Stripes:
+    """An offset of each row or column, as of scanners, sCMOS columns and light sheets.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation of the offsets on the image's scale.
+    axis : {"rows", "columns"}
+        Which share an offset.
+    correlation : float
+        Blur of the offsets across the stripes in pixels; `sigma` holds after it.
+    """
+
+    sigma: float
+    axis: Literal["rows", "columns"] = "rows"
+    correlation: float = 0.0
+
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Add the offsets."""
+        rows = self.axis == "rows"
+        shape = (*clean.shape[:-1], 1) if rows else (*clean.shape[:-2], 1, clean.shape[-1])
+        offsets = rng.standard_normal(shape, np.float32)
+        if self.correlation:
+            impulse = np.zeros(65, np.float32)
+            impulse[32] = 1
+            kernel = gaussian_filter1d(impulse, self.correlation, mode="wrap")
+            offsets = gaussian_filter1d(offsets, self.correlation, -2 if rows else -1, mode="wrap")
+            offsets /= np.sqrt(np.square(kernel).sum())
+        return clean + np.float32(self.sigma) * offsets
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """Rounding and clipping to integers, as of an 8-bit file.
+
+    Parameters
+    ----------
+    levels : int
+        Number of values that [0, 1] is divided into, 256 for 8 bits.
+    """
+
+    levels: int = 256
+
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Round to the nearest level within [0, 1]."""
+        top = np.float32(self.levels - 1)
+        return (np.rint(np.clip(clean, 0, 1) * top) / top).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Several noises, one after the other.
+
+    Parameters
+    ----------
+    models : tuple of NoiseModel
+        In the order in which they act.
+    """
+
+    models: tuple[NoiseModel, ...]
+
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Apply each noise to the result of the one before."""
+        for model in self.models:
+            clean = model(clean, rng)
+        return clean

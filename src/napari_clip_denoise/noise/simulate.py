@@ -50,15 +50,25 @@ def filaments(shape: Shape, rng: np.random.Generator, density: float = 1.2e-4) -
 
 def membranes(shape: Shape, rng: np.random.Generator, spacing: float = 40.0) -> np.ndarray:
     """Draw the walls between cells whose centres are about `spacing` apart (Voronoi cells)."""
-    extent = np.array([max(size, spacing / 2) for size in shape])
-    n_cells = max(4, round(float(np.prod(extent)) / spacing ** (3 if shape[0] > 1 else 2)))
-    if shape[0] == 1:
-        n_cells = max(4, round(shape[1] * shape[2] / spacing**2))
-    seeds = rng.uniform(0, 1, (n_cells, 3)) * np.array(shape)
-    grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1)
-    distance, _ = cKDTree(seeds).query(grid.reshape(-1, 3), k=2)
+    seeds, grid = _cells(shape, rng, spacing)
+    distance, _ = cKDTree(seeds).query(grid, k=2)
     gap = (distance[:, 1] - distance[:, 0]).reshape(shape)
     return np.exp(-np.square(gap / 2)).astype(np.float32)
+
+
+def striations(shape: Shape, rng: np.random.Generator, spacing: float = 60.0) -> np.ndarray:
+    """Draw cells of about `spacing` with bands across, 3 to 16 voxels apart, as of muscle."""
+    seeds, grid = _cells(shape, rng, spacing)
+    _, cell = cKDTree(seeds).query(grid)
+    direction = rng.standard_normal(seeds.shape) * (np.array(shape) > 1)
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    frequency = np.exp(-rng.uniform(np.log(3), np.log(16), len(seeds)))
+    bend = gaussian_filter(rng.standard_normal(shape), [12 if n > 1 else 0 for n in shape])
+    bend *= rng.uniform(0, 0.6) / max(float(bend.std()), 1e-6)
+    along = np.sum(grid * direction[cell], axis=1) * frequency[cell]
+    bands = np.cos(2 * np.pi * (along + bend.ravel())) * rng.uniform(0.2, 1, len(seeds))[cell]
+    brightness = rng.uniform(0.1, 1, len(seeds))[cell]
+    return (brightness * (1 + bands)).reshape(shape).astype(np.float32)
 
 
 def nuclei(shape: Shape, rng: np.random.Generator, radius: float = 14.0) -> np.ndarray:
@@ -86,10 +96,20 @@ def nuclei(shape: Shape, rng: np.random.Generator, radius: float = 14.0) -> np.n
     return volume * np.clip(texture, 0.1, None)
 
 
+def _cells(shape: Shape, rng: np.random.Generator, spacing: float) -> tuple[np.ndarray, np.ndarray]:
+    """Centres of cells about `spacing` apart, and the positions of all voxels, (N, 3) both."""
+    plane_cells = shape[1] * shape[2] / spacing**2
+    n_cells = max(4, round(plane_cells * (max(1, shape[0] / spacing) if shape[0] > 1 else 1)))
+    seeds = rng.uniform(0, 1, (n_cells, 3)) * np.array(shape) * (np.array(shape) > 1)
+    grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1)
+    return seeds, grid.reshape(-1, 3)
+
+
 STRUCTURES: dict[str, Callable[[Shape, np.random.Generator], np.ndarray]] = {
     "points": points,
     "filaments": filaments,
     "membranes": membranes,
+    "striations": striations,
     "nuclei": nuclei,
 }
 

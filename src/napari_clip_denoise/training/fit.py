@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import torch
+from lightning.fabric import Fabric
+from timm.optim.muon import Muon
 from torch import Tensor
 
 from napari_clip_denoise.errors import InputError
@@ -25,6 +27,7 @@ def train(
     run: Path,
     *,
     device: str = "cpu",
+    devices: int = 1,
     resume: bool = False,
     start: Denoiser | None = None,
     report: Callable[[dict[str, float]], None] | None = None,
@@ -43,7 +46,10 @@ def train(
     run : Path
         Folder for the state and the log, made if need be.
     device : str
-        A torch device.
+        Kind of device: ``"cpu"``, ``"cuda"``, ``"mps"`` or ``"auto"``.
+    devices : int
+        How many of them share each batch; on the CPU, processes of one thread each. Each
+        process runs the calling program, so all but the command line guard against that.
     resume : bool
         Go on from the state in `run`.
     start : Denoiser, optional
@@ -61,53 +67,57 @@ def train(
     InputError
         If the data cannot be used, or `run` holds a training and `resume` is not set.
     """
+    settings = recipe.optimisation
+    if settings.batch % devices:
+        raise InputError(f"A batch of {settings.batch} cannot be shared by {devices} devices.")
+    if start is not None and start.config != recipe.network:
+        raise InputError("The model to start from has another shape than the recipe's network.")
     run.mkdir(parents=True, exist_ok=True)
     state_path = run / LAST_STATE
     if state_path.exists() and not resume:
         raise InputError(f"{run} already holds a training; resume it or choose another folder.")
-    settings = recipe.optimisation
+    fabric = Fabric(
+        accelerator=device,
+        devices=devices,
+        strategy="ddp" if devices > 1 else "auto",
+        precision="bf16-mixed" if settings.precision == "bfloat16" else "32-true",
+    )
+    fabric.launch()
+    patches = PatchSource(recipe, data)
+
     torch.manual_seed(recipe.seed)
     denoiser = Denoiser(recipe.network, settings.augmentation_level)
     if start is not None:
-        if start.config != recipe.network:
-            raise InputError("The model to start from has another shape than the recipe's network.")
         denoiser.load_state_dict(start.state_dict())
     denoiser.encoder.requires_grad_(settings.train_encoder)
-    denoiser.to(device).to(memory_format=torch.channels_last).train()
-    parameters = [p for p in denoiser.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(
-        parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    denoiser.to(memory_format=torch.channels_last).train()
+    model, optimiser = fabric.setup(denoiser, make_optimiser(denoiser, settings))
     average = {name: p.detach().clone() for name, p in denoiser.state_dict().items()}
     first = 0
     if resume and state_path.exists():
-        state = torch.load(state_path, map_location=device, weights_only=True)
+        state = torch.load(state_path, map_location=fabric.device, weights_only=True)
         denoiser.load_state_dict(state["denoiser"])
-        optimizer.load_state_dict(state["optimizer"])
+        optimiser.load_state_dict(state["optimizer"])
         average, first = state["average"], state["step"]
 
-    patches = PatchSource(recipe, data)
     started = time.monotonic()
     losses: list[float] = []
-    is_half = settings.precision == "bfloat16"
-    for step, (noisy, clean) in _prefetch(patches, first, settings.steps):
-        torch.manual_seed(recipe.seed * settings.steps + step)
+    for step, (noisy, clean) in _prefetch(patches, fabric, first, settings.steps):
+        torch.manual_seed((recipe.seed * settings.steps + step) * devices + fabric.global_rank)
         rate = learning_rate(step, settings)
-        for group in optimizer.param_groups:
+        for group in optimiser.param_groups:
             group["lr"] = rate
-        noisy, clean = noisy.to(device, non_blocking=True), clean.to(device, non_blocking=True)
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=is_half):
-            denoised = denoiser(noisy)
-        loss = root_mean_square(denoised.float() - clean)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, settings.gradient_clip)
-        optimizer.step()
+        loss = root_mean_square(model(noisy).float() - clean)
+        optimiser.zero_grad(set_to_none=True)
+        fabric.backward(loss)
+        fabric.clip_gradients(model, optimiser, max_norm=settings.gradient_clip)
+        optimiser.step()
         _update_average(average, denoiser, min(settings.average_decay, (1 + step) / (10 + step)))
 
         losses.append(loss.item())
         done = step + 1
-        if done % 100 == 0 or done == settings.steps:
+        is_last = done == settings.steps
+        if (done % 100 == 0 or is_last) and fabric.is_global_zero:
             entry = {
                 "step": done,
                 "loss": sum(losses) / len(losses),
@@ -119,12 +129,12 @@ def train(
                 log.write(json.dumps(entry) + "\n")
             if report:
                 report(entry)
-        if done % settings.checkpoint_every == 0 or done == settings.steps:
+        if (done % settings.checkpoint_every == 0 or is_last) and fabric.is_global_zero:
             state = {
                 "step": done,
                 "denoiser": denoiser.state_dict(),
                 "average": average,
-                "optimizer": optimizer.state_dict(),
+                "optimizer": optimiser.state_dict(),
             }
             torch.save(state, state_path.with_suffix(".partial"))
             state_path.with_suffix(".partial").replace(state_path)
@@ -132,10 +142,19 @@ def train(
     return trained_denoiser(recipe, average)
 
 
+def make_optimiser(denoiser: Denoiser, settings: Optimisation) -> torch.optim.Optimizer:
+    """Make a recipe's optimiser for all weights that ask for a gradient."""
+    weights = [p for p in denoiser.parameters() if p.requires_grad]
+    rate, decay = settings.learning_rate, settings.weight_decay
+    if settings.optimiser == "muon":
+        return Muon(weights, lr=rate, weight_decay=decay, nesterov=True)
+    return torch.optim.AdamW(weights, lr=rate, weight_decay=decay)
+
+
 def trained_denoiser(recipe: Recipe, weights: dict[str, Tensor]) -> Denoiser:
     """Build a recipe's denoiser with the given weights, frozen and in evaluation mode."""
     denoiser = Denoiser(recipe.network, recipe.optimisation.augmentation_level)
-    denoiser.load_state_dict(weights)
+    denoiser.load_state_dict({name: value.cpu() for name, value in weights.items()})
     return denoiser.requires_grad_(False).eval()
 
 
@@ -158,12 +177,13 @@ def learning_rate(step: int, settings: Optimisation) -> float:
 
 
 def _prefetch(
-    patches: PatchSource, first: int, last: int
+    patches: PatchSource, fabric: Fabric, first: int, last: int
 ) -> Iterator[tuple[int, tuple[Tensor, Tensor]]]:
     """Draw the next batch in a thread while the network works on this one."""
 
     def draw(step: int) -> tuple[Tensor, Tensor]:
-        noisy, clean = (torch.from_numpy(side) for side in patches.batch(step))
+        sides = patches.batch(step, fabric.global_rank, fabric.world_size)
+        noisy, clean = (torch.from_numpy(side) for side in sides)
         return noisy.contiguous(memory_format=torch.channels_last), clean
 
     with ThreadPoolExecutor(1) as pool:
@@ -172,7 +192,7 @@ def _prefetch(
             current = ahead.result()
             if step + 1 < last:
                 ahead = pool.submit(draw, step + 1)
-            yield step, current
+            yield step, fabric.to_device(current)
 
 
 @torch.no_grad()

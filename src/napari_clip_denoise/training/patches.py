@@ -7,14 +7,9 @@ import numpy as np
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.source import open_stack
-from napari_clip_denoise.noise.models import (
-    CorrelatedGaussian,
-    Gaussian,
-    NoiseModel,
-    PoissonGaussian,
-)
 from napari_clip_denoise.noise.simulate import STRUCTURES, fluorescence
-from napari_clip_denoise.training.recipe import ImageGroup, Noise, Recipe, Remap
+from napari_clip_denoise.training.corrupt import corrupt
+from napari_clip_denoise.training.recipe import ImageGroup, Recipe, Remap
 
 MAX_PLANES_A_FILE = 24
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
@@ -103,16 +98,26 @@ class PatchSource:
             weights.append(recipe.simulation.weight)
         self.weights = np.array(weights) / sum(weights)
 
-    def batch(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+    def batch(self, step: int, rank: int = 0, ranks: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Draw the batch of a training step; the same step gives the same batch.
+
+        Parameters
+        ----------
+        step : int
+            Which.
+        rank, ranks : int
+            Of several devices each draws its share; all shares together are the batch.
 
         Returns
         -------
         noisy, clean : numpy.ndarray
             (N, 1, crop, crop), float32.
         """
-        rng = np.random.default_rng([self.recipe.seed, 0, step])
-        pairs = [self._patch(rng) for _ in range(self.recipe.optimisation.batch)]
+        numbers = range(rank, self.recipe.optimisation.batch, ranks)
+        pairs = [
+            self._patch(np.random.default_rng([self.recipe.seed, 0, step, number]))
+            for number in numbers
+        ]
         noisy, clean = (np.stack(side)[:, None] for side in zip(*pairs, strict=True))
         return noisy, clean
 
@@ -122,7 +127,7 @@ class PatchSource:
         plane = pool[rng.integers(len(pool))]
         clean = crop_plane(plane, self.recipe.optimisation.crop, self.halve[which], rng)
         clean = vary_tone(clean, rng)
-        noisy = draw_noise(self.recipe.noise, rng)(clean, rng)
+        noisy, clean = corrupt(clean, self.recipe.noise, rng)
         return remap(noisy, clean, self.recipe.remap, rng)
 
 
@@ -148,31 +153,6 @@ def vary_tone(clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.25:
         clean = np.clip(clean, 0, None) ** np.float32(np.exp(rng.uniform(-0.7, 0.7)))
     return clean
-
-
-def draw_noise(noise: Noise, rng: np.random.Generator) -> NoiseModel:
-    """Draw a noise model with random parameters."""
-    weights = np.array([noise.gaussian, noise.correlated, noise.poisson_gaussian])
-    kind = rng.choice(3, p=weights / weights.sum())
-    if kind == 0:
-        return Gaussian(rng.uniform(*noise.sigma))
-    if kind == 1:
-        return CorrelatedGaussian(rng.uniform(*noise.sigma), rng.uniform(*noise.correlation))
-    photons = np.exp(rng.uniform(*np.log(noise.photons)))
-    return _WithBackground(
-        PoissonGaussian(photons, rng.uniform(*noise.read_noise)), rng.uniform(*noise.background)
-    )
-
-
-@dataclass(frozen=True)
-class _WithBackground:
-    """Noise of an image that stands on a uniform background, which is subtracted again."""
-
-    model: NoiseModel
-    background: float
-
-    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return self.model(clean + self.background, rng) - self.background
 
 
 def remap(

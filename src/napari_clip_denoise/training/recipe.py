@@ -52,8 +52,9 @@ class Noise(_Settings):
 
     Attributes
     ----------
-    gaussian, correlated, poisson_gaussian : float
-        Relative frequencies of the kinds.
+    gaussian, correlated, poisson_gaussian, stabilised, speckle : float
+        Relative frequencies of the kinds. ``stabilised`` is Poisson-Gaussian noise after the
+        Anscombe transform, as the network sees it behind that intensity mapping.
     sigma : tuple of float
         Gaussian standard deviation, drawn uniformly, on a scale where images span [0, 1].
     correlation : tuple of float
@@ -64,16 +65,28 @@ class Noise(_Settings):
         Background light, as a share of the value 1.
     read_noise : tuple of float
         Read noise in photons.
+    stripes, salt_and_pepper, quantised : float
+        Probabilities of these in addition to any kind.
+    stripe_sigma, impulses : tuple of float
+        Standard deviation of the stripes, and share of pixels that impulses hit, drawn
+        log-uniformly.
     """
 
     gaussian: Weight = 1.0
     correlated: Weight = 0.0
     poisson_gaussian: Weight = 0.0
+    stabilised: Weight = 0.0
+    speckle: Weight = 0.0
     sigma: Range = (0.0, 55 / 255)
     correlation: Range = (0.4, 1.2)
     photons: Range = (2.0, 1000.0)
     background: Range = (0.0, 0.2)
     read_noise: Range = (0.0, 3.0)
+    stripes: Weight = 0.0
+    salt_and_pepper: Weight = 0.0
+    quantised: Weight = 0.0
+    stripe_sigma: Range = (0.005, 0.05)
+    impulses: Range = (0.001, 0.04)
 
 
 class Remap(_Settings):
@@ -95,11 +108,14 @@ class Remap(_Settings):
 
 
 class Optimisation(_Settings):
-    """Steps of AdamW with a cosine schedule after a linear warm-up.
+    """Steps of an optimiser with a cosine schedule after a linear warm-up.
 
-    `precision` is that of the convolutions; bfloat16 pays where the processor has it.
+    `precision` is that of the convolutions; bfloat16 pays where the processor has it. Muon
+    takes the weights of the convolutions and leaves the rest to AdamW (Jordan et al., 2024, as
+    `timm` has it, with updates as large as AdamW's).
     """
 
+    optimiser: Literal["adamw", "muon"] = "adamw"
     steps: Annotated[int, Field(gt=0)] = 20_000
     batch: Annotated[int, Field(gt=0)] = 8
     crop: Annotated[int, Field(gt=0, multiple_of=16)] = 128

@@ -1,0 +1,130 @@
+"""Measuring noise in noisy images alone: how its variance grows with the value."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from scipy.ndimage import correlate1d, gaussian_filter
+
+SMOOTHING = 2.0
+MARGIN = 4
+BINS = 48
+FEWEST = 100
+FLATTEST = 0.4
+MAD_TO_DEVIATION = 1.4826
+TOLERANCE = 0.1
+ITERATIONS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseEstimate:
+    """Noise whose variance is linear in the value: shot noise and read noise.
+
+    Attributes
+    ----------
+    gain : float
+        Slope of the variance over the value, in raw units a photon; 0 where it does not grow.
+    intercept : float
+        Variance at the raw value 0; negative where the camera adds an offset.
+    values, variances : numpy.ndarray
+        The measured points that the line was fitted to, (N,).
+    """
+
+    gain: float
+    intercept: float
+    values: np.ndarray
+    variances: np.ndarray
+
+    def variance(self, values: np.ndarray) -> np.ndarray:
+        """Fitted variance at some raw values, at least 0."""
+        return np.maximum(self.gain * np.asarray(values, float) + self.intercept, 0)
+
+
+def estimate_noise(planes: Iterable[np.ndarray]) -> NoiseEstimate | None:
+    """Estimate Poisson-Gaussian noise from noisy planes of one channel.
+
+    The residual of Immerkær's filter, which no plane or straight edge along an axis excites, is
+    measured robustly at flat places of about the same mean, and a line fitted to its variance.
+    Spatially correlated noise is underestimated.
+
+    Parameters
+    ----------
+    planes : iterable of numpy.ndarray
+        (Y, X) each, raw values; values that are not finite are left out.
+
+    Returns
+    -------
+    NoiseEstimate or None
+        None if there are too few pixels to tell.
+
+    References
+    ----------
+    Immerkær, "Fast noise variance estimation", Computer Vision and Image Understanding 64,
+    1996. Foi et al., "Practical Poissonian-Gaussian noise modeling and fitting for single-image
+    raw-data", IEEE Transactions on Image Processing 17, 2008.
+    """
+    parts = [_measure(plane) for plane in planes if min(plane.shape) > 2 * MARGIN + 8]
+    if not parts:
+        return None
+    means, residuals, slopes = (np.concatenate(part) for part in zip(*parts, strict=True))
+    if means.size < 2 * FEWEST:
+        return None
+    values, variances, counts = _curve(means, residuals, slopes)
+    if not len(values) or not variances.any():
+        return None
+    gain, intercept = _fit(values, variances, counts)
+    return NoiseEstimate(gain, intercept, values, variances)
+
+
+def _measure(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Local mean, noise residual and slope of the local mean at each pixel, flattened."""
+    finite = np.isfinite(plane)
+    level = np.median(plane[finite]) if finite.any() else 0
+    filled = np.where(finite, plane, level).astype(np.float64)
+    second = np.array([1, -2, 1])
+    residual = correlate1d(correlate1d(filled, second, 0), second, 1) / 6
+    mean = gaussian_filter(filled, SMOOTHING)
+    slope = np.hypot(*np.gradient(mean))
+    inner = (slice(MARGIN, -MARGIN),) * 2
+    known = gaussian_filter((~finite).astype(np.float32), SMOOTHING)[inner] == 0
+    return mean[inner][known], residual[inner][known], slope[inner][known]
+
+
+def _curve(
+    means: np.ndarray, residuals: np.ndarray, slopes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Value, noise variance and number of pixels of each bin of means."""
+    low, high = np.quantile(means, (0.002, 0.998))
+    bins = np.digitize(means, np.linspace(low, high, BINS + 1)) - 1
+    order = np.argsort(bins, kind="stable")
+    edges = np.searchsorted(bins[order], np.arange(BINS + 1))
+    points = []
+    for first, last in pairwise(edges):
+        inside = order[first:last]
+        if inside.size < 2 * FEWEST:
+            continue
+        flat = inside[slopes[inside] <= np.quantile(slopes[inside], FLATTEST)]
+        deviation = MAD_TO_DEVIATION * np.median(np.abs(residuals[flat]))
+        points.append((means[flat].mean(), deviation**2, flat.size))
+    values, variances, counts = np.array(points).reshape(-1, 3).T
+    return values, variances, counts
+
+
+def _fit(values: np.ndarray, variances: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
+    """Fit a line by relative error; points far above it, which hold structure, count less."""
+    smallest = variances[variances > 0].min()
+    design = np.stack([values, np.ones_like(values)], axis=1)
+    fitted = np.maximum(variances, smallest)
+    trust = np.ones_like(values)
+    line = np.zeros(2)
+    for _ in range(ITERATIONS):
+        weight = np.sqrt(counts) / fitted * trust
+        line = np.linalg.lstsq(design * weight[:, None], variances * weight)[0]
+        if len(values) == 1 or line[0] <= 0:
+            squared = weight**2
+            line = np.array([0, (squared * variances).sum() / squared.sum()])
+        fitted = np.maximum(design @ line, smallest / 4)
+        excess = (variances - fitted) / fitted
+        trust = np.sqrt(TOLERANCE / np.maximum(excess, TOLERANCE))
+    return float(line[0]), float(line[1])
