@@ -104,6 +104,18 @@ def test_a_resumed_training_is_that_of_one_go(data, tmp_path, monkeypatch, optim
         torch.testing.assert_close(resumed.state_dict()[name], value, msg=name)
 
 
+def test_learning_rates_rise_and_fall():
+    common = {"learning_rate": 1.0, "final_learning_rate": 0.1, "warm_up": 10, "steps": 110}
+    for schedule in ("cosine", "trapezoid"):
+        settings = Optimisation(schedule=schedule, cool_down=0.25, **common)
+        rates = [fit.learning_rate(step, settings) for step in range(111)]
+        assert rates[0] == pytest.approx(0.1)
+        assert rates[10] == max(rates) == pytest.approx(1)
+        assert rates[-1] == min(rates) == pytest.approx(0.1)
+        assert np.all(np.diff(rates[10:]) <= 1e-12)
+        assert rates[60] == pytest.approx({"cosine": 0.55, "trapezoid": 1}[schedule])
+
+
 def test_a_frozen_encoder_is_left_alone(data, tmp_path):
     settings = recipe(steps=10, train_encoder=False)
     torch.manual_seed(settings.seed)
@@ -135,7 +147,9 @@ def test_a_batch_that_cannot_be_shared_is_refused(data, tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_kind_of_noise_is_about_its_clean_patch(kind):
     clean = fluorescence((128, 128), seed=1)
-    noise = Noise(**{"gaussian": 0, kind: 1}, photons=(20, 20), sigma=(0.1, 0.1))
+    noise = Noise(
+        **{"gaussian": 0, kind: 1}, photons=(20, 20), sigma=(0.1, 0.1), faint_sigma=(0.005, 0.01)
+    )
     noisy, target = corrupt(clean, noise, np.random.default_rng(0))
     assert noisy.dtype == target.dtype == np.float32
     assert 0.001 < (noisy - target).std() < 0.3

@@ -16,7 +16,7 @@ from napari_clip_denoise.noise.models import (
 from napari_clip_denoise.noise.stabilise import AnscombeTransform
 from napari_clip_denoise.training.recipe import Noise, Range
 
-KINDS = ("gaussian", "correlated", "poisson_gaussian", "stabilised", "speckle")
+KINDS = ("gaussian", "faint", "correlated", "poisson_gaussian", "stabilised", "speckle")
 
 
 def corrupt(
@@ -40,6 +40,8 @@ def corrupt(
     sigma = rng.uniform(*noise.sigma)
     if kind == "gaussian":
         noisy = Gaussian(sigma)(clean, rng)
+    elif kind == "faint":
+        noisy = Gaussian(rng.uniform(*noise.faint_sigma))(clean, rng)
     elif kind == "correlated":
         noisy = CorrelatedGaussian(sigma, rng.uniform(*noise.correlation))(clean, rng)
     elif kind == "speckle":

@@ -168,12 +168,17 @@ def root_mean_square(error: Tensor) -> Tensor:
 
 
 def learning_rate(step: int, settings: Optimisation) -> float:
-    """Rate of a step: linear warm-up, then half a cosine down to the final rate."""
+    """Rate of a step: linear warm-up, then down to the final rate as the schedule says."""
     if step < settings.warm_up:
         return settings.learning_rate * (step + 1) / settings.warm_up
     progress = (step - settings.warm_up) / max(1, settings.steps - settings.warm_up)
-    span = settings.learning_rate - settings.final_learning_rate
-    return settings.final_learning_rate + span * (1 + math.cos(math.pi * progress)) / 2
+    if settings.schedule == "cosine":
+        share = (1 + math.cos(math.pi * progress)) / 2
+    else:
+        share = min(1.0, (1 - progress) / settings.cool_down)
+    return settings.final_learning_rate + share * (
+        settings.learning_rate - settings.final_learning_rate
+    )
 
 
 def _prefetch(

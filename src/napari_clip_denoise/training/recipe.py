@@ -52,10 +52,12 @@ class Noise(_Settings):
 
     Attributes
     ----------
-    gaussian, correlated, poisson_gaussian, stabilised, speckle : float
-        Relative frequencies of the kinds. ``stabilised`` is Poisson-Gaussian noise after the
-        Anscombe transform, as the network sees it behind that intensity mapping.
-    sigma : tuple of float
+    gaussian, faint, correlated, poisson_gaussian, stabilised, speckle : float
+        Relative frequencies of the kinds. ``faint`` is Gaussian noise that hardly shows, from
+        which a model learns to leave clean images alone. ``stabilised`` is Poisson-Gaussian
+        noise after the Anscombe transform, as the network sees it behind that intensity
+        mapping.
+    sigma, faint_sigma : tuple of float
         Gaussian standard deviation, drawn uniformly, on a scale where images span [0, 1].
     correlation : tuple of float
         Blur of correlated noise, in pixels.
@@ -73,11 +75,13 @@ class Noise(_Settings):
     """
 
     gaussian: Weight = 1.0
+    faint: Weight = 0.0
     correlated: Weight = 0.0
     poisson_gaussian: Weight = 0.0
     stabilised: Weight = 0.0
     speckle: Weight = 0.0
     sigma: Range = (0.0, 55 / 255)
+    faint_sigma: Range = (0.0, 0.01)
     correlation: Range = (0.4, 1.2)
     photons: Range = (2.0, 1000.0)
     background: Range = (0.0, 0.2)
@@ -108,7 +112,11 @@ class Remap(_Settings):
 
 
 class Optimisation(_Settings):
-    """Steps of an optimiser with a cosine schedule after a linear warm-up.
+    """Steps of an optimiser, and how its learning rate goes.
+
+    After a linear warm-up, ``"cosine"`` falls by half a cosine to the final rate;
+    ``"trapezoid"`` stays and falls linearly in the last `cool_down` of the steps, so that a
+    training can be made longer while it runs (Hägele et al., NeurIPS 2024).
 
     `precision` is that of the convolutions; bfloat16 pays where the processor has it. Muon
     takes the weights of the convolutions and leaves the rest to AdamW (Jordan et al., 2024, as
@@ -117,6 +125,8 @@ class Optimisation(_Settings):
 
     optimiser: Literal["adamw", "muon"] = "adamw"
     steps: Annotated[int, Field(gt=0)] = 20_000
+    schedule: Literal["cosine", "trapezoid"] = "cosine"
+    cool_down: Annotated[float, Field(gt=0, le=1)] = 0.3
     batch: Annotated[int, Field(gt=0)] = 8
     crop: Annotated[int, Field(gt=0, multiple_of=16)] = 128
     learning_rate: float = 1e-3
