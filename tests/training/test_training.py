@@ -11,7 +11,14 @@ from napari_clip_denoise.noise.simulate import fluorescence
 from napari_clip_denoise.training import fit
 from napari_clip_denoise.training.corrupt import KINDS, corrupt
 from napari_clip_denoise.training.package import write_model
-from napari_clip_denoise.training.patches import CleanPlane, PatchSource, crop_plane, remap
+from napari_clip_denoise.training.patches import (
+    CleanPlane,
+    PatchSource,
+    crop_plane,
+    make_colour,
+    mix_samples,
+    remap,
+)
 from napari_clip_denoise.training.recipe import (
     ImageGroup,
     Noise,
@@ -169,8 +176,39 @@ def test_halving_averages_the_noise_of_clean_images_away():
     rng = np.random.default_rng(0)
     plane = CleanPlane(rng.normal(100, 10, (200, 200)), 0, 100)
     full, half = (crop_plane(plane, 64, halve, rng) for halve in (0, 1))
-    assert full.shape == half.shape == (64, 64)
+    assert full.shape == half.shape == (1, 64, 64)
     assert half.std() == pytest.approx(full.std() / 2, rel=0.1)
+
+
+def test_patches_have_the_channels_of_the_network(data):
+    (data / "colour").mkdir(exist_ok=True)
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 40, 3), np.uint8)
+    Image.fromarray(pixels).save(data / "colour" / "rgb.png")
+    groups = (ImageGroup(folder="cells"), ImageGroup(folder="colour"))
+    shape = DenoiserConfig(EncoderConfig((1, 1, 1), 8), 3, (32, 16, 16, 8, 8), False, True)
+    for network in (recipe().network, shape):
+        settings = recipe(batch=16).model_copy(update={"groups": groups, "network": network})
+        noisy, clean = PatchSource(settings, data).batch(0)
+        assert noisy.shape == clean.shape == (16, network.channels, 32, 32)
+        assert noisy.dtype == clean.dtype == np.float32
+
+
+def test_colour_is_kept_mixed_or_made():
+    rng = np.random.default_rng(0)
+    colour, grey = rng.random((3, 8, 8), np.float32), rng.random((1, 8, 8), np.float32)
+    mixed = mix_samples(colour, rng)
+    assert mixed.shape == (1, 8, 8)
+    assert np.all((mixed >= colour.min(0)) & (mixed <= colour.max(0)))
+    assert mix_samples(grey, rng) is grey
+    kept = make_colour(colour, lambda: grey, rng)
+    np.testing.assert_array_equal(np.sort(kept, axis=0), np.sort(colour, axis=0))
+    other = rng.random((1, 8, 8), np.float32)
+    made = [make_colour(grey, lambda: other, rng) for _ in range(40)]
+    assert {image.shape for image in made} == {(3, 8, 8)}
+    merged = [np.array_equal(image[1], other[0]) for image in made]
+    assert 5 < sum(merged) < 35
+    for image in (i for i, is_merged in zip(made, merged, strict=True) if not is_merged):
+        assert abs(np.corrcoef(image[0].ravel(), grey.ravel())[0, 1]) == pytest.approx(1)
 
 
 def test_remapping_moves_both_patches_alike():

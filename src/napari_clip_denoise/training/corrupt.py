@@ -27,12 +27,12 @@ def corrupt(
     Parameters
     ----------
     clean : numpy.ndarray
-        (Y, X), float32, about [0, 1].
+        (C, Y, X), float32, about [0, 1].
 
     Returns
     -------
     noisy, clean : numpy.ndarray
-        (Y, X), float32. For stabilised noise both are on the transform's scale, brought back
+        (C, Y, X), float32. For stabilised noise both are on the transform's scale, brought back
         to about [0, 1].
     """
     weights = np.array([getattr(noise, kind) for kind in KINDS])

@@ -1,5 +1,6 @@
 """Noisy and clean patches, drawn from folders of clean images and from simulation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from napari_clip_denoise.training.corrupt import corrupt
 from napari_clip_denoise.training.recipe import ImageGroup, Recipe, Remap
 
 MAX_PLANES_A_FILE = 24
+MERGED = 0.5
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 
 
@@ -111,39 +113,74 @@ class PatchSource:
         Returns
         -------
         noisy, clean : numpy.ndarray
-            (N, 1, crop, crop), float32.
+            (N, channels, crop, crop), float32.
         """
         numbers = range(rank, self.recipe.optimisation.batch, ranks)
         pairs = [
             self._patch(np.random.default_rng([self.recipe.seed, 0, step, number]))
             for number in numbers
         ]
-        noisy, clean = (np.stack(side)[:, None] for side in zip(*pairs, strict=True))
+        noisy, clean = (np.stack(side) for side in zip(*pairs, strict=True))
         return noisy, clean
 
     def _patch(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         which = rng.choice(len(self.pools), p=self.weights)
-        pool = self.pools[which]
-        plane = pool[rng.integers(len(pool))]
-        clean = crop_plane(plane, self.recipe.optimisation.crop, self.halve[which], rng)
+
+        def draw() -> np.ndarray:
+            plane = self.pools[which][rng.integers(len(self.pools[which]))]
+            return crop_plane(plane, self.recipe.optimisation.crop, self.halve[which], rng)
+
+        if self.recipe.network.channels == 1:
+            clean = mix_samples(draw(), rng)
+        else:
+            clean = make_colour(draw(), draw, rng)
         clean = vary_tone(clean, rng)
         noisy, clean = corrupt(clean, self.recipe.noise, rng)
         return remap(noisy, clean, self.recipe.remap, rng)
 
 
 def crop_plane(plane: CleanPlane, crop: int, halve: float, rng: np.random.Generator) -> np.ndarray:
-    """Cut a random square out of a plane, on its [0, 1] scale, flipped and turned at random."""
+    """Cut a random square out of a plane, on its [0, 1] scale, flipped and turned at random.
+
+    Returns
+    -------
+    numpy.ndarray
+        (S, crop, crop), float32; S is 1 of a grey plane and 3 of RGB.
+    """
     factor = 2 if min(plane.pixels.shape[:2]) >= 2 * crop and rng.random() < halve else 1
     size = crop * factor
     y, x = (rng.integers(0, side - size + 1) for side in plane.pixels.shape[:2])
     patch = plane.pixels[y : y + size, x : x + size].astype(np.float32)
-    if patch.ndim == 3:
-        patch = patch[..., :3] @ rng.dirichlet(np.ones(3)).astype(np.float32)
+    patch = np.moveaxis(np.atleast_3d(patch)[..., :3], -1, 0)
     if factor == 2:
-        patch = patch.reshape(crop, 2, crop, 2).mean(axis=(1, 3))
+        patch = patch.reshape(-1, crop, 2, crop, 2).mean(axis=(2, 4))
     patch = (patch - plane.low) / (plane.high - plane.low)
-    patch = np.rot90(patch, int(rng.integers(4)))
-    return np.ascontiguousarray(patch[::-1] if rng.random() < 0.5 else patch, np.float32)
+    patch = np.rot90(patch, int(rng.integers(4)), axes=(1, 2))
+    return np.ascontiguousarray(patch[:, ::-1] if rng.random() < 0.5 else patch, np.float32)
+
+
+def mix_samples(patch: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Make a patch (S, Y, X) grey (1, Y, X), with random shares of red, green and blue."""
+    if len(patch) == 1:
+        return patch
+    shares = rng.dirichlet(np.ones(len(patch))).astype(np.float32)
+    return np.tensordot(shares, patch, axes=1)[np.newaxis]
+
+
+def make_colour(
+    patch: np.ndarray, draw: Callable[[], np.ndarray], rng: np.random.Generator
+) -> np.ndarray:
+    """Make a patch (S, Y, X) RGB (3, Y, X).
+
+    The samples of RGB change places. A grey patch becomes one of three merged channels, which
+    `draw` gives, as of multi-colour fluorescence, or a tinted picture.
+    """
+    if len(patch) == 3:
+        return patch[rng.permutation(3)]
+    if rng.random() < MERGED:
+        return np.concatenate([patch, draw()[:1], draw()[:1]])
+    tint = rng.uniform(0.2, 1, (3, 1, 1)).astype(np.float32)
+    return 1 - tint * (1 - patch) if rng.random() < 0.5 else tint * patch
 
 
 def vary_tone(clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
