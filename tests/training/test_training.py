@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -130,6 +132,21 @@ def test_a_frozen_encoder_is_left_alone(data, tmp_path):
     after = fit.train(settings, data, tmp_path / "run").encoder.state_dict()
     for name, value in before.items():
         assert torch.equal(value, after[name]), name
+
+
+def test_a_training_starts_from_the_weights_that_fit(data, tmp_path):
+    settings = recipe(steps=1, learning_rate=0.0, final_learning_rate=0.0, weight_decay=0.0)
+    torch.manual_seed(7)
+    start = fit.Denoiser(replace(settings.network, channels=3))
+    trained = fit.train(settings, data, tmp_path / "run", start=start)
+    for name, value in start.encoder.state_dict().items():
+        torch.testing.assert_close(trained.encoder.state_dict()[name], value, msg=name)
+    inner = "decoder.up_path.2.conv_block.block.0.weight"
+    torch.testing.assert_close(trained.state_dict()[inner], start.state_dict()[inner])
+    assert trained.state_dict()["decoder.last.weight"].shape[0] == 1
+    other = fit.Denoiser(replace(settings.network, encoder=EncoderConfig((1, 1, 1), 16)))
+    with pytest.raises(InputError, match="encoder of another shape"):
+        fit.train(settings, data, tmp_path / "other", start=other)
 
 
 def test_the_same_step_gives_the_same_patches(data):

@@ -53,7 +53,8 @@ def train(
     resume : bool
         Go on from the state in `run`.
     start : Denoiser, optional
-        Begin with its weights instead of random ones; of the recipe's shape.
+        Begin with its weights instead of random ones. Its encoder has the recipe's shape;
+        tensors of the decoder whose shape differs, as between grey and RGB, begin at random.
     report : callable, optional
         Gets step, loss, learning rate and seconds every hundred steps.
 
@@ -70,8 +71,11 @@ def train(
     settings = recipe.optimisation
     if settings.batch % devices:
         raise InputError(f"A batch of {settings.batch} cannot be shared by {devices} devices.")
-    if start is not None and start.config != recipe.network:
-        raise InputError("The model to start from has another shape than the recipe's network.")
+    if start is not None and start.config.encoder != recipe.network.encoder:
+        raise InputError(
+            "The model to start from has an encoder of another shape than the recipe's; choose "
+            "another model."
+        )
     run.mkdir(parents=True, exist_ok=True)
     state_path = run / LAST_STATE
     if state_path.exists() and not resume:
@@ -88,7 +92,10 @@ def train(
     torch.manual_seed(recipe.seed)
     denoiser = Denoiser(recipe.network, settings.augmentation_level)
     if start is not None:
-        denoiser.load_state_dict(start.state_dict())
+        own = denoiser.state_dict()
+        given = start.state_dict().items()
+        fitting = {k: v for k, v in given if k in own and v.shape == own[k].shape}
+        denoiser.load_state_dict(fitting, strict=False)
     denoiser.encoder.requires_grad_(settings.train_encoder)
     denoiser.to(memory_format=torch.channels_last).train()
     model, optimiser = fabric.setup(denoiser, make_optimiser(denoiser, settings))
