@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_clip_denoise.evaluation.compare import evaluate
+    from napari_clip_denoise.evaluation.features import feature_similarity
     from napari_clip_denoise.inference.run import denoise, denoise_to_zarr
     from napari_clip_denoise.models.checkpoint import Model
     from napari_clip_denoise.models.checkpoint import save_model as save
@@ -23,6 +24,7 @@ __all__ = [
     "denoise",
     "denoise_to_zarr",
     "evaluate",
+    "feature_similarity",
     "import_published",
     "load",
     "save",
@@ -33,6 +35,7 @@ _HOMES = {
     "denoise": ("inference.run", "denoise"),
     "denoise_to_zarr": ("inference.run", "denoise_to_zarr"),
     "evaluate": ("evaluation.compare", "evaluate"),
+    "feature_similarity": ("evaluation.features", "feature_similarity"),
     "import_published": ("models.published", "import_published"),
     "load": ("models.registry", "load"),
     "save": ("models.checkpoint", "save_model"),

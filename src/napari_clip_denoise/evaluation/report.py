@@ -120,7 +120,7 @@ class Evaluation:
         """Tables: facts on the methods, then one a metric with a row a condition."""
         names = [facts.name for facts in self.methods]
         parts = [
-            _table(
+            markdown_table(
                 ["method", "s a 512x512 plane", "harm, 8 bit (dB)", "harm, 16 bit (dB)"],
                 [
                     [
@@ -138,7 +138,9 @@ class Evaluation:
             for data, noise in self.rows:
                 means = [self.mean(name, data, noise)[metric] for name in (NOISY, *names)]
                 rows.append([data, noise, *(f"{mean:.{DIGITS[metric]}f}" for mean in means)])
-            parts.append(f"{LABELS[metric]}\n\n{_table(['data', 'noise', NOISY, *names], rows)}")
+            parts.append(
+                f"{LABELS[metric]}\n\n{markdown_table(['data', 'noise', NOISY, *names], rows)}"
+            )
         return "\n\n".join(parts)
 
     def to_csv(self) -> str:
@@ -231,7 +233,8 @@ def write_scored(model: Model, evaluation: Evaluation, name: str, path: Path) ->
     return path
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Give a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

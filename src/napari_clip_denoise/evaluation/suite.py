@@ -91,21 +91,16 @@ class Condition:
             clean = read_image(path)
             if self.noisy_folder is None:
                 truth = clean.unit
-                yield TestImage(path.stem, truth, self._corrupt(truth, clean.rgb), clean.rgb)
+                noisy = add_noise(truth, self.noise, rgb=clean.rgb)
+                yield TestImage(path.stem, truth, noisy, clean.rgb)
             else:
-                noisy = read_image(self.noisy_folder / path.name)
-                if noisy.pixels.shape != clean.pixels.shape:
+                partner = read_image(self.noisy_folder / path.name)
+                if partner.pixels.shape != clean.pixels.shape:
                     raise InputError(
                         f"{path.name} has other sizes in the folders noisy and clean of "
                         f"{path.parents[1]}; pair images of the same size."
                     )
-                yield TestImage(path.stem, clean.floats, noisy.floats, clean.rgb)
-
-    def _corrupt(self, truth: np.ndarray, rgb: bool) -> np.ndarray:
-        """Make the noise, seeded 0 for every image."""
-        planes = np.moveaxis(truth, -1, 0) if rgb else truth
-        noisy = NOISES[self.noise](planes, np.random.default_rng(0))
-        return np.moveaxis(noisy, 0, -1) if rgb else noisy
+                yield TestImage(path.stem, clean.floats, partner.floats, clean.rgb)
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +144,13 @@ def read_image(path: Path) -> CleanImage:
     return CleanImage(path, stack.read(whole(stack.shape)), stack.is_rgb)
 
 
+def add_noise(clean: np.ndarray, noise: str, *, rgb: bool) -> np.ndarray:
+    """Put one of `NOISES` on a clean image, seeded 0, so that it is the same each time."""
+    planes = np.moveaxis(clean, -1, 0) if rgb else clean
+    noisy = NOISES[noise](planes, np.random.default_rng(0))
+    return np.moveaxis(noisy, 0, -1) if rgb else noisy
+
+
 def conditions(
     suite: SuiteName,
     folders: Sequence[Path],
@@ -185,13 +187,13 @@ def conditions(
     if not folders:
         raise InputError("No folder with images was given; give one or more.")
     make = {"paper": _paper, "real": _real, "ct": _ct}[suite]
-    chosen = _chosen_noises(noises)
+    chosen = chosen_noises(noises)
     return [row for folder in folders for row in make(Path(folder), limit, chosen)]
 
 
 def _paper(folder: Path, limit: int | None, noises: Sequence[str]) -> list[Condition]:
     protocol = Protocol(("psnr", "ssim"), data_range=1.0, clip=(0.0, 1.0))
-    files = _images(folder)[:limit]
+    files = clean_images(folder)[:limit]
     return [
         Condition(folder.name, noise, files, None, protocol, intensity=(0.0, 1.0))
         for noise in noises
@@ -219,7 +221,14 @@ def _ct(folder: Path, limit: int | None, _: Sequence[str]) -> list[Condition]:
     return [Condition(folder.name, REAL, files, folder / "noisy", protocol, "window")]
 
 
-def _chosen_noises(wanted: Sequence[str]) -> list[str]:
+def chosen_noises(wanted: Sequence[str]) -> list[str]:
+    """List the `NOISES` of some names or kinds; all of them where none is given.
+
+    Raises
+    ------
+    InputError
+        If there is none of a name.
+    """
     for name in wanted:
         if not any(_is_of_kind(noise, name) for noise in NOISES):
             raise InputError(f"There is no noise '{name}'; give any of: {', '.join(NOISES)}.")
@@ -232,7 +241,14 @@ def _is_of_kind(noise: str, wanted: str) -> bool:
     return noise == wanted or noise.rpartition("-")[0] == wanted
 
 
-def _images(folder: Path) -> tuple[Path, ...]:
+def clean_images(folder: Path) -> tuple[Path, ...]:
+    """List the images of a folder.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder or no image in it.
+    """
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}.")
     files = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES))
@@ -249,7 +265,7 @@ def _pairs(folder: Path) -> tuple[Path, ...]:
             f"{folder} holds no folders noisy and clean; give one that does, with files of the "
             "same names in both."
         )
-    files = _images(folder / "clean")
+    files = clean_images(folder / "clean")
     alone = [path.name for path in files if not (folder / "noisy" / path.name).is_file()]
     if alone:
         raise InputError(f"{folder / 'noisy'} holds no {alone[0]}; the names in both must agree.")
