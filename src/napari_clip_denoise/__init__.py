@@ -9,6 +9,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_clip_denoise.evaluation.compare import evaluate
+    from napari_clip_denoise.evaluation.features import feature_similarity
     from napari_clip_denoise.inference.run import denoise, denoise_to_zarr
     from napari_clip_denoise.models.checkpoint import Model
     from napari_clip_denoise.models.checkpoint import save_model as save
@@ -21,6 +23,8 @@ __all__ = [
     "__version__",
     "denoise",
     "denoise_to_zarr",
+    "evaluate",
+    "feature_similarity",
     "import_published",
     "load",
     "save",
@@ -30,6 +34,8 @@ _HOMES = {
     "Model": ("models.checkpoint", "Model"),
     "denoise": ("inference.run", "denoise"),
     "denoise_to_zarr": ("inference.run", "denoise_to_zarr"),
+    "evaluate": ("evaluation.compare", "evaluate"),
+    "feature_similarity": ("evaluation.features", "feature_similarity"),
     "import_published": ("models.published", "import_published"),
     "load": ("models.registry", "load"),
     "save": ("models.checkpoint", "save_model"),

@@ -1,36 +1,108 @@
 import numpy as np
 import pytest
-import tifffile
 from PIL import Image
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.evaluation.metrics import psnr
-from napari_clip_denoise.evaluation.suite import score
-from napari_clip_denoise.noise.acquisition import acquire
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.evaluation.suite import NOISES, conditions
 
 
-def test_every_set_is_scored_against_its_truth(tiny, tmp_path):
-    for name in ("fmd", "w2s"):
-        for side in ("noisy", "clean"):
-            (tmp_path / name / side).mkdir(parents=True)
-    (tmp_path / "set12").mkdir()
-    clean = (255 * fluorescence((64, 80), seed=1).clip(0, 1)).astype(np.uint8)
-    Image.fromarray(clean).save(tmp_path / "set12" / "01.png")
-    taken = acquire(fluorescence((64, 80), seed=2), gain=0.5, offset=5, seed=2)
-    for name in ("fmd", "w2s"):
-        tifffile.imwrite(tmp_path / name / "noisy" / "a.tif", taken.noisy)
-        tifffile.imwrite(tmp_path / name / "clean" / "a.tif", taken.truth)
-    lines = []
-    scores = score(tiny, tmp_path, device="cpu", report=lines.append)
-    assert len(lines) == len(scores) == 5
-    for sigma, found in zip((15, 25, 50), scores, strict=False):
-        assert found.noisy == pytest.approx(20 * np.log10(255 / sigma), abs=0.15)
-    assert scores[3].noisy == pytest.approx(psnr(taken.truth, taken.noisy, 255), abs=0.01)
-    assert scores[4].noisy > 10
-    assert all(found.denoised != found.noisy for found in scores)
+def noisy_psnr(folder, noise):
+    """PSNR of the input of the only image, and the image."""
+    (row,) = conditions("paper", [folder], noises=[noise])
+    (image,) = row.images()
+    return psnr(image.truth, image.noisy, 1.0), image
 
 
-def test_a_folder_without_sets_is_refused(tiny, tmp_path):
-    with pytest.raises(InputError, match="none of the folders"):
-        score(tiny, tmp_path)
+@pytest.fixture(scope="module", params=["grey", "rgb"])
+def folder(request, tmp_path_factory):
+    shape = (1024, 1024) if request.param == "grey" else (600, 600, 3)
+    pixels = np.random.default_rng(1).integers(0, 256, shape, np.uint8)
+    folder = tmp_path_factory.mktemp(request.param)
+    Image.fromarray(pixels).save(folder / "random.png")
+    return folder
+
+
+@pytest.mark.parametrize("sigma", [15, 25, 50])
+def test_gaussian_noise_agrees_with_theory(folder, sigma):
+    found, image = noisy_psnr(folder, f"gaussian-{sigma}")
+    assert found == pytest.approx(20 * np.log10(255 / sigma), abs=0.05)
+    assert image.noisy.min() < 0
+
+
+@pytest.mark.parametrize("sigma", [40, 45, 50, 55])
+def test_spatially_correlated_noise_agrees_with_theory(folder, sigma):
+    found, image = noisy_psnr(folder, f"spatial-{sigma}")
+    side = image.truth.shape[0]
+    one_axis = ((side - 2) / 3 + 2 * 5 / 9) / side
+    assert found == pytest.approx(20 * np.log10(255 / sigma / one_axis), abs=0.05)
+    if image.rgb:
+        noise = image.noisy - image.truth
+        assert abs(np.corrcoef(noise[..., 0].ravel(), noise[..., 1].ravel())[0, 1]) < 0.02
+
+
+def test_impulses_and_speckle_agree_with_theory(folder):
+    found, image = noisy_psnr(folder, "salt-pepper-0.02")
+    squared = 0.01 * np.mean(image.truth**2 + (1 - image.truth) ** 2)
+    assert found == pytest.approx(-10 * np.log10(squared), abs=0.05)
+    found, image = noisy_psnr(folder, "speckle-0.04")
+    assert found == pytest.approx(-10 * np.log10(0.04 * np.mean(image.truth**2)), abs=0.05)
+
+
+def test_every_image_gets_the_same_noise_each_time(folder):
+    first, second = (noisy_psnr(folder, "poisson-2")[1].noisy for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_rows_are_chosen_by_kind_and_number(folder):
+    chosen = conditions("paper", [folder], noises=["poisson", "gaussian-25"])
+    assert [row.noise for row in chosen] == [
+        "gaussian-25", "poisson-2", "poisson-2.5", "poisson-3", "poisson-3.5",
+    ]  # fmt: skip
+    assert [row.noise for row in conditions("paper", [folder])] == list(NOISES)
+
+
+def pairs(folder, names, shape=(20, 24)):
+    for side in ("noisy", "clean"):
+        (folder / side).mkdir(parents=True)
+        for name in names:
+            Image.fromarray(np.zeros(shape, np.uint8)).save(folder / side / name)
+    return folder
+
+
+def test_few_real_pairs_get_a_row_each(tmp_path):
+    few = conditions("real", [pairs(tmp_path / "few", ["a.png", "b.png"])])
+    assert [row.data for row in few] == ["few a", "few b"]
+    many = conditions("real", [pairs(tmp_path / "many", [f"{i}.png" for i in range(5)])])
+    assert [row.data for row in many] == ["many"]
+    assert len(many[0].files) == 5
+    assert many[0].protocol.data_range == 255
+
+
+def test_what_cannot_be_scored_is_refused(folder, tmp_path):
+    with pytest.raises(InputError, match="no suite 'all'"):
+        conditions("all", [folder])
+    with pytest.raises(InputError, match="No folder"):
+        conditions("paper", [])
+    with pytest.raises(InputError, match="There is no folder"):
+        conditions("paper", [tmp_path / "missing"])
+    with pytest.raises(InputError, match="holds no image"):
+        conditions("paper", [tmp_path])
+    with pytest.raises(InputError, match="no noise 'rain'"):
+        conditions("paper", [folder], noises=["rain"])
+    with pytest.raises(InputError, match="own noise"):
+        conditions("ct", [folder], noises=["poisson"])
+    with pytest.raises(InputError, match="no folders noisy and clean"):
+        conditions("real", [folder])
+    alone = pairs(tmp_path / "alone", ["a.png"])
+    (alone / "noisy" / "a.png").unlink()
+    with pytest.raises(InputError, match=r"holds no a\.png"):
+        conditions("real", [alone])
+    other = pairs(tmp_path / "other", ["a.png"])
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(other / "noisy" / "a.png")
+    with pytest.raises(InputError, match="other sizes"):
+        list(conditions("real", [other])[0].images())
+    (tmp_path / "floats").mkdir()
+    np.save(tmp_path / "floats" / "a.npy", np.full((20, 20), 3.0))
+    with pytest.raises(InputError, match="outside"):
+        list(conditions("paper", [tmp_path / "floats"])[0].images())

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from napari_clip_denoise.cli import bench, demo, denoise, evaluate, info, models, train
+from napari_clip_denoise.cli import bench, demo, denoise, evaluate, features, info, models, train
 from napari_clip_denoise.errors import ClipDenoiseError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app.add_typer(models.app)
 app.command()(demo.demo)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
+app.command()(features.features)
 app.command()(bench.bench)
 app.command()(info.info)
 

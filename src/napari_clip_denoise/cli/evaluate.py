@@ -5,30 +5,74 @@ from typing import Annotated
 
 import typer
 
-from napari_clip_denoise.cli.options import DeviceOption, ModelOption
+from napari_clip_denoise.cli.options import DeviceOption
+from napari_clip_denoise.errors import InputError
 
 
 def evaluate(
     data: Annotated[
-        Path, typer.Option(help="Folder with any of set12, fmd and w2s (see the docs).")
+        list[Path],
+        typer.Option(help="Folder of clean images, or of noisy/ and clean/; may be repeated."),
     ],
-    model: ModelOption = "compact",
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", help="Name of a model, or a file; may be repeated."),
+    ] = None,
+    baseline: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--baseline",
+            "-b",
+            help="gaussian, nlm, wavelet, tv, bm3d or vst-bm3d; may be repeated.",
+        ),
+    ] = None,
+    suite: Annotated[
+        str, typer.Option(help="paper (clean images, added noise), real (pairs) or ct.")
+    ] = "paper",
+    noise: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Only this noise of the paper, such as poisson or gaussian-25; may be repeated."
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="Only the first few images of each folder.", min=1)
+    ] = None,
+    harm: Annotated[
+        bool, typer.Option(help="Measure what happens to the clean images themselves, too.")
+    ] = True,
     device: DeviceOption = "auto",
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for scores.md, .csv, .json and pictures.")
+    ] = None,
     card: Annotated[
-        Path | None, typer.Option(help="Write a copy of the model here, with the scores on it.")
+        Path | None,
+        typer.Option(help="Write a copy of the first model here, with the scores on its card."),
     ] = None,
 ) -> None:
-    """Score a model on images whose truth is known."""
-    import torch
+    """Score models and classical methods on images whose truth is known."""
+    import sys
 
-    from napari_clip_denoise.evaluation.suite import score
-    from napari_clip_denoise.inference.settings import make_settings
-    from napari_clip_denoise.models.checkpoint import Model, save_model
-    from napari_clip_denoise.models.registry import load
+    from napari_clip_denoise.evaluation.compare import evaluate as run
+    from napari_clip_denoise.evaluation.report import write_scored
+    from napari_clip_denoise.models.registry import DEFAULT_MODEL, load
 
-    settings = make_settings(model=model, device=device)
-    loaded = load(settings.model)
-    scores = score(loaded, data, device=settings.device)
+    models = model or ([] if baseline else [DEFAULT_MODEL])
+    if card is not None and not models:
+        raise InputError("There is no model to write scores on; give one with --model.")
+    result = run(
+        models,
+        data,
+        suite,  # type: ignore[arg-type]
+        baseline or [],
+        noises=noise or [],
+        limit=limit,
+        harm=harm,
+        device=device,
+        report=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    print(result.to_markdown())
+    for path in result.write(output) if output else ():
+        print(path, file=sys.stderr)
     if card is not None:
-        scored = loaded.card.model_copy(update={"scores": tuple(scores)})
-        print(save_model(Model(scored, loaded.denoiser), card, dtype=torch.float16).path)
+        print(write_scored(load(models[0]), result, Path(models[0]).stem, card), file=sys.stderr)

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from napari_clip_denoise.cli.options import ClipWeightsOption
+
 
 def train(
     recipe: Annotated[str, typer.Argument(help="Name of a recipe, or a YAML file.")],
@@ -14,20 +16,37 @@ def train(
     start: Annotated[
         str | None, typer.Option(help="A model to begin with, by name or file.")
     ] = None,
+    encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="Train a decoder on this frozen encoder instead: clip-rn50, random, or a model."
+        ),
+    ] = None,
+    clip_weights: ClipWeightsOption = None,
+    smoke: Annotated[
+        bool, typer.Option(help="Run a few small steps only, to see that all is in its place.")
+    ] = False,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "cpu",
     devices: Annotated[
         int, typer.Option(help="How many devices (on the CPU: processes) share each batch.")
     ] = 1,
 ) -> None:
     """Train a model by a recipe; the model file is written to the run folder."""
+    from functools import partial
+
     from lightning.fabric.utilities import rank_zero_only
 
     from napari_clip_denoise.models.registry import load
+    from napari_clip_denoise.training.encoders import load_encoder, with_encoder
     from napari_clip_denoise.training.fit import train as fit
     from napari_clip_denoise.training.package import write_model
     from napari_clip_denoise.training.recipe import load_recipe
 
     settings = load_recipe(recipe)
+    if encoder:
+        settings = with_encoder(settings, encoder)
+    if smoke:
+        settings = settings.smoke()
 
     def report(entry: dict[str, float]) -> None:
         print(
@@ -45,6 +64,15 @@ def train(
         devices=devices,
         resume=resume,
         start=parent.denoiser if parent else None,
+        encoder=partial(
+            load_encoder,
+            settings.encoder,
+            settings.network.encoder,
+            seed=settings.seed,
+            clip_weights=clip_weights,
+        )
+        if settings.encoder
+        else None,
         report=report,
     )
 

@@ -1,11 +1,61 @@
 """How close an image is to its truth."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+LABELS = {
+    "psnr": "PSNR (dB)",
+    "ssim": "SSIM",
+    "rmse": "RMSE",
+    "si_psnr": "PSNR after affine match (dB)",
+    "si_ssim": "SSIM after affine match",
+}
+"""Metrics by their short names."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """How results are scored.
+
+    Attributes
+    ----------
+    metrics : tuple of str
+        Keys of `LABELS`.
+    data_range : float or None
+        What counts as the peak; None takes the range of each truth. The metrics after an
+        affine match, which undo any gain and offset, always take that.
+    clip : (float, float) or None
+        What results are clipped to before they are scored, the noisy input not.
+    window : (float, float) or None
+        What truths, inputs and results are clipped to where they are scored.
+    """
+
+    metrics: tuple[str, ...]
+    data_range: float | None = None
+    clip: tuple[float, float] | None = None
+    window: tuple[float, float] | None = None
+
+    def score(self, truth: np.ndarray, image: np.ndarray, *, rgb: bool = False) -> dict[str, float]:
+        """Score an image by each of the metrics; `rgb` says that the last axis holds samples."""
+        if rgb:
+            truth, image = np.moveaxis(truth, -1, 0), np.moveaxis(image, -1, 0)
+        if self.window is not None:
+            truth, image = truth.clip(*self.window), image.clip(*self.window)
+        matched = match_affine(truth, image) if "si_psnr" in self.metrics else image
+        scores = {
+            "psnr": lambda: psnr(truth, image, self.data_range),
+            "ssim": lambda: ssim(truth, image, self.data_range),
+            "rmse": lambda: rmse(truth, image),
+            "si_psnr": lambda: psnr(truth, matched),
+            "si_ssim": lambda: ssim(truth, matched),
+        }
+        return {name: scores[name]() for name in self.metrics}
+
 
 def psnr(truth: np.ndarray, image: np.ndarray, data_range: float | None = None) -> float:
-    """Peak signal-to-noise ratio in dB.
+    """Peak signal-to-noise ratio in dB; infinite for the truth itself.
 
     Parameters
     ----------
@@ -16,11 +66,16 @@ def psnr(truth: np.ndarray, image: np.ndarray, data_range: float | None = None) 
     """
     reference = np.asarray(truth, np.float64)
     span = float(np.ptp(reference)) if data_range is None else data_range
-    return float(peak_signal_noise_ratio(reference, np.asarray(image, np.float64), data_range=span))
+    with np.errstate(divide="ignore"):
+        return float(
+            peak_signal_noise_ratio(reference, np.asarray(image, np.float64), data_range=span)
+        )
 
 
 def ssim(truth: np.ndarray, image: np.ndarray, data_range: float | None = None) -> float:
     """Structural similarity (Wang et al., 2004: Gaussian window, sigma 1.5), mean over planes.
+
+    The window is 11 x 11 and the border, where it does not fit, is left out.
 
     Parameters
     ----------
@@ -43,6 +98,11 @@ def ssim(truth: np.ndarray, image: np.ndarray, data_range: float | None = None) 
         for a, b in planes
     ]
     return float(np.mean(scores))
+
+
+def rmse(truth: np.ndarray, image: np.ndarray) -> float:
+    """Root of the mean squared error, in the images' unit."""
+    return float(np.sqrt(np.square(np.subtract(truth, image, dtype=np.float64)).mean()))
 
 
 def match_affine(truth: np.ndarray, image: np.ndarray) -> np.ndarray:

@@ -72,7 +72,7 @@ def save_model(model: Model, path: str | Path, *, dtype: torch.dtype = torch.flo
     path : str or Path
         The file, ending in ``.safetensors``; written whole or not at all.
     dtype : torch.dtype
-        Storage type of the weights; ``float16`` halves the file.
+        Storage type of the weights that are written; ``float16`` halves the file.
 
     Returns
     -------
@@ -85,8 +85,12 @@ def save_model(model: Model, path: str | Path, *, dtype: torch.dtype = torch.flo
         If the file cannot be written.
     """
     path = Path(path)
+    included = model.card.encoder.included
     stored = {
-        name: tensor.detach().cpu().to(dtype).contiguous()
+        name: tensor.detach()
+        .cpu()
+        .to(dtype if included or not name.startswith(ENCODER_PREFIX) else tensor.dtype)
+        .contiguous()
         for name, tensor in model.denoiser.state_dict().items()
         if tensor.is_floating_point()
     }
@@ -96,7 +100,7 @@ def save_model(model: Model, path: str | Path, *, dtype: torch.dtype = torch.flo
         update={"sha256": tensors_sha256(rounded.encoder.state_dict())}
     )
     card = model.card.model_copy(update={"encoder": encoder})
-    if not encoder.included:
+    if not included:
         stored = {k: v for k, v in stored.items() if not k.startswith(ENCODER_PREFIX)}
     partial = path.with_name(f".{path.name}.partial")
     try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from scipy.ndimage import gaussian_filter, gaussian_filter1d, uniform_filter
 
 
 class NoiseModel(Protocol):
@@ -59,6 +59,50 @@ class CorrelatedGaussian:
         impulse[16, 16] = 1
         gain = np.sqrt(np.square(gaussian_filter(impulse, self.correlation, mode="wrap")).sum())
         return clean + np.float32(self.sigma / gain) * noise
+
+
+@dataclass(frozen=True)
+class MeanFilteredGaussian:
+    """White Gaussian noise that went through a square mean filter, as in the paper's tests.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation before the filter; after it, away from the border, ``sigma / size``.
+    size : int
+        Side of the filter in pixels.
+    """
+
+    sigma: float
+    size: int = 3
+
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Add the noise."""
+        noise = rng.standard_normal(clean.shape, np.float32)
+        return clean + np.float32(self.sigma) * uniform_filter(noise, self.size, axes=(-2, -1))
+
+
+@dataclass(frozen=True)
+class ScaledPoisson:
+    """Poisson noise whose deviation is scaled, clipped to [0, 1], as in the paper's tests.
+
+    Grey levels are counted in 8 bits, and the value 1 stands for as many photons as there are
+    levels, rounded up to a power of two.
+
+    Parameters
+    ----------
+    scale : float
+        Factor on the noise; 1 is pure Poisson noise.
+    """
+
+    scale: float
+
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw the photons and scale their deviation."""
+        rounded = np.rint(np.clip(clean, 0, 1) * 255) / 255
+        photons = 2.0 ** np.ceil(np.log2(np.unique(rounded).size))
+        noise = rng.poisson(rounded * photons) / photons - rounded
+        return np.clip(clean + self.scale * noise, 0, 1).astype(np.float32)
 
 
 @dataclass(frozen=True)

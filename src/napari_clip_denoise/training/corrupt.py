@@ -13,10 +13,11 @@ from napari_clip_denoise.noise.models import (
     Speckle,
     Stripes,
 )
+from napari_clip_denoise.noise.raw_camera import RawCamera
 from napari_clip_denoise.noise.stabilise import AnscombeTransform
 from napari_clip_denoise.training.recipe import Noise, Range
 
-KINDS = ("gaussian", "faint", "correlated", "poisson_gaussian", "stabilised", "speckle")
+KINDS = ("gaussian", "faint", "correlated", "poisson_gaussian", "stabilised", "speckle", "camera")
 
 
 def corrupt(
@@ -46,6 +47,8 @@ def corrupt(
         noisy = CorrelatedGaussian(sigma, rng.uniform(*noise.correlation))(clean, rng)
     elif kind == "speckle":
         noisy = Speckle(sigma)(clean, rng)
+    elif kind == "camera":
+        noisy = RawCamera(noise.camera_signal, noise.camera_constant)(clean, rng)
     else:
         noisy, clean = _photons(clean, noise, rng, stabilise=kind == "stabilised")
     return _with_artefacts(noisy, noise, rng), clean

@@ -1,6 +1,5 @@
 """The training loop."""
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -14,11 +13,14 @@ from torch import Tensor
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.network.denoiser import Denoiser
+from napari_clip_denoise.network.encoder import Encoder
+from napari_clip_denoise.training.log import TrainingLog
 from napari_clip_denoise.training.patches import PatchSource
 from napari_clip_denoise.training.recipe import Optimisation, Recipe
 
 LAST_STATE = "last.pt"
-LOG = "log.jsonl"
+LOG = "log.csv"
+LOG_EVERY = 100
 
 
 def train(
@@ -30,6 +32,8 @@ def train(
     devices: int = 1,
     resume: bool = False,
     start: Denoiser | None = None,
+    encoder: Callable[[], Encoder] | None = None,
+    check: Callable[[Denoiser], float] | None = None,
     report: Callable[[dict[str, float]], None] | None = None,
 ) -> Denoiser:
     """Train a denoiser by a recipe.
@@ -55,8 +59,15 @@ def train(
     start : Denoiser, optional
         Begin with its weights instead of random ones. Its encoder has the recipe's shape;
         tensors of the decoder whose shape differs, as between grey and RGB, begin at random.
+    encoder : callable, optional
+        Gets the encoder that a decoder is trained on, once the data was found to be usable; not
+        called where a training goes on.
+    check : callable, optional
+        Gives the denoiser, with the average of the weights, a score each time the state is
+        kept.
     report : callable, optional
-        Gets step, loss, learning rate and seconds every hundred steps.
+        Gets step, loss, learning rate, seconds and, where there is one, the score every hundred
+        steps and each time the state is kept; so does ``log.csv`` in `run`.
 
     Returns
     -------
@@ -96,16 +107,21 @@ def train(
         given = start.state_dict().items()
         fitting = {k: v for k, v in given if k in own and v.shape == own[k].shape}
         denoiser.load_state_dict(fitting, strict=False)
+    state = None
+    if resume and state_path.exists():
+        state = torch.load(state_path, map_location=fabric.device, weights_only=True)
+    elif encoder is not None:
+        denoiser.encoder.load_state_dict(encoder().state_dict())
     denoiser.encoder.requires_grad_(settings.train_encoder)
     denoiser.to(memory_format=torch.channels_last).train()
     model, optimiser = fabric.setup(denoiser, make_optimiser(denoiser, settings))
     average = {name: p.detach().clone() for name, p in denoiser.state_dict().items()}
     first = 0
-    if resume and state_path.exists():
-        state = torch.load(state_path, map_location=fabric.device, weights_only=True)
+    if state is not None:
         denoiser.load_state_dict(state["denoiser"])
         optimiser.load_state_dict(state["optimizer"])
         average, first = state["average"], state["step"]
+    log = TrainingLog(run / LOG, first)
 
     started = time.monotonic()
     losses: list[float] = []
@@ -114,36 +130,40 @@ def train(
         rate = learning_rate(step, settings)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        loss = root_mean_square(model(noisy).float() - clean)
+        noisy, clean = mix_up(noisy, clean, settings.mixup)
+        loss = LOSSES[settings.loss](model(noisy).float() - clean)
         optimiser.zero_grad(set_to_none=True)
         fabric.backward(loss)
         fabric.clip_gradients(model, optimiser, max_norm=settings.gradient_clip)
         optimiser.step()
         _update_average(average, denoiser, min(settings.average_decay, (1 + step) / (10 + step)))
 
+        if not fabric.is_global_zero:
+            continue
         losses.append(loss.item())
         done = step + 1
-        is_last = done == settings.steps
-        if (done % 100 == 0 or is_last) and fabric.is_global_zero:
+        keeps = done % settings.checkpoint_every == 0 or done == settings.steps
+        if done % LOG_EVERY == 0 or keeps:
             entry = {
                 "step": done,
                 "loss": sum(losses) / len(losses),
                 "learning_rate": rate,
                 "seconds": time.monotonic() - started,
             }
+            if check and keeps:
+                entry["score"] = check(trained_denoiser(recipe, average))
             losses.clear()
-            with (run / LOG).open("a") as log:
-                log.write(json.dumps(entry) + "\n")
+            log.add(entry)
             if report:
                 report(entry)
-        if (done % settings.checkpoint_every == 0 or is_last) and fabric.is_global_zero:
-            state = {
+        if keeps:
+            kept = {
                 "step": done,
                 "denoiser": denoiser.state_dict(),
                 "average": average,
                 "optimizer": optimiser.state_dict(),
             }
-            torch.save(state, state_path.with_suffix(".partial"))
+            torch.save(kept, state_path.with_suffix(".partial"))
             state_path.with_suffix(".partial").replace(state_path)
 
     return trained_denoiser(recipe, average)
@@ -174,8 +194,27 @@ def root_mean_square(error: Tensor) -> Tensor:
     return (error.square().mean(dim=(1, 2, 3)) + 1e-6).sqrt().mean()
 
 
+def mean_absolute(error: Tensor) -> Tensor:
+    """Average the absolute error, as the paper does."""
+    return error.abs().mean()
+
+
+LOSSES = {"rms": root_mean_square, "l1": mean_absolute}
+
+
+def mix_up(noisy: Tensor, clean: Tensor, strength: float) -> tuple[Tensor, Tensor]:
+    """Mix every other batch with itself in another order, see `Optimisation`."""
+    if not strength or torch.rand(()) < 0.5:
+        return noisy, clean
+    share = float(torch.distributions.Beta(strength, strength).sample())
+    order = torch.randperm(len(noisy), device=noisy.device)
+    return noisy.lerp(noisy[order], 1 - share), clean.lerp(clean[order], 1 - share)
+
+
 def learning_rate(step: int, settings: Optimisation) -> float:
     """Rate of a step: linear warm-up, then down to the final rate as the schedule says."""
+    if settings.schedule == "restarts":
+        return _rate_with_restarts(step, settings)
     if step < settings.warm_up:
         return settings.learning_rate * (step + 1) / settings.warm_up
     progress = (step - settings.warm_up) / max(1, settings.steps - settings.warm_up)
@@ -186,6 +225,16 @@ def learning_rate(step: int, settings: Optimisation) -> float:
     return settings.final_learning_rate + share * (
         settings.learning_rate - settings.final_learning_rate
     )
+
+
+def _rate_with_restarts(step: int, settings: Optimisation) -> float:
+    begin = 0
+    for period, minimum in zip(settings.periods, settings.minima, strict=True):
+        if step < begin + period:
+            share = (1 + math.cos(math.pi * (step - begin) / period)) / 2
+            return minimum + share * (settings.learning_rate - minimum)
+        begin += period
+    return settings.minima[-1]
 
 
 def _prefetch(

@@ -7,7 +7,9 @@ import torch
 
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model, save_model
-from napari_clip_denoise.network.denoiser import Denoiser
+from napari_clip_denoise.models.published import PAD_MULTIPLE as PUBLISHED_PAD_MULTIPLE
+from napari_clip_denoise.models.registry import CLIP_MODEL
+from napari_clip_denoise.network.denoiser import STRIDE, Denoiser
 from napari_clip_denoise.training.recipe import Recipe
 
 EXACT_HALO = 96
@@ -31,22 +33,31 @@ def write_model(
     parent : Model, optional
         What the training began with.
     """
-    noise = recipe.noise
+    as_published = recipe.network.align_corners
     card = ModelCard(
         name=recipe.name,
         description=recipe.description,
         network=recipe.network,
+        encoder=encoder_card(recipe),
+        pad_multiple=PUBLISHED_PAD_MULTIPLE if as_published else STRIDE,
         halo=EXACT_HALO,
-        encoder=EncoderCard(source=f"trained by the recipe '{recipe.name}', then frozen"),
+        clamp=as_published,
+        intensity=recipe.intensity,
         recipe=recipe.model_dump(mode="json"),
         data=recipe.data_terms,
-        noise=(
-            f"Gaussian to sigma {noise.sigma[1]:.3f} of the range, white and correlated; "
-            f"Poisson-Gaussian from {noise.photons[0]:g} to {noise.photons[1]:g} photons"
-        ),
+        noise=recipe.noise.describe(),
         seed=recipe.seed,
         parent_sha256=parent.sha256 if parent else "",
         software={name: version(name) for name in ("napari-clip-denoise", "torch", "numpy")},
         licence=recipe.licence,
     )
     return save_model(Model(card, denoiser), path, dtype=torch.float16)
+
+
+def encoder_card(recipe: Recipe) -> EncoderCard:
+    """Say where a recipe's encoder comes from; CLIP's is not put into the model's file."""
+    if recipe.encoder == CLIP_MODEL:
+        return EncoderCard(source="CLIP RN50 of OpenAI, through open_clip", included=False)
+    if recipe.encoder:
+        return EncoderCard(source=f"{recipe.encoder}, frozen")
+    return EncoderCard(source=f"trained by the recipe '{recipe.name}', then frozen")

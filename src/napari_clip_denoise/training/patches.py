@@ -14,7 +14,7 @@ from napari_clip_denoise.training.recipe import ImageGroup, Recipe, Remap
 
 MAX_PLANES_A_FILE = 24
 MERGED = 0.5
-SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
+SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def read_group(group: ImageGroup, data: Path, smallest: int) -> list[CleanPlane]
                 *(slice(None),) * (stack.ndim - len(leading)),
             )
             pixels = stack.read(index).reshape(stack.shape[len(leading) :])
-            low, high = _range(pixels, group.normalise)
+            low, high = group.values or _range(pixels, group.normalise)
             if high > low:
                 planes.append(CleanPlane(pixels, low, high))
     if not planes:
@@ -94,6 +94,8 @@ class PatchSource:
         self.pools = [read_group(group, data, crop) for group in recipe.groups]
         self.halve = [group.halve for group in recipe.groups]
         weights = [group.weight for group in recipe.groups]
+        if not recipe.varied:
+            self._check_channels()
         if recipe.simulation.weight:
             self.pools.append(simulate_planes(recipe.simulation.planes, 2 * crop, recipe.seed))
             self.halve.append(0.2)
@@ -130,6 +132,9 @@ class PatchSource:
             plane = self.pools[which][rng.integers(len(self.pools[which]))]
             return crop_plane(plane, self.recipe.optimisation.crop, self.halve[which], rng)
 
+        if not self.recipe.varied:
+            clean = draw()
+            return corrupt(clean, self.recipe.noise, rng)
         if self.recipe.network.channels == 1:
             clean = mix_samples(draw(), rng)
         else:
@@ -137,6 +142,16 @@ class PatchSource:
         clean = vary_tone(clean, rng)
         noisy, clean = corrupt(clean, self.recipe.noise, rng)
         return remap(noisy, clean, self.recipe.remap, rng)
+
+    def _check_channels(self) -> None:
+        """Refuse images of another number of channels, which a varied recipe would convert."""
+        channels = self.recipe.network.channels
+        for group, pool in zip(self.recipe.groups, self.pools, strict=True):
+            if any((plane.pixels.ndim == 3) != (channels == 3) for plane in pool):
+                raise InputError(
+                    f"The recipe '{self.recipe.name}' needs {'RGB' if channels == 3 else 'grey'} "
+                    f"images, and {group.folder!r} holds others; give a folder of such images."
+                )
 
 
 def crop_plane(plane: CleanPlane, crop: int, halve: float, rng: np.random.Generator) -> np.ndarray:

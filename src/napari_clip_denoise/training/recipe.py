@@ -2,12 +2,13 @@
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY
 from napari_clip_denoise.network.config import DenoiserConfig
 
 Range = tuple[float, float]
@@ -30,6 +31,9 @@ class ImageGroup(_Settings):
     normalise : bool
         Whether each image's 0.1 to 99.9 percentiles become [0, 1]. Without it, integer
         images are divided by the largest value of their type.
+    values : tuple of float or None
+        The raw values that become 0 and 1 in all images, such as a CT window; overrides
+        `normalise`.
     halve : float
         Probability of averaging 2x2 pixels, which removes noise that the clean images have.
     """
@@ -37,6 +41,7 @@ class ImageGroup(_Settings):
     folder: str
     weight: Weight = 1.0
     normalise: bool = True
+    values: Range | None = None
     halve: Annotated[float, Field(ge=0, le=1)] = 0.3
 
 
@@ -52,11 +57,11 @@ class Noise(_Settings):
 
     Attributes
     ----------
-    gaussian, faint, correlated, poisson_gaussian, stabilised, speckle : float
+    gaussian, faint, correlated, poisson_gaussian, stabilised, speckle, camera : float
         Relative frequencies of the kinds. ``faint`` is Gaussian noise that hardly shows, from
         which a model learns to leave clean images alone. ``stabilised`` is Poisson-Gaussian
         noise after the Anscombe transform, as the network sees it behind that intensity
-        mapping.
+        mapping. ``camera`` is that of a colour camera's raw pixels, for RGB alone.
     sigma, faint_sigma : tuple of float
         Gaussian standard deviation, drawn uniformly, on a scale where images span [0, 1].
     correlation : tuple of float
@@ -67,6 +72,8 @@ class Noise(_Settings):
         Background light, as a share of the value 1.
     read_noise : tuple of float
         Read noise in photons.
+    camera_signal, camera_constant : float
+        Deviation of raw noise, relative to the value and at the value 0.
     stripes, salt_and_pepper, quantised : float
         Probabilities of these in addition to any kind.
     stripe_sigma, impulses : tuple of float
@@ -80,17 +87,38 @@ class Noise(_Settings):
     poisson_gaussian: Weight = 0.0
     stabilised: Weight = 0.0
     speckle: Weight = 0.0
+    camera: Weight = 0.0
     sigma: Range = (0.0, 55 / 255)
     faint_sigma: Range = (0.0, 0.01)
     correlation: Range = (0.4, 1.2)
     photons: Range = (2.0, 1000.0)
     background: Range = (0.0, 0.2)
     read_noise: Range = (0.0, 3.0)
+    camera_signal: float = 0.04
+    camera_constant: float = 0.03
     stripes: Weight = 0.0
     salt_and_pepper: Weight = 0.0
     quantised: Weight = 0.0
     stripe_sigma: Range = (0.005, 0.05)
     impulses: Range = (0.001, 0.04)
+
+    def describe(self) -> str:
+        """Say for a model card which noise a model learned from."""
+        photons = f"from {self.photons[0]:g} to {self.photons[1]:g} photons"
+        sigma = _span(self.sigma)
+        kinds = {
+            "gaussian": f"Gaussian, sigma {sigma} of the range",
+            "faint": f"Gaussian, sigma {_span(self.faint_sigma)}",
+            "correlated": f"spatially correlated Gaussian, sigma {sigma}",
+            "poisson_gaussian": f"Poisson-Gaussian {photons}",
+            "stabilised": f"stabilised Poisson-Gaussian {photons}",
+            "speckle": f"speckle, sigma {sigma}",
+            "camera": f"raw camera noise {self.camera_signal:g} / {self.camera_constant:g}",
+            "stripes": "stripes",
+            "salt_and_pepper": "salt and pepper",
+            "quantised": "quantisation",
+        }
+        return "; ".join(text for kind, text in kinds.items() if getattr(self, kind))
 
 
 class Remap(_Settings):
@@ -116,7 +144,14 @@ class Optimisation(_Settings):
 
     After a linear warm-up, ``"cosine"`` falls by half a cosine to the final rate;
     ``"trapezoid"`` stays and falls linearly in the last `cool_down` of the steps, so that a
-    training can be made longer while it runs (Hägele et al., NeurIPS 2024).
+    training can be made longer while it runs (Hägele et al., NeurIPS 2024). ``"restarts"`` has
+    no warm-up and falls by half a cosine in each of `periods`, to the rate of the same place in
+    `minima`.
+
+    The loss ``"rms"`` is the root of each patch's mean squared error, ``"l1"`` the mean absolute
+    error. With `mixup`, half of the batches are mixed with themselves in another order, by a
+    share drawn from Beta(mixup, mixup) (Zhang et al., ICLR 2018). `average_decay` 0 keeps the
+    last weights instead of their running average.
 
     `precision` is that of the convolutions; bfloat16 pays where the processor has it. Muon
     takes the weights of the convolutions and leaves the rest to AdamW (Jordan et al., 2024, as
@@ -125,13 +160,17 @@ class Optimisation(_Settings):
 
     optimiser: Literal["adamw", "muon"] = "adamw"
     steps: Annotated[int, Field(gt=0)] = 20_000
-    schedule: Literal["cosine", "trapezoid"] = "cosine"
+    schedule: Literal["cosine", "trapezoid", "restarts"] = "cosine"
+    periods: tuple[int, ...] = ()
+    minima: tuple[float, ...] = ()
     cool_down: Annotated[float, Field(gt=0, le=1)] = 0.3
     batch: Annotated[int, Field(gt=0)] = 8
     crop: Annotated[int, Field(gt=0, multiple_of=16)] = 128
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-6
     warm_up: int = 300
+    loss: Literal["rms", "l1"] = "rms"
+    mixup: Weight = 0.0
     weight_decay: float = 1e-4
     gradient_clip: float = 1.0
     average_decay: float = 0.999
@@ -139,6 +178,13 @@ class Optimisation(_Settings):
     train_encoder: bool = True
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     checkpoint_every: int = 1000
+
+    @model_validator(mode="after")
+    def _periods_add_up(self) -> Self:
+        restarts = self.schedule == "restarts"
+        if restarts and (sum(self.periods), len(self.periods)) != (self.steps, len(self.minima)):
+            raise ValueError("periods add up to the steps, and each has a minimum")
+        return self
 
 
 class Recipe(_Settings):
@@ -152,8 +198,15 @@ class Recipe(_Settings):
         The same seed and data give the same patches in the same order.
     network : DenoiserConfig
         Shape of the network.
+    encoder : str
+        Where the frozen encoder comes from: ``"clip-rn50"``, ``"random"``, or a model by name or
+        file. Empty, it has random weights, too, and is usually trained.
+    intensity : str
+        Intensity mapping that the model's card recommends.
     groups : tuple of ImageGroup
         Where clean images come from.
+    varied : bool
+        Whether patches vary in tone and colour, too, and not only by flips and rotations.
     """
 
     name: str
@@ -162,11 +215,44 @@ class Recipe(_Settings):
     data_terms: str = ""
     seed: int = 0
     network: DenoiserConfig
-    groups: tuple[ImageGroup, ...]
+    encoder: str = ""
+    intensity: str = DEFAULT_INTENSITY
+    groups: tuple[ImageGroup, ...] = ()
+    varied: bool = True
     simulation: Simulation = Simulation()
     noise: Noise = Noise()
     remap: Remap = Remap()
     optimisation: Optimisation = Optimisation()
+
+    @model_validator(mode="after")
+    def _has_images_that_fit(self) -> Self:
+        if not (self.groups or self.simulation.weight):
+            raise ValueError("a recipe has groups of images, or simulates some")
+        if self.noise.camera and self.network.channels != 3:
+            raise ValueError("camera noise is for networks of three channels")
+        if self.encoder and self.optimisation.train_encoder:
+            raise ValueError("an encoder that comes from elsewhere is not trained")
+        return self
+
+    def smoke(self) -> "Recipe":
+        """Give a variant that runs in seconds, to see that everything is in its place."""
+        steps = 4
+        short: dict[str, Any] = {
+            "steps": steps,
+            "batch": 2,
+            "crop": 32,
+            "checkpoint_every": 2,
+            "warm_up": 0,
+        }
+        if self.optimisation.schedule == "restarts":
+            short |= {"periods": (1, steps - 1), "minima": self.optimisation.minima[:2]}
+        return self.model_copy(
+            update={
+                "name": f"{self.name}-smoke",
+                "optimisation": self.optimisation.model_copy(update=short),
+                "simulation": self.simulation.model_copy(update={"planes": 2}),
+            }
+        )
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:
@@ -191,3 +277,8 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
         return Recipe.model_validate(yaml.safe_load(path.read_text()))
     except (yaml.YAMLError, ValidationError) as error:
         raise InputError(f"The recipe {path} is not valid: {error}") from error
+
+
+def _span(span: Range) -> str:
+    low, high = span
+    return f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"

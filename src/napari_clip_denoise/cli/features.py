@@ -1,0 +1,44 @@
+"""``clip-denoise features``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from napari_clip_denoise.cli.options import ClipWeightsOption
+
+
+def features(
+    data: Annotated[Path, typer.Option(help="Folder of clean images, grey or RGB.")],
+    encoder: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="clip-rn50, random (of the shape of the one before), or a model; "
+            "may be repeated. By default compact and random."
+        ),
+    ] = None,
+    noise: Annotated[
+        list[str] | None,
+        typer.Option(help="Only this noise, such as poisson or gaussian-25; may be repeated."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first few images.", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="Of random encoders.")] = 0,
+    clip_weights: ClipWeightsOption = None,
+    plot: Annotated[Path | None, typer.Option(help="Draw the table here, .png or .svg.")] = None,
+) -> None:
+    """Show how much noise changes an encoder's features: the less, the better it resists."""
+    import napari_clip_denoise.evaluation.features as tool
+    from napari_clip_denoise.models.registry import DEFAULT_MODEL
+    from napari_clip_denoise.training.encoders import RANDOM
+
+    results = tool.feature_similarity(
+        encoder or [DEFAULT_MODEL, RANDOM],
+        data,
+        noises=noise or [],
+        limit=limit,
+        seed=seed,
+        clip_weights=clip_weights,
+    )
+    print(tool.to_markdown(results))
+    if plot is not None:
+        tool.plot(results, plot)

@@ -1,0 +1,227 @@
+"""How much an encoder's features change with noise: the paper's argument, as a measurement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_clip_denoise.errors import InputError, OutputError
+from napari_clip_denoise.evaluation.report import markdown_table
+from napari_clip_denoise.evaluation.suite import (
+    CleanImage,
+    add_noise,
+    chosen_noises,
+    clean_images,
+    read_image,
+)
+from napari_clip_denoise.network.config import EncoderConfig
+from napari_clip_denoise.network.denoiser import STRIDE
+from napari_clip_denoise.network.encoder import Encoder
+from napari_clip_denoise.training.encoders import load_encoder
+
+DEPTHS = (1, 2, 3, 4)
+LARGEST = 512
+
+
+@dataclass(frozen=True)
+class FeatureSimilarity:
+    """Similarity of an encoder's features of noisy images to those of the clean ones.
+
+    Attributes
+    ----------
+    encoder, noise : str
+        Which encoder under which noise.
+    cosine : tuple of float
+        Mean cosine similarity of F1 to F4, over images and places; 1 is no change.
+    image : float
+        The same of the image itself, F0.
+    directions : tuple of float
+        How many directions F1 to F4 use in the clean images. A feature that only repeats the
+        brightness uses one, and resists noise without saying much of the content.
+    """
+
+    encoder: str
+    noise: str
+    cosine: tuple[float, ...]
+    image: float
+    directions: tuple[float, ...]
+
+
+def feature_similarity(
+    encoders: Sequence[str],
+    data: str | Path,
+    *,
+    noises: Sequence[str] = (),
+    limit: int | None = None,
+    seed: int = 0,
+    clip_weights: str | Path | None = None,
+) -> list[FeatureSimilarity]:
+    """Measure how much noise changes the features of encoders.
+
+    At each place the vector of a feature's channels of the noisy image is compared with that of
+    the clean one. Each channel's mean over the clean image is taken off both before, since
+    features after a ReLU, all positive, are alike for any two images.
+
+    Parameters
+    ----------
+    encoders : sequence of str
+        ``"clip-rn50"`` (CLIP's own), ``"random"`` (random weights, of the shape of the encoder
+        before it, else CLIP's), or models by name or file.
+    data : str or Path
+        Folder of clean images, grey or RGB; a grey one fills three channels.
+    noises : sequence of str
+        Only these, by name or kind, such as ``"gaussian-25"`` or ``"poisson"``.
+    limit : int, optional
+        Only the first few images.
+    seed : int
+        Of random encoders.
+    clip_weights : str or Path, optional
+        Local file with CLIP's RN50 weights.
+
+    Returns
+    -------
+    list of FeatureSimilarity
+        One an encoder and noise.
+
+    Raises
+    ------
+    InputError, ModelError
+        With one sentence on what is wrong and what to do.
+
+    References
+    ----------
+    Cheng, Liang, Tan, "Transfer CLIP for Generalizable Image Denoising", CVPR 2024.
+    """
+    images = [read_image(path) for path in clean_images(Path(data))[:limit]]
+    chosen = chosen_noises(noises)
+    shape = EncoderConfig()
+    results = []
+    for source in encoders:
+        encoder = load_encoder(source, shape, seed=seed, clip_weights=clip_weights)
+        shape = encoder.config
+        for noise in chosen:
+            measured = np.array([_of_image(encoder, image, noise) for image in images])
+            similarity, directions = measured.mean(axis=0).tolist()
+            results.append(
+                FeatureSimilarity(
+                    source, noise, tuple(similarity[1:]), similarity[0], tuple(directions[1:])
+                )
+            )
+    return results
+
+
+@torch.inference_mode()
+def _of_image(encoder: Encoder, image: CleanImage, noise: str) -> list[list[float]]:
+    """Similarities of F0 to F4, and directions that they use."""
+    clean = image.unit
+    noisy = add_noise(clean, noise, rgb=image.rgb)
+    pair = [_to_tensor(values, image.rgb) for values in (clean, noisy)]
+    before, after = ([tensor, *encoder(tensor)] for tensor in pair)
+    return [
+        [cosine_similarity(a, b) for a, b in zip(before, after, strict=True)],
+        [effective_directions(a) for a in before],
+    ]
+
+
+def cosine_similarity(clean: Tensor, noisy: Tensor) -> float:
+    """Mean over places of the cosine between channel vectors, without the clean mean.
+
+    Parameters
+    ----------
+    clean, noisy : Tensor
+        (1, C, H, W).
+    """
+    mean = clean.mean(dim=(2, 3), keepdim=True)
+    return torch.nn.functional.cosine_similarity(clean - mean, noisy - mean, dim=1).mean().item()
+
+
+def effective_directions(feature: Tensor) -> float:
+    """Participation ratio of the channels' covariance over places: from 1 to C.
+
+    Parameters
+    ----------
+    feature : Tensor
+        (1, C, H, W).
+    """
+    flat = feature[0].flatten(1).double()
+    variances = torch.linalg.svdvals(flat - flat.mean(dim=1, keepdim=True)).square()
+    return (variances.sum().square() / variances.square().sum()).item()
+
+
+def _to_tensor(values: np.ndarray, rgb: bool) -> Tensor:
+    """Cut the middle of an image, or of a stack's first plane, to whole strides."""
+    n_axes = 3 if rgb else 2
+    plane = values.reshape(-1, *values.shape[-n_axes:])[0]
+    planes = np.moveaxis(plane, -1, 0) if rgb else np.stack([plane] * 3)
+    size = [min(LARGEST, side // STRIDE * STRIDE) for side in planes.shape[1:]]
+    if not all(size):
+        raise InputError(f"Images of fewer than {STRIDE} pixels a side have no features.")
+    y, x = ((side - kept) // 2 for side, kept in zip(planes.shape[1:], size, strict=True))
+    cut = planes[:, y : y + size[0], x : x + size[1]]
+    return torch.from_numpy(np.ascontiguousarray(cut, np.float32))[None]
+
+
+def to_markdown(results: Sequence[FeatureSimilarity]) -> str:
+    """Give a table with a row an encoder and noise, and one of the directions used."""
+    rows = [
+        [one.encoder, one.noise, *(f"{value:.3f}" for value in (one.image, *one.cosine))]
+        for one in results
+    ]
+    used = {one.encoder: [f"{value:.1f}" for value in one.directions] for one in results}
+    return "\n\n".join(
+        (
+            "Cosine similarity to the clean image",
+            markdown_table(["encoder", "noise", "image", "F1", "F2", "F3", "F4"], rows),
+            "Directions that a feature uses in clean images",
+            markdown_table(
+                ["encoder", "F1", "F2", "F3", "F4"], [[name, *row] for name, row in used.items()]
+            ),
+        )
+    )
+
+
+def plot(results: Sequence[FeatureSimilarity], path: str | Path) -> Path:
+    """Draw a panel an encoder, with a line a noise over F0 (the image) to F4.
+
+    Parameters
+    ----------
+    results : sequence of FeatureSimilarity
+        What to draw.
+    path : str or Path
+        A picture, such as ``.png`` or ``.svg``.
+
+    Raises
+    ------
+    InputError
+        If matplotlib is missing or does not know the format.
+    OutputError
+        If the picture cannot be written.
+    """
+    if find_spec("matplotlib") is None:
+        raise InputError(
+            "The plot needs matplotlib; install it with pip install "
+            "'napari-clip-denoise[comparison]'."
+        )
+    from matplotlib.figure import Figure
+
+    encoders = list(dict.fromkeys(one.encoder for one in results))
+    figure = Figure(figsize=(1.5 + 3.4 * len(encoders), 3.6), layout="constrained")
+    panels = figure.subplots(1, len(encoders), sharey=True, squeeze=False)[0]
+    for panel, encoder in zip(panels, encoders, strict=True):
+        for one in (one for one in results if one.encoder == encoder):
+            panel.plot(["image", "F1", "F2", "F3", "F4"], (one.image, *one.cosine), "o-",
+                       label=one.noise, markersize=3)  # fmt: skip
+        panel.set_title(Path(encoder).stem)
+    panels[0].set_ylabel("cosine similarity to the clean image")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", fontsize=7)
+    try:
+        figure.savefig(path)
+    except ValueError as error:
+        raise InputError(f"{path} has no format of a picture; give a .png or .svg.") from error
+    except OSError as error:
+        raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
+    return Path(path)

@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from napari_clip_denoise import feature_similarity
+from napari_clip_denoise.cli.app import app
+from napari_clip_denoise.errors import InputError, ModelError, OutputError
+from napari_clip_denoise.evaluation.features import (
+    cosine_similarity,
+    effective_directions,
+    plot,
+    to_markdown,
+)
+from napari_clip_denoise.noise.simulate import fluorescence
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clean")
+    for seed in range(2):
+        image = (255 * fluorescence((70, 90), seed=seed).clip(0, 1)).astype(np.uint8)
+        Image.fromarray(image if seed else np.stack([image] * 3, -1)).save(folder / f"{seed}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def found(folder, tiny_file):
+    noises = ["gaussian-15", "gaussian-50"]
+    return feature_similarity([str(tiny_file), "random"], folder, noises=noises)
+
+
+def test_more_noise_changes_features_more(found):
+    assert [(one.encoder.endswith("safetensors"), one.noise) for one in found] == [
+        (True, "gaussian-15"), (True, "gaussian-50"),
+        (False, "gaussian-15"), (False, "gaussian-50"),
+    ]  # fmt: skip
+    for weak, strong in (found[:2], found[2:]):
+        assert weak.image > strong.image
+        assert all(a > b for a, b in zip(weak.cosine, strong.cosine, strict=True))
+        assert all(0 < value <= 1 for value in weak.cosine)
+        assert all(value >= 1 for value in weak.directions)
+        assert weak.directions == strong.directions
+    assert found[0].image == found[2].image
+    assert found[0].cosine != found[2].cosine
+
+
+def test_similarity_and_directions_are_their_definitions():
+    torch.manual_seed(0)
+    feature = torch.randn(1, 8, 64, 64)
+    assert cosine_similarity(feature, feature) == pytest.approx(1)
+    assert cosine_similarity(feature, feature.mean(dim=(2, 3), keepdim=True) * 2 - feature) == (
+        pytest.approx(-1)
+    )
+    assert cosine_similarity(feature + 9, feature + 9 + torch.randn(1, 8, 64, 64)) < 0.8
+    assert effective_directions(feature) == pytest.approx(8, rel=0.01)
+    assert effective_directions(feature[:, :1].repeat(1, 8, 1, 1)) == pytest.approx(1)
+
+
+def test_results_are_told_as_table_and_plot(found, tmp_path):
+    assert f"| random | gaussian-50 | {found[3].image:.3f} | " in to_markdown(found)
+    assert Image.open(plot(found, tmp_path / "a.png")).width > 300
+    with pytest.raises(InputError, match="no format of a picture"):
+        plot(found, tmp_path / "a.xyz")
+    with pytest.raises(OutputError, match="cannot be written"):
+        plot(found, tmp_path / "nowhere" / "a.png")
+
+
+def test_the_command_prints_the_table_and_draws_the_plot(folder, tiny_file, tmp_path):
+    done = CliRunner().invoke(
+        app,
+        ["features", "--data", str(folder), "--encoder", str(tiny_file), "--noise", "speckle",
+         "--limit", "1", "--plot", str(tmp_path / "a.svg")],
+    )  # fmt: skip
+    assert done.exit_code == 0, done.stderr
+    assert "| speckle-0.04 |" in done.stdout
+    assert "</svg>" in (tmp_path / "a.svg").read_text()
+
+
+def test_what_has_no_features_is_refused(folder, tiny_file, tmp_path):
+    with pytest.raises(ModelError, match="no model 'nonsense'"):
+        feature_similarity(["nonsense"], folder)
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="fewer than 16 pixels"):
+        feature_similarity([str(tiny_file)], tmp_path, noises=["speckle-0.04"])
