@@ -25,5 +25,9 @@ class DeviceError(ClipDenoiseError):
     """A device that is not there or has too little memory."""
 
 
+class OutOfDeviceMemory(DeviceError):
+    """A batch that does not fit into a device's memory; a smaller one may."""
+
+
 class Cancelled(ClipDenoiseError):
     """The run was cancelled by the user; nothing that was unfinished is kept."""

@@ -105,7 +105,7 @@ def test_an_interrupted_run_leaves_nothing(cli, source, tiny_file, tmp_path, mon
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("napari_clip_denoise.inference.runner.Runner.__call__", interrupt)
+    monkeypatch.setattr("napari_clip_denoise.inference.runner.Runner.start", interrupt)
     for name in ("a.ome.zarr", "a.ome.tif"):
         code, _, err = cli("denoise", source, tmp_path / name, "--model", tiny_file)
         assert code == 130
