@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from napari_clip_denoise import load
-from napari_clip_denoise.images import ome_zarr_writer, pyramid
+from napari_clip_denoise.images import pyramid, store_layout
 from napari_clip_denoise.images.source import as_stack
 from napari_clip_denoise.inference.run import denoise_to_file
 from napari_clip_denoise.inference.settings import make_settings
@@ -37,9 +37,9 @@ def one_life(path, model, stack):
 def main(model_file, folder, n_kills):
     """See the module."""
     torch.set_num_threads(1)
-    ome_zarr_writer.SHARD_PIXELS = 1
-    ome_zarr_writer.WHOLE_CHUNK_SIDE, ome_zarr_writer.CHUNK_SIDE = 64, 32
-    ome_zarr_writer.SHARD_SIDE = 64
+    store_layout.REGION_PIXELS = 1
+    store_layout.WHOLE_CHUNK_SIDE, store_layout.CHUNK_SIDE = 64, 32
+    store_layout.REGION_SIDE = 64
     pyramid.SMALLEST_SIDE = 16
     model = load(model_file)
     noisy = np.random.default_rng(0).integers(0, 255, (12, 48, 80), np.uint8)

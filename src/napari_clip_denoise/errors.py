@@ -26,7 +26,17 @@ class DeviceError(ClipDenoiseError):
 
 
 class OutOfDeviceMemory(DeviceError):
-    """A batch that does not fit into a device's memory; a smaller one may."""
+    """A batch that does not fit into a device's memory; a smaller one may.
+
+    Attributes
+    ----------
+    tiles : int
+        How many it held.
+    """
+
+    def __init__(self, message: str, tiles: int):
+        super().__init__(message)
+        self.tiles = tiles
 
 
 class Cancelled(ClipDenoiseError):

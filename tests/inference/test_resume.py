@@ -8,22 +8,19 @@ import pytest
 
 from napari_clip_denoise import denoise_to_zarr
 from napari_clip_denoise.errors import OutputError
-from napari_clip_denoise.images import ome_zarr_writer
+from napari_clip_denoise.images import store_layout
 from napari_clip_denoise.images.ome_zarr_writer import OmeZarrWriter
 from napari_clip_denoise.images.source import as_stack, open_stack
 from napari_clip_denoise.inference.run import denoise_to_file
 from napari_clip_denoise.inference.settings import make_settings
+from stores import files_of
 
 HERE = Path(__file__).parent.parent
 
 
-def files_of(store):
-    return {str(f.relative_to(store)): f.read_bytes() for f in store.rglob("*") if f.is_file()}
-
-
 @pytest.fixture(autouse=True)
 def _a_plane_a_region(monkeypatch):
-    monkeypatch.setattr(ome_zarr_writer, "SHARD_PIXELS", 1)
+    monkeypatch.setattr(store_layout, "REGION_PIXELS", 1)
 
 
 @pytest.fixture

@@ -9,20 +9,16 @@ import dask.array as da
 import numpy as np
 import zarr
 
-from napari_clip_denoise.errors import InputError, OutputError
+from napari_clip_denoise.errors import OutputError
 from napari_clip_denoise.images.files import PartialFile
 from napari_clip_denoise.images.grid import Region, count, number
 from napari_clip_denoise.images.manifest import Manifest, difference
-from napari_clip_denoise.images.ome_metadata import ORDER, image_metadata, omero_metadata
+from napari_clip_denoise.images.ome_metadata import image_metadata, omero_metadata
 from napari_clip_denoise.images.ome_zarr import OWN_KEY
 from napari_clip_denoise.images.pyramid import Pyramid, create_pyramid, open_pyramid
 from napari_clip_denoise.images.source import Stack
+from napari_clip_denoise.images.store_layout import StoreLayout
 from napari_clip_denoise.images.writers import OmeVersion
-
-SHARD_PIXELS = 2**24
-SHARD_SIDE = 4096
-CHUNK_SIDE = 512
-WHOLE_CHUNK_SIDE = 1024
 
 
 class OmeZarrWriter(PartialFile):
@@ -66,47 +62,38 @@ class OmeZarrWriter(PartialFile):
         share: tuple[int, int] = (0, 1),
         version: OmeVersion = "0.5",
     ):
-        letters = stack.axes.replace("s", "c")
-        if len(set(letters)) != len(letters) or not set(letters) <= set(ORDER):
-            raise InputError(
-                f"OME-Zarr cannot hold the axes {stack.axes}; it has t, c, z, y and x, or RGB "
-                "samples in place of c, so name them so or write .ome.tif."
-            )
+        layout = StoreLayout.of(stack)
         super().__init__(path, stack, overwrite=overwrite)
-        self._axes = "".join(axis for axis in ORDER if axis in letters)
-        self._order = tuple(letters.index(axis) for axis in self._axes)
+        self._layout = layout
         self._dtype = dtype
         self._own = {**attributes, "rgb": stack.is_rgb}
         self._share = share
         self._version = version
-        shape = tuple(stack.shape[i] for i in self._order)
-        self._chunks, self._region = _layout(self._axes, shape, rgb=stack.is_rgb)
-        back = tuple(int(i) for i in np.argsort(self._order))
-        self.region_shape = tuple(self._region[i] for i in back)
+        self.region_shape = layout.region_of_source
         self._manifest = Manifest(self.partial, path, share)
         try:
             with self._manifest.claimed():
-                self._group, self.pyramid = self._set_up(fingerprint, shape)
+                self._group, self.pyramid = self._set_up(fingerprint)
                 self._manifest.open_list()
         except OSError as error:
             if isinstance(error, OutputError):
                 raise
             raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
         self.array: Any = self.pyramid.levels[0]
+        back = tuple(int(i) for i in np.argsort(layout.order))
         if back != tuple(sorted(back)):
-            self.array = da.from_array(self.array, chunks=self._region).transpose(back)
+            self.array = da.from_array(self.array, chunks=layout.region).transpose(back)
 
-    def _set_up(
-        self, fingerprint: dict[str, Any] | None, shape: tuple[int, ...]
-    ) -> tuple[zarr.Group, Pyramid]:
+    def _set_up(self, fingerprint: dict[str, Any] | None) -> tuple[zarr.Group, Pyramid]:
         """Open the store of an interrupted run, or create one."""
+        layout = self._layout
         now = {**(fingerprint or {}), "regions": list(self.region_shape), "ome": self._version}
         then = self._manifest.fingerprint()
         if then is not None and fingerprint is not None:
             differs = difference(then, now)
             if differs is None:
                 group = zarr.open_group(self.partial, mode="r+")
-                return group, open_pyramid(self.partial, group, self._order, self._region)
+                return group, open_pyramid(self.partial, group, layout)
             if not self._overwrite or self._manifest.others_at_work():
                 raise OutputError(
                     f"{self.path} was begun in another way ({differs}); go on as then, allow "
@@ -115,16 +102,7 @@ class OmeZarrWriter(PartialFile):
         self._manifest.clear()
         group = zarr.create_group(self.partial, zarr_format=3 if self._version == "0.5" else 2)
         group.attrs[OWN_KEY] = {**self._own, "complete": False}
-        pyramid = create_pyramid(
-            self.partial,
-            group,
-            self._axes,
-            self._order,
-            shape,
-            self._dtype,
-            chunks=self._chunks,
-            region_shape=self._region,
-        )
+        pyramid = create_pyramid(self.partial, group, layout, self._dtype)
         self._manifest.begin(now)
         return group, pyramid
 
@@ -176,14 +154,14 @@ class OmeZarrWriter(PartialFile):
         self.pyramid.fill()
         for left_by_a_killed_run in self.partial.rglob("*.partial"):
             left_by_a_killed_run.unlink()
-        metadata = self.stack.metadata.reordered(self._order)
+        metadata = self.stack.metadata.reordered(self._layout.order)
         levels = self.pyramid.levels
         image = image_metadata(
             self.stack.name,
-            self._axes,
+            self._layout.axes,
             metadata,
             n_levels=len(levels),
-            omero=omero_metadata(self._axes, metadata, levels, rgb=self.stack.is_rgb),
+            omero=omero_metadata(self._layout.axes, metadata, levels, rgb=self.stack.is_rgb),
             version=self._version,
         )
         self._group.attrs.update(image if self._version == "0.4" else {"ome": image})
@@ -192,22 +170,3 @@ class OmeZarrWriter(PartialFile):
 
     def _number(self, index: Region) -> int:
         return number(index, self.stack.shape, self.region_shape)
-
-
-def _layout(
-    axes: str, shape: tuple[int, ...], *, rgb: bool
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Chunks of one plane, or a piece of a large one, and regions of several."""
-    sides = [size if size <= WHOLE_CHUNK_SIDE else CHUNK_SIDE for size in shape[-2:]]
-    region_sides = [
-        min(-(-size // side), max(1, SHARD_SIDE // side)) * side
-        for size, side in zip(shape[-2:], sides, strict=True)
-    ]
-    chunks = [1] * (len(axes) - 2) + sides
-    region = [1] * (len(axes) - 2) + region_sides
-    if rgb:
-        region[axes.index("c")] = shape[axes.index("c")]
-    for axis in reversed(range(len(axes) - 2)):
-        room = SHARD_PIXELS // int(np.prod(region, dtype=np.int64))
-        region[axis] = max(region[axis], min(shape[axis], room))
-    return tuple(chunks), tuple(region)

@@ -13,6 +13,7 @@ import zarr
 
 from napari_clip_denoise.images.files import sync
 from napari_clip_denoise.images.grid import Region, split
+from napari_clip_denoise.images.store_layout import StoreLayout
 
 SMALLEST_SIDE = 256
 THREADS = 4
@@ -30,16 +31,13 @@ class Pyramid:
         The store.
     levels : tuple of zarr.Array
         Named by their number, the full resolution first.
-    order : tuple of int
-        The axes of the source in the order in which they are stored.
-    region_shape : tuple of int
-        What is written at once, in stored order: whole shards.
+    layout : StoreLayout
+        Of the full resolution.
     """
 
     root: Path
     levels: tuple[zarr.Array, ...]
-    order: tuple[int, ...]
-    region_shape: tuple[int, ...]
+    layout: StoreLayout
 
     def write(self, index: Region, block: np.ndarray) -> int:
         """Store a region of the source, with whole planes to all levels.
@@ -49,7 +47,7 @@ class Pyramid:
         int
             Bytes of its files; once this returns, they outlive a loss of power.
         """
-        index, block = self._turned(index), block.transpose(self.order)
+        index, block = self._turned(index), block.transpose(self.layout.order)
         levels = self.levels if self.has_whole_planes else self.levels[:1]
         for level in levels:
             for left_over in self._files(level, index):
@@ -71,18 +69,18 @@ class Pyramid:
             return
         with ThreadPoolExecutor(THREADS) as pool:
             for above, level in pairwise(self.levels):
-                regions = split(level.shape, level.shards or self.region_shape)
+                regions = split(level.shape, level.shards or self.layout.region)
                 for _ in pool.map(lambda part, a=above, b=level: _fill(a, b, part), regions):
                     pass
 
     @property
     def has_whole_planes(self) -> bool:
         """Whether a region holds whole planes, so that all levels can be written with it."""
-        shape = self.levels[0].shape
-        return all(s >= n for s, n in zip(self.region_shape[-2:], shape[-2:], strict=True))
+        sides = zip(self.layout.region[-2:], self.layout.shape[-2:], strict=True)
+        return all(region >= plane for region, plane in sides)
 
     def _turned(self, index: Region) -> Region:
-        return tuple(index[i] for i in self.order)
+        return tuple(index[i] for i in self.layout.order)
 
     def _size(self, index: Region) -> int:
         return sum(file.stat().st_size for file in self._files(self.levels[0], index))
@@ -99,47 +97,36 @@ class Pyramid:
                 yield file
 
 
-def create_pyramid(
-    root: Path,
-    group: zarr.Group,
-    axes: str,
-    order: tuple[int, ...],
-    shape: tuple[int, ...],
-    dtype: np.dtype,
-    *,
-    chunks: tuple[int, ...],
-    region_shape: tuple[int, ...],
-) -> Pyramid:
+def create_pyramid(root: Path, group: zarr.Group, layout: StoreLayout, dtype: np.dtype) -> Pyramid:
     """Create empty arrays that halve Y and X until they are small.
 
     Parameters
     ----------
-    root, order, region_shape :
-        See `Pyramid`.
+    root : Path
+        The store.
     group : zarr.Group
         Of the store; in zarr format 3 its arrays are sharded by regions.
-    axes : str
-        In the order in which they are stored, ending in ``yx``.
-    shape, dtype, chunks :
-        Of the full resolution; other levels have chunks of the same size.
+    layout : StoreLayout
+        Of the full resolution; the other levels have chunks and shards of the same size.
+    dtype : numpy.dtype
+        Type of the pixels.
     """
-    options: dict[str, Any] = {"chunks": chunks, "dtype": dtype}
+    options: dict[str, Any] = {"chunks": layout.chunks, "dtype": dtype}
     if group.metadata.zarr_format == 3:
-        options |= {"shards": region_shape, "dimension_names": list(axes)}
+        options |= {"shards": layout.region, "dimension_names": list(layout.axes)}
+    shape = layout.shape
     levels = [group.create_array("0", shape=shape, **options)]
     while max(shape[-2:]) > SMALLEST_SIDE:
         shape = (*shape[:-2], *(-(-size // 2) for size in shape[-2:]))
         levels.append(group.create_array(str(len(levels)), shape=shape, **options))
-    return Pyramid(root, tuple(levels), order, region_shape)
+    return Pyramid(root, tuple(levels), layout)
 
 
-def open_pyramid(
-    root: Path, group: zarr.Group, order: tuple[int, ...], region_shape: tuple[int, ...]
-) -> Pyramid:
+def open_pyramid(root: Path, group: zarr.Group, layout: StoreLayout) -> Pyramid:
     """Open what `create_pyramid` has created."""
     names = takewhile(lambda name: name in group, map(str, itertools.count()))
     levels: tuple[Any, ...] = tuple(group[name] for name in names)
-    return Pyramid(root, levels, order, region_shape)
+    return Pyramid(root, levels, layout)
 
 
 def halve(block: np.ndarray) -> np.ndarray:

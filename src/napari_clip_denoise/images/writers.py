@@ -1,12 +1,14 @@
 """Where a result goes."""
 
+import math
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
-from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.images.source import Stack
 
@@ -97,6 +99,8 @@ def create_writer(
     """
     path = Path(path)
     suffix = path.suffix.lower()
+    if ome_version not in get_args(OmeVersion):
+        raise InputError(f"There is no OME-Zarr version {ome_version} to write; give 0.5 or 0.4.")
     if suffix == ".zarr":
         from napari_clip_denoise.images.ome_zarr_writer import OmeZarrWriter
 
@@ -115,6 +119,7 @@ def create_writer(
             f"Only OME-Zarr can be written in shares or another version; let {path} end in "
             ".ome.zarr."
         )
+    check_room(path, math.prod(stack.shape) * dtype.itemsize)
     if suffix in (".tif", ".tiff"):
         from napari_clip_denoise.images.tiff import TiffWriter
 
@@ -131,3 +136,36 @@ def create_writer(
         f"The format of {path} is not known; let it end in .ome.zarr, .ome.tif, .tif, .npy, "
         ".png or .jpg."
     )
+
+
+def region_shape(path: Path, stack: Stack) -> tuple[int, ...]:
+    """Shape of the regions in which an output will be written."""
+    if path.suffix.lower() != ".zarr":
+        return stack.whole_planes()
+    from napari_clip_denoise.images.store_layout import StoreLayout
+
+    return StoreLayout.of(stack).region_of_source
+
+
+def free_bytes(path: Path) -> int:
+    """Room on the disk of an output."""
+    try:
+        return shutil.disk_usage(path.parent).free
+    except OSError as error:
+        raise OutputError(f"There is no folder {path.parent}; make it first.") from error
+
+
+def check_room(path: Path, n_bytes: int) -> None:
+    """Refuse an output that cannot fit on its disk.
+
+    Raises
+    ------
+    OutputError
+        With how much room it takes.
+    """
+    free = free_bytes(path)
+    if n_bytes > free:
+        raise OutputError(
+            f"{path} takes {n_bytes / 2**30:.1f} GiB, but only {free / 2**30:.1f} GiB are free "
+            "there; make room or choose another place."
+        )

@@ -49,7 +49,7 @@ def within_memory(
         try:
             return job, attempt(job)
         except OutOfDeviceMemory as error:
-            smaller = _smaller(job)
+            smaller = _smaller(job, error.tiles)
             if smaller is None:
                 raise
             job, change = smaller
@@ -62,10 +62,10 @@ def denoise_within_memory(job: Job, region: Region) -> np.ndarray:
     return within_memory(job, lambda fitting: denoise_region(fitting, region))[1]
 
 
-def _smaller(job: Job) -> tuple[Job, str] | None:
-    """Halve the batch, else the tile, else move to the CPU; None where nothing is left."""
-    if job.batch > 1:
-        return replace(job, batch=job.batch // 2), f"{job.batch // 2} at a time"
+def _smaller(job: Job, tiles: int) -> tuple[Job, str] | None:
+    """Halve a batch of `tiles`, else the tile, else move to the CPU; None if nothing is left."""
+    if tiles > 1:
+        return replace(job, batch=tiles // 2), f"{tiles // 2} at a time"
     tile = max(span.stop - span.start for span in (job.rows[0], job.columns[0]))
     half = tile // 2 // STRIDE * STRIDE
     card = job.runner.card

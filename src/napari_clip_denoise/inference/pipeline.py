@@ -6,6 +6,7 @@ Memory is bounded by the regions in flight, whatever their number.
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,6 +30,8 @@ from napari_clip_denoise.inference.region import (
 
 READERS = 2
 WRITERS = 2
+REGIONS_IN_FLIGHT = READERS + 1 + 1 + WRITERS
+"""Read ahead, on the device, being written."""
 
 Report = Callable[[Progress], None]
 T = TypeVar("T")
@@ -115,12 +118,8 @@ def run_to_writer(
     notify: Notify | None = None,
     profile: Profile | None = None,
 ) -> Path:
-    """Run all that a writer has not got yet, and finish it.
-
-    A cancelled run removes what it wrote. One that fails for another reason, such as a full
-    disk, keeps what the writer can resume.
-    """
-    try:
+    """Run all that a writer has not got yet, and finish it."""
+    with ending_well(writer):
         total = sum(planes_in(job, region) for region in writer.regions())
         todo = sum(planes_in(job, region) for region in writer.regions() if not writer.has(region))
         run(
@@ -135,6 +134,17 @@ def run_to_writer(
             profile=profile,
         )
         return writer.finish()
+
+
+@contextmanager
+def ending_well(writer: Writer) -> Iterator[None]:
+    """Leave an output in order, whatever happens inside.
+
+    A cancelled run removes what it wrote. One that fails for another reason, such as a full
+    disk, keeps what a later run can resume.
+    """
+    try:
+        yield
     except (Cancelled, KeyboardInterrupt):
         writer.abort()
         raise

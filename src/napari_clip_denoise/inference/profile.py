@@ -1,10 +1,13 @@
 """Where the time of a run goes."""
 
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+import psutil
 
 
 @dataclass(frozen=True)
@@ -62,3 +65,13 @@ class Profile:
             Stage(name, self._threads[name], seconds, seconds / (whole * self._threads[name]))
             for name, seconds in self._seconds.items()
         ]
+
+
+def peak_memory() -> int:
+    """Most bytes of memory that this process ever had."""
+    if sys.platform == "win32":
+        return psutil.Process().memory_info().peak_wset
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -187,6 +187,7 @@ def denoise_to_file(
     cancel: CancelToken | None = None,
     notify: Notify | None = None,
     profile: Profile | None = None,
+    client: Any = None,
 ) -> Path:
     """Denoise a stack into a file or store of any supported format, told by its suffix.
 
@@ -208,12 +209,28 @@ def denoise_to_file(
     overwrite, progress, cancel :
         See `denoise_to_zarr`.
     notify, profile :
-        See `napari_clip_denoise.inference.pipeline.run`.
+        See `napari_clip_denoise.inference.pipeline.run`; not used on a cluster.
+    client : distributed.Client, optional
+        Let the workers of a dask cluster do it; they reach source, model and store under the
+        same paths.
+
+    Raises
+    ------
+    InputError, OutputError, ModelError, DeviceError
+        With one sentence on what is wrong and what to do.
+    Cancelled
+        If `cancel` says so.
     """
+    if client is not None and Path(path).suffix.lower() != ".zarr":
+        raise InputError(f"Workers can only write OME-Zarr; let {path} end in .ome.zarr.")
     job = prepare(stack, model or load(settings.model), settings)
     writer = open_writer(
         job, settings, path, overwrite=overwrite, share=share, ome_version=ome_version
     )
+    if client is not None:
+        from napari_clip_denoise.inference.cluster import run_on_cluster
+
+        return run_on_cluster(job, settings, writer, client, progress=progress, cancel=cancel)
     return run_to_writer(
         job, writer, progress=progress, cancel=cancel, notify=notify, profile=profile
     )

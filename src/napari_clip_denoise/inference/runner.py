@@ -106,7 +106,8 @@ class Runner:
             torch.cuda.empty_cache()
         raise OutOfDeviceMemory(
             f"Tiles of {batch.shape[-2]}x{batch.shape[-1]} pixels, {len(batch)} at a time, do not "
-            f"fit into the memory of {self.device}; choose a smaller tile or batch."
+            f"fit into the memory of {self.device}; choose a smaller tile or batch.",
+            tiles=len(batch),
         )
 
     @torch.inference_mode()
