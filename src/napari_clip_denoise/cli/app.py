@@ -4,7 +4,17 @@ import sys
 
 import typer
 
-from napari_clip_denoise.cli import bench, demo, denoise, evaluate, features, info, models, train
+from napari_clip_denoise.cli import (
+    bench,
+    demo,
+    denoise,
+    evaluate,
+    features,
+    info,
+    models,
+    plan,
+    train,
+)
 from napari_clip_denoise.errors import ClipDenoiseError
 
 app = typer.Typer(
@@ -15,6 +25,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(denoise.denoise)
+app.command()(plan.plan)
 app.add_typer(models.app)
 app.command()(demo.demo)
 app.command()(train.train)

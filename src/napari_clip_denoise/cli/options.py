@@ -30,3 +30,19 @@ ClipWeightsOption = Annotated[
     Path | None,
     typer.Option(help="Local file with CLIP's RN50 weights, for models that hold only a decoder."),
 ]
+
+
+def parse_share(text: str) -> tuple[int, int]:
+    """Read a share of the work such as ``0/8``: part 0 of 8.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    from napari_clip_denoise.errors import InputError
+
+    part, _, n_parts = text.partition("/")
+    if not (part.isdecimal() and n_parts.isdecimal() and int(part) < int(n_parts)):
+        raise InputError(f"The share '{text}' is wrong; give i/n with i from 0 to n - 1.")
+    return int(part), int(n_parts)

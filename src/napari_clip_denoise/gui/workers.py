@@ -134,9 +134,10 @@ def check_memory(n_bytes: int) -> None:
 
 def _denoise(request: Request, cancel: CancelToken, report: Callable[[Message], None]) -> Finished:
     keep_triton_out()
-    from napari_clip_denoise.images.writers import create_writer
     from napari_clip_denoise.inference.job import prepare
-    from napari_clip_denoise.inference.run import provenance, run_to_writer
+    from napari_clip_denoise.inference.pipeline import run_to_writer
+    from napari_clip_denoise.inference.provenance import provenance
+    from napari_clip_denoise.inference.run import open_writer
     from napari_clip_denoise.models.registry import load
 
     stack, settings = request.stack, request.settings
@@ -144,7 +145,7 @@ def _denoise(request: Request, cancel: CancelToken, report: Callable[[Message], 
     how = provenance(job, settings)
     if request.store is None:
         return _denoise_in_memory(job, request.region, how, cancel, report)
-    writer = create_writer(request.store, stack, job.dtype, attributes=how)
+    writer = open_writer(job, settings, request.store)
     report(Started(writer.array, how))
     path = run_to_writer(job, writer, progress=report, cancel=cancel)
     return Finished(open_stack(path).array, path)
@@ -157,7 +158,7 @@ def _denoise_in_memory(
     cancel: CancelToken,
     report: Callable[[Message], None],
 ) -> Finished:
-    from napari_clip_denoise.inference.run import run
+    from napari_clip_denoise.inference.pipeline import run
 
     shape = tuple(part.stop - part.start for part in region)
     check_memory(int(np.prod(shape, dtype=np.int64)) * job.dtype.itemsize)
