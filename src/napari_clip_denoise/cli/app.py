@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from napari_clip_denoise.cli import bench, demo, denoise, evaluate, info, models, train
+from napari_clip_denoise.cli import bench, demo, denoise, evaluate, finetune, info, models, train
 from napari_clip_denoise.errors import ClipDenoiseError
 
 app = typer.Typer(
@@ -18,6 +18,7 @@ app.command()(denoise.denoise)
 app.add_typer(models.app)
 app.command()(demo.demo)
 app.command()(train.train)
+app.command()(finetune.finetune)
 app.command()(evaluate.evaluate)
 app.command()(bench.bench)
 app.command()(info.info)

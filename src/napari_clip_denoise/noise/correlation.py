@@ -7,13 +7,14 @@ from functools import cached_property
 import numpy as np
 from scipy.ndimage import convolve
 
+from napari_clip_denoise.noise.estimate import high_pass
+
 BLOCK = 24
 REACH = 4
-FLATTEST = 0.1
+FLATTEST = 0.15
 FEWEST_BLOCKS = 8
 MAX_CLIPPED = 0.02
 NOTICEABLE = 0.1
-SECOND_DIFFERENCE = np.array([1, -4, 6, -4, 1])
 SPECTRUM_SIDE = 32
 
 
@@ -25,9 +26,12 @@ class NoiseCorrelation:
     ----------
     table : numpy.ndarray
         (2 `REACH` + 1, 2 `REACH` + 1): correlation at each distance (dy, dx); 1 in the middle.
+    seen_by_high_pass : float
+        Share of the noise variance that `estimate_noise` sees; 1 for white noise.
     """
 
     table: np.ndarray
+    seen_by_high_pass: float = 1.0
 
     @classmethod
     def white(cls) -> "NoiseCorrelation":
@@ -56,13 +60,6 @@ class NoiseCorrelation:
         """Whether the noise of neighbours is independent, as far as can be told."""
         return self.extent == (0, 0)
 
-    @property
-    def seen_by_high_pass(self) -> float:
-        """Share of the noise variance that `estimate_noise` sees; 1 for white noise."""
-        middle = self.table[REACH - 2 : REACH + 3, REACH - 2 : REACH + 3]
-        weights = np.outer(SECOND_DIFFERENCE, SECOND_DIFFERENCE) / 36
-        return max(float((weights * middle).sum()), 0.02)
-
     def colour(self, white: np.ndarray) -> np.ndarray:
         """Give white noise (..., Y, X) of variance 1 this correlation; its variance stays 1."""
         if self.is_white:
@@ -87,8 +84,9 @@ class NoiseCorrelation:
 def estimate_correlation(planes: Iterable[np.ndarray]) -> NoiseCorrelation | None:
     """Estimate the correlation of the noise from the flattest regions of noisy planes.
 
-    Blocks of 24 x 24 pixels with the least variance hold no structure to speak of, so what is
-    left of them after a slope is taken out is noise.
+    Blocks of 24 x 24 pixels with the least variance hold hardly any structure, so what is left
+    of them after a slope is taken out is noise. What correlates as far as `REACH` pixels is taken
+    for structure and subtracted.
 
     Parameters
     ----------
@@ -114,7 +112,11 @@ def estimate_correlation(planes: Iterable[np.ndarray]) -> NoiseCorrelation | Non
             here = flat[:, : BLOCK - dy, max(0, -dx) : BLOCK - max(0, dx)]
             there = flat[:, dy:, max(0, dx) : BLOCK - max(0, -dx)]
             table[REACH + dy, REACH + dx] = table[REACH - dy, REACH - dx] = (here * there).mean()
-    return NoiseCorrelation(table / table[REACH, REACH])
+    ring = np.ones(table.shape, bool)
+    ring[1:-1, 1:-1] = False
+    table -= max(0.0, table[ring].mean())
+    seen = np.square(high_pass(flat)[:, 1:-1, 1:-1]).mean() / table[REACH, REACH]
+    return NoiseCorrelation(table / table[REACH, REACH], float(seen))
 
 
 def _blocks(plane: np.ndarray) -> np.ndarray:

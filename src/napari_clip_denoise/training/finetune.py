@@ -1,18 +1,19 @@
 """Fine-tuning of the decoder on a lab's own images; the encoder is frozen."""
 
 import copy
-import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.utilities import rank_zero_only
 from torch import Tensor, nn
 
 from napari_clip_denoise.errors import Cancelled, InputError
@@ -34,7 +35,8 @@ from napari_clip_denoise.training.material import Material, gather
 from napari_clip_denoise.training.objectives import Example
 
 MIX = 1.2
-METRIC = "PSNR on the network's scale (dB)"
+FROM_SCRATCH = DenoiserConfig(channels=1, align_corners=False, residual=True)
+"""Shape of a denoiser on CLIP's encoder that has no decoder yet."""
 Report = Callable[[Learning], None]
 
 
@@ -49,8 +51,12 @@ class FineTuned:
     improved : bool
         Whether it beats the model at the start on the held-out patches, by more than chance.
     start, best : float
-        Their scores: PSNR of the held-out patches in dB, on the network's scale. Where there
-        is no truth it is an estimate; against repeats it includes the noise of these.
+        Their scores: PSNR of the held-out patches in dB, on the network's scale.
+    metric : str
+        What these were taken against. Where there is no truth, the noise of the target is in
+        both figures, so that they differ by little.
+    n_better, n_held_out : int
+        Held-out patches on which it is better, and their number.
     reason : str
         Which objective was used, and why.
     notes : tuple of str
@@ -65,6 +71,9 @@ class FineTuned:
     improved: bool
     start: float
     best: float
+    metric: str
+    n_better: int
+    n_held_out: int
     reason: str
     notes: tuple[str, ...]
     steps: int
@@ -73,15 +82,13 @@ class FineTuned:
     @property
     def verdict(self) -> str:
         """Say how it went."""
-        if self.improved:
-            return (
-                f"Better than the model at the start: {self.start:.2f} -> {self.best:.2f} dB on "
-                "held-out patches."
-            )
-        return (
-            f"Not better than the model at the start ({self.start:.2f} dB on held-out patches, at "
-            f"best {self.best:.2f} dB); stay with that one."
+        figures = (
+            f"better on {self.n_better} of {self.n_held_out} held-out patches; {self.metric}: "
+            f"{self.start:.2f} before, {self.best:.2f} now"
         )
+        if self.improved:
+            return f"The new model beats the one at the start ({figures})."
+        return f"The new model does not beat the one at the start, stay with that ({figures})."
 
 
 def fine_tune(
@@ -150,8 +157,6 @@ def fine_tune(
     parent, has_decoder = starting_model(settings, clip_weights)
     rgb = parent.card.network.channels == 3
     material = gather(noisy, clean, repeats, settings, axes=axes, rgb=rgb)
-    if begin:
-        begin(material.reason, material.notes)
     folder = RunFolder(
         Path(run) if run else None,
         fingerprint(settings, parent.sha256, material.data, material.objective.name),
@@ -163,6 +168,8 @@ def fine_tune(
         precision="bf16-mixed" if settings.precision == "bfloat16" else "32-true",
     )
     fabric.launch()
+    if begin and fabric.is_global_zero:
+        begin(material.reason, material.notes)
     state = folder.load(restart=restart)
     try:
         start, state = _learn(
@@ -170,13 +177,20 @@ def fine_tune(
             control or Control(),
         )  # fmt: skip
     except Cancelled:
-        folder.remove()
+        if fabric.is_global_zero:
+            folder.remove()
         raise
     finally:
         if fabric.device.type == "cuda":
             torch.cuda.empty_cache()
-    folder.remove()
+    if fabric.is_global_zero:
+        folder.remove()
     return _result(parent, start, material, settings, state)
+
+
+def is_first_process() -> bool:
+    """Whether this is the first, or only, of the processes that share a training."""
+    return getattr(rank_zero_only, "rank", 0) == 0
 
 
 def starting_model(
@@ -190,9 +204,7 @@ def starting_model(
         return load(settings.model, clip_weights=clip_weights), True
     encoder = load_clip_encoder(clip_weights)
     torch.manual_seed(settings.seed)
-    denoiser = Denoiser(
-        DenoiserConfig(encoder=encoder.config, channels=1, align_corners=False, residual=True)
-    )
+    denoiser = Denoiser(replace(FROM_SCRATCH, encoder=encoder.config))
     denoiser.encoder.load_state_dict(encoder.state_dict())
     assert isinstance(denoiser.first, nn.Conv2d)
     nn.init.ones_(denoiser.first.weight)
@@ -238,7 +250,7 @@ def _learn(
 ) -> tuple[Tensor, State]:
     """Train the decoder; give the errors of the start and the state at the end."""
     objective, judge = material.objective, material.judge.to(fabric.device)
-    started = time.monotonic()
+    started = monotonic()
 
     denoiser = copy.deepcopy(parent.denoiser)
     denoiser.augmentation_level = settings.augmentation_level
@@ -262,11 +274,13 @@ def _learn(
 
     with closing(_prefetch(material, settings, fabric, state.step)) as examples:
         for step, example in examples:
-            if control.is_cancelled:
+            seconds, is_stopped, is_cancelled = fabric.broadcast(
+                (monotonic() - started, control.is_stopped, control.is_cancelled)
+            )
+            if is_cancelled:
                 raise Cancelled("The fine-tuning was cancelled; nothing was kept.")
-            seconds = fabric.broadcast(time.monotonic() - started)
             share = _share(step, seconds, settings)
-            if share >= 1 or control.is_stopped or state.stale >= settings.patience:
+            if share >= 1 or is_stopped or state.stale >= settings.patience:
                 break
             torch.manual_seed((settings.seed << 32) + step * settings.devices + fabric.global_rank)
             rate = learning_rate(int(share * SCHEDULE_TICKS), optimisation)
@@ -275,13 +289,15 @@ def _learn(
             loss = objective.loss(network, example)
             optimiser.zero_grad(set_to_none=True)
             fabric.backward(loss)
-            fabric.clip_gradients(network, optimiser, max_norm=settings.gradient_clip)
+            fabric.clip_gradients(
+                network, optimiser, max_norm=settings.gradient_clip, error_if_nonfinite=False
+            )
             optimiser.step()
             update_average(
                 average, denoiser.decoder, min(settings.average_decay, (1 + step) / (10 + step))
             )
 
-            state.step, state.seconds = step + 1, time.monotonic() - started
+            state.step, state.seconds = step + 1, fabric.broadcast(monotonic() - started)
             share = _share(state.step, state.seconds, settings)
             score = None
             if state.step % settings.judge_every == 0 or share >= 1:
@@ -379,9 +395,10 @@ def _result(
     untouched = decibels(float(material.judge.untouched().mean()))
     before, best = decibels(float(start.mean())), decibels(float(state.best_errors.mean()))
     name = material.objective.name
+    metric = f"PSNR against {material.judge.against} (dB)"
     held_out = f"{len(start)} held-out patches"
     scores = tuple(
-        Score(data=what, noise=name, metric=METRIC, noisy=round(untouched, 2), denoised=round(v, 2))
+        Score(data=what, noise=name, metric=metric, noisy=round(untouched, 2), denoised=round(v, 2))
         for what, v in ((held_out, best), (f"{held_out}, before fine-tuning", before))
     )
     card = ModelCard(
@@ -407,6 +424,9 @@ def _result(
         improved=float(gains.mean()) > by_chance,
         start=before,
         best=best,
+        metric=metric,
+        n_better=int((gains > 0).sum()),
+        n_held_out=len(gains),
         reason=material.reason,
         notes=material.notes,
         steps=state.step,

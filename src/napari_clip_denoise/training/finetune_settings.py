@@ -1,7 +1,9 @@
 """Settings of a fine-tuning, shared by napari, the command line and the library."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_clip_denoise.errors import InputError
@@ -153,3 +155,37 @@ def make_fine_tune_settings(**values: object) -> FineTuneSettings:
             ) from (error)
         name = str(first["loc"][0])
         raise InputError(f"The setting {name}={values.get(name)!r} is wrong: {reason}.") from error
+
+
+def read_settings(path: Path) -> dict[str, object]:
+    """Read values of the settings from a YAML file.
+
+    Raises
+    ------
+    InputError
+        If it is missing or no such file.
+    """
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InputError(f"The settings {path} cannot be read; give a YAML file.") from error
+    if not isinstance(values, dict):
+        raise InputError(f"The settings {path} hold no names and values, such as 'minutes: 10'.")
+    return values
+
+
+def parse_noise(text: str) -> NoiseByHand:
+    """Read noise such as ``2.1,100,3``: gain, offset and read noise.
+
+    Raises
+    ------
+    InputError
+        If these are not up to three numbers.
+    """
+    try:
+        numbers = [float(part) for part in text.split(",")]
+        return NoiseByHand(**dict(zip(("gain", "offset", "read_noise"), numbers, strict=False)))
+    except (ValueError, ValidationError) as error:
+        raise InputError(
+            f"The noise '{text}' is wrong; give gain, offset and read noise such as 2.1,100,3."
+        ) from error

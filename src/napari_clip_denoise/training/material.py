@@ -267,7 +267,8 @@ def _against_targets(
     first, second, _ = pool.held_out(settings.held_out)
     rng = np.random.default_rng([settings.seed, 8])
     example = objective.example(first, second, rng)
-    judge = Judge(example.noisy, example.target)
+    against = "repeats" if isinstance(objective, Noise2Noise) else "clean images"
+    judge = Judge(example.noisy, example.target, against)
     return Material(pool, objective, judge, reason, notes, noise, describe(fields))
 
 

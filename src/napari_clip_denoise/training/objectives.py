@@ -5,8 +5,8 @@ is used: on whole noisy patches, none of them masked or sub-sampled.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -252,13 +252,18 @@ class Neighbor2Neighbor(_Plain):
 class Judge:
     """Scores a network on held-out patches, by its mean squared error.
 
+    Where the target is noisy, or is not there and has to be done without, the noise of the target
+    adds the same to the score of every network.
+
     Parameters
     ----------
     noisy, target : Tensor
-        (N, C, Y, X). The target is clean, or a repeat, whose noise adds the same to all scores.
+        (N, C, Y, X).
+    against : str
+        What the target is, in words.
     variance : Tensor or None
         (N,), the noise variance of each patch, where `target` is `noisy` itself. Then the error
-        against the unseen truth is estimated without bias from the noisy patches (Stein, 1981).
+        against a second noisy image is estimated without bias (Stein, 1981).
     probe : Tensor or None
         (N, C, Y, X), noise of variance 1 that is correlated as that of the patches.
 
@@ -270,6 +275,7 @@ class Judge:
 
     noisy: Tensor
     target: Tensor
+    against: str
     variance: Tensor | None = None
     probe: Tensor | None = None
 
@@ -287,8 +293,10 @@ class Judge:
 
     def to(self, device: torch.device) -> "Judge":
         """The same on a device."""
-        sides = (self.noisy, self.target, self.variance, self.probe)
-        return Judge(*(side if side is None else side.to(device) for side in sides))  # type: ignore[arg-type]
+        moved: dict[str, Any] = {
+            name: side.to(device) for name, side in vars(self).items() if isinstance(side, Tensor)
+        }
+        return replace(self, **moved)
 
     def _errors(self, network: Network, part: slice) -> Tensor:
         noisy = self.noisy[part]
@@ -298,7 +306,7 @@ class Judge:
             return error
         probe, variance = self.probe[part], self.variance[part]
         response = (network(noisy + self.STEP * probe).float() - denoised) / self.STEP
-        return error - variance + 2 * variance * (probe * response).mean(dim=(1, 2, 3))
+        return error + 2 * variance * (probe * response).mean(dim=(1, 2, 3))
 
 
 def blind_judge(
@@ -322,7 +330,10 @@ def blind_judge(
     """
     patches = torch.from_numpy(noisy)
     probe = correlation.colour(rng.standard_normal(noisy.shape, np.float32))
-    return Judge(patches, patches, torch.from_numpy(variance).float(), torch.from_numpy(probe))
+    against = "a second noisy image, estimated from the first"
+    return Judge(
+        patches, patches, against, torch.from_numpy(variance).float(), torch.from_numpy(probe)
+    )
 
 
 def _example(noisy: np.ndarray, target: np.ndarray, mask: np.ndarray | None = None) -> Example:

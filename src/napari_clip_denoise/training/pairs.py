@@ -69,9 +69,10 @@ def check_pair(noisy: Stack, other: Stack, *, clean: bool) -> Line:
         raise InputError(f"{names} are constant or have no finite value; give other images.")
     moved = max((_shift(a, b) for a, b in zip(first, second, strict=True)), key=np.linalg.norm)
     if np.linalg.norm(moved) >= LARGEST_SHIFT:
+        down, across = (round(float(length)) for length in moved)
         raise InputError(
-            f"{names} are shifted against each other by about ({moved[0]:.0f}, {moved[1]:.0f}) "
-            "pixels (y, x); register them first."
+            f"{names} are shifted against each other by about ({down}, {across}) pixels (y, x); "
+            "register them first."
         )
     if np.median([_likeness(a, b) for a, b in zip(first, second, strict=True)]) < LEAST_LIKENESS:
         raise InputError(f"{names} do not show the same field; give images that belong together.")
