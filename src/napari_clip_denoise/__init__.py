@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from napari_clip_denoise.models.checkpoint import Model
     from napari_clip_denoise.models.checkpoint import save_model as save
     from napari_clip_denoise.models.published import import_published
-    from napari_clip_denoise.models.registry import load
+    from napari_clip_denoise.models.registry import install, load
+    from napari_clip_denoise.training.finetune import fine_tune
 
 __version__ = version("napari-clip-denoise")
 __all__ = [
@@ -25,7 +26,9 @@ __all__ = [
     "denoise_to_zarr",
     "evaluate",
     "feature_similarity",
+    "fine_tune",
     "import_published",
+    "install",
     "load",
     "save",
 ]
@@ -36,7 +39,9 @@ _HOMES = {
     "denoise_to_zarr": ("inference.run", "denoise_to_zarr"),
     "evaluate": ("evaluation.compare", "evaluate"),
     "feature_similarity": ("evaluation.features", "feature_similarity"),
+    "fine_tune": ("training.finetune", "fine_tune"),
     "import_published": ("models.published", "import_published"),
+    "install": ("models.registry", "install"),
     "load": ("models.registry", "load"),
     "save": ("models.checkpoint", "save_model"),
 }

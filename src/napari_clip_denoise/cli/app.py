@@ -10,6 +10,7 @@ from napari_clip_denoise.cli import (
     denoise,
     evaluate,
     features,
+    finetune,
     info,
     models,
     plan,
@@ -29,6 +30,7 @@ app.command()(plan.plan)
 app.add_typer(models.app)
 app.command()(demo.demo)
 app.command()(train.train)
+app.command()(finetune.finetune)
 app.command()(evaluate.evaluate)
 app.command()(features.features)
 app.command()(bench.bench)
