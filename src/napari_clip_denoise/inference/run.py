@@ -294,7 +294,7 @@ def provenance(job: Job, settings: DenoiseSettings) -> dict[str, Any]:
     model = job.runner.model
     return {
         "software": f"napari-clip-denoise {version('napari-clip-denoise')}",
-        "source": str(job.stack.path or job.stack.name),
+        "source": job.stack.origin,
         "model": model.card.name,
         "model_sha256": model.sha256,
         "settings": settings.model_dump(mode="json"),
