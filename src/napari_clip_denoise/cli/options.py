@@ -8,11 +8,14 @@ import typer
 ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="Name of a model, or a .safetensors file.")
 ]
+PresetOption = Annotated[
+    str, typer.Option(help="Settings for a kind of images: general, or ct (Hounsfield units).")
+]
 IntensityOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         help="How raw values map to the network's scale: anscombe, percentile, minmax, dtype, "
-        "window (CT), or two values such as 0,65535."
+        "window (CT), or two values such as 0,65535. By default that of the preset."
     ),
 ]
 StrengthOption = Annotated[

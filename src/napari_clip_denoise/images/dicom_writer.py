@@ -170,8 +170,9 @@ def _replace_pixels(dataset: Any, stored: np.ndarray) -> None:
     ):
         if keyword in dataset:
             setattr(dataset, keyword, int(value))
-    order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
-    data = stored.astype(stored.dtype.newbyteorder(order), copy=False).tobytes()
+    is_little = dataset.file_meta.TransferSyntaxUID.is_little_endian
+    ordered = stored.dtype.newbyteorder("<" if is_little else ">")
+    data = stored.astype(ordered, copy=False).tobytes()
     dataset.PixelData = data + b"\0" * (len(data) % 2)
     dataset["PixelData"].VR = "OB" if stored.dtype.itemsize == 1 else "OW"
     dataset["PixelData"].is_undefined_length = False
