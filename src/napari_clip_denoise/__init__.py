@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_clip_denoise.inference.batch import denoise_files
     from napari_clip_denoise.inference.run import denoise, denoise_to_zarr
     from napari_clip_denoise.models.checkpoint import Model
     from napari_clip_denoise.models.checkpoint import save_model as save
@@ -20,6 +21,7 @@ __all__ = [
     "Model",
     "__version__",
     "denoise",
+    "denoise_files",
     "denoise_to_zarr",
     "import_published",
     "load",
@@ -29,6 +31,7 @@ __all__ = [
 _HOMES = {
     "Model": ("models.checkpoint", "Model"),
     "denoise": ("inference.run", "denoise"),
+    "denoise_files": ("inference.batch", "denoise_files"),
     "denoise_to_zarr": ("inference.run", "denoise_to_zarr"),
     "import_published": ("models.published", "import_published"),
     "load": ("models.registry", "load"),

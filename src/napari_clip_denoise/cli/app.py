@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from napari_clip_denoise.cli import bench, demo, denoise, evaluate, info, models, train
+from napari_clip_denoise.cli import batch, bench, demo, denoise, evaluate, info, models, train
 from napari_clip_denoise.errors import ClipDenoiseError
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(denoise.denoise)
+app.command()(batch.batch)
 app.add_typer(models.app)
 app.command()(demo.demo)
 app.command()(train.train)

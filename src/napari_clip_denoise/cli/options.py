@@ -27,7 +27,7 @@ TileOption = Annotated[
     int | None, typer.Option(help="Side of the tiles of a large plane, a multiple of 16.")
 ]
 BatchOption = Annotated[
-    int | None, typer.Option(help="Tiles or planes in one call of the network.")
+    int | None, typer.Option("--batch", help="Tiles or planes in one call of the network.")
 ]
 ClipWeightsOption = Annotated[
     Path | None,
