@@ -57,8 +57,9 @@ def batch(
 ) -> None:
     """Denoise many files with one setting; exit code 1 if some failed."""
     from napari_clip_denoise.cli.progress import describe_files, progress_bar
+    from napari_clip_denoise.images.collect import find_sources
     from napari_clip_denoise.images.intensity import parse_intensity
-    from napari_clip_denoise.inference.batch import denoise_files, find_sources
+    from napari_clip_denoise.inference.batch import denoise_files
     from napari_clip_denoise.inference.settings import make_settings
     from napari_clip_denoise.models.registry import load
 

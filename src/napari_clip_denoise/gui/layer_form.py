@@ -40,7 +40,7 @@ class LayerForm(SettingsForm):
             "Needed for results that do not fit into memory.",
         )
         self.insert_rows(0, ("Image", self.layer), ("Apply to", self.whole))
-        self.insert_rows(-1, ("Save to", self.store))
+        self.append_rows(("Save to", self.store))
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered, events.renamed):
             event.connect(self._refresh_layers)

@@ -116,9 +116,14 @@ class SettingsForm(QWidget):
         return rows
 
     def insert_rows(self, position: int, *rows: tuple[str, Widget]) -> None:
-        """Add fields of one's own above the row at `position`; -1 adds them at the end."""
+        """Add fields of one's own above the row at `position`."""
         for label, widget in reversed(rows):
             self._rows.insertRow(position, label, widget.native)
+
+    def append_rows(self, *rows: tuple[str, Widget]) -> None:
+        """Add fields of one's own below the others."""
+        for label, widget in rows:
+            self._rows.addRow(label, widget.native)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Look for models that were added since the form was last shown."""
