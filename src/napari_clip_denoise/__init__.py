@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_clip_denoise.evaluation.compare import evaluate
     from napari_clip_denoise.evaluation.features import feature_similarity
+    from napari_clip_denoise.inference.batch import denoise_files
     from napari_clip_denoise.inference.run import denoise, denoise_to_zarr
     from napari_clip_denoise.models.checkpoint import Model
     from napari_clip_denoise.models.checkpoint import save_model as save
@@ -23,6 +24,7 @@ __all__ = [
     "Model",
     "__version__",
     "denoise",
+    "denoise_files",
     "denoise_to_zarr",
     "evaluate",
     "feature_similarity",
@@ -36,6 +38,7 @@ __all__ = [
 _HOMES = {
     "Model": ("models.checkpoint", "Model"),
     "denoise": ("inference.run", "denoise"),
+    "denoise_files": ("inference.batch", "denoise_files"),
     "denoise_to_zarr": ("inference.run", "denoise_to_zarr"),
     "evaluate": ("evaluation.compare", "evaluate"),
     "feature_similarity": ("evaluation.features", "feature_similarity"),

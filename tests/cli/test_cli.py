@@ -9,26 +9,11 @@ import torch
 
 import reference
 from napari_clip_denoise import denoise
-from napari_clip_denoise.cli.app import main
 from napari_clip_denoise.images.grid import whole
 from napari_clip_denoise.images.source import Metadata, as_stack, open_stack
 from napari_clip_denoise.images.writers import create_writer
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.simulate import fluorescence
-
-
-@pytest.fixture
-def cli(monkeypatch, capsys):
-    """Run ``clip-denoise`` and give exit code, standard output and standard error."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["clip-denoise", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        streams = capsys.readouterr()
-        return stop.value.code or 0, streams.out, streams.err
-
-    return call
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import sys
 import typer
 
 from napari_clip_denoise.cli import (
+    batch,
     bench,
     demo,
     denoise,
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command()(denoise.denoise)
 app.command()(plan.plan)
+app.command()(batch.batch)
 app.add_typer(models.app)
 app.command()(demo.demo)
 app.command()(train.train)

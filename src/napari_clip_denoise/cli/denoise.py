@@ -12,6 +12,7 @@ from napari_clip_denoise.cli.options import (
     IntensityOption,
     ModelOption,
     PrecisionOption,
+    PresetOption,
     StrengthOption,
     TileOption,
     parse_share,
@@ -21,15 +22,25 @@ from napari_clip_denoise.cli.options import (
 def denoise(
     source: Annotated[
         Path,
-        typer.Argument(metavar="INPUT", help="TIFF, OME-TIFF, OME-Zarr, zarr, NumPy, PNG or JPEG."),
+        typer.Argument(
+            metavar="INPUT",
+            help="TIFF, OME-TIFF, OME-Zarr, zarr, NumPy, PNG, JPEG, NIfTI, or the folder or a file "
+            "of a DICOM series.",
+        ),
     ],
-    output: Annotated[Path, typer.Argument(help="The result; its suffix tells the format.")],
+    output: Annotated[
+        Path,
+        typer.Argument(
+            help="The result; its suffix tells the format, and none makes it a DICOM series."
+        ),
+    ],
     model: ModelOption = "compact",
     axes: Annotated[
         str | None,
         typer.Option(help="One letter a dimension, such as zyx, tcyx or yxs (s: RGB samples)."),
     ] = None,
-    intensity: IntensityOption = "anscombe",
+    preset: PresetOption = "general",
+    intensity: IntensityOption = None,
     strength: StrengthOption = 1.0,
     dtype: Annotated[
         str | None, typer.Option(help="Type of the result; by default that of the input.")
@@ -77,8 +88,9 @@ def denoise(
     from napari_clip_denoise.text import format_seconds
 
     settings = make_settings(
+        preset,
+        **({"intensity": parse_intensity(intensity)} if intensity else {}),
         model=model,
-        intensity=parse_intensity(intensity),
         strength=strength,
         output_dtype=dtype,
         device=device,

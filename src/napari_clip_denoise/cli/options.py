@@ -8,11 +8,14 @@ import typer
 ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="Name of a model, or a .safetensors file.")
 ]
+PresetOption = Annotated[
+    str, typer.Option(help="Settings for a kind of images: general, or ct (Hounsfield units).")
+]
 IntensityOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         help="How raw values map to the network's scale: anscombe, percentile, minmax, dtype, "
-        "window (CT), or two values such as 0,65535."
+        "window (CT), or two values such as 0,65535. By default that of the preset."
     ),
 ]
 StrengthOption = Annotated[
@@ -24,7 +27,7 @@ TileOption = Annotated[
     int | None, typer.Option(help="Side of the tiles of a large plane, a multiple of 16.")
 ]
 BatchOption = Annotated[
-    int | None, typer.Option(help="Tiles or planes in one call of the network.")
+    int | None, typer.Option("--batch", help="Tiles or planes in one call of the network.")
 ]
 ClipWeightsOption = Annotated[
     Path | None,

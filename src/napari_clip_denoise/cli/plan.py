@@ -12,6 +12,7 @@ from napari_clip_denoise.cli.options import (
     IntensityOption,
     ModelOption,
     PrecisionOption,
+    PresetOption,
     TileOption,
 )
 
@@ -21,7 +22,8 @@ def plan(
     output: Annotated[Path, typer.Argument(help="Where the result would go.")],
     model: ModelOption = "compact",
     axes: Annotated[str | None, typer.Option(help="One letter a dimension.")] = None,
-    intensity: IntensityOption = "anscombe",
+    preset: PresetOption = "general",
+    intensity: IntensityOption = None,
     dtype: Annotated[str | None, typer.Option(help="Type of the result.")] = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -38,8 +40,9 @@ def plan(
     from napari_clip_denoise.text import format_seconds
 
     settings = make_settings(
+        preset,
+        **({"intensity": parse_intensity(intensity)} if intensity else {}),
         model=model,
-        intensity=parse_intensity(intensity),
         output_dtype=dtype,
         device=device,
         precision=precision,

@@ -101,19 +101,34 @@ def denoise_steps(
     Finished
         The result.
     """
-    messages: SimpleQueue[Message] = SimpleQueue()
+    return (yield from relay(lambda report: _denoise(request, cancel, report), cancel))
+
+
+def relay(
+    work: Callable[[Callable[[Any], None]], Any], cancel: CancelToken
+) -> Generator[Any, None, Any]:
+    """Work in a thread of its own and pass on what it reports; None while nothing is new.
+
+    Parameters
+    ----------
+    work : callable
+        Gets a function to report with; what it returns is returned.
+    cancel : CancelToken
+        Used if the generator is closed before the work is done.
+    """
+    messages: SimpleQueue[Any] = SimpleQueue()
     with ThreadPoolExecutor(1) as thread:
-        work = thread.submit(_denoise, request, cancel, messages.put)
+        done = thread.submit(work, messages.put)
         try:
-            while not (work.done() and messages.empty()):
+            while not (done.done() and messages.empty()):
                 try:
                     yield messages.get(timeout=POLL_SECONDS)
                 except Empty:
                     yield None
         finally:
-            if not work.done():
+            if not done.done():
                 cancel.cancel()
-    return work.result()
+    return done.result()
 
 
 def check_memory(n_bytes: int) -> None:

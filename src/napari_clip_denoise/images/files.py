@@ -41,7 +41,7 @@ class PartialFile:
         self.partial = path.with_name(f".{path.name}.partial")
         self.region_shape = stack.whole_planes()
         self._overwrite = overwrite
-        if stack.path is not None and _is_same_or_inside(path, stack.path):
+        if stack.path is not None and _overlap(path, stack.path):
             raise OutputError(f"The output {path} is the input; give another name.")
         if path.exists() and not overwrite:
             raise OutputError(f"{path} is there already; give another name or allow overwriting.")
@@ -117,6 +117,6 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _is_same_or_inside(path: Path, source: Path) -> bool:
+def _overlap(path: Path, source: Path) -> bool:
     path, source = path.resolve(), source.resolve()
-    return path == source or source in path.parents
+    return path == source or source in path.parents or path in source.parents

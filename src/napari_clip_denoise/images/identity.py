@@ -29,11 +29,17 @@ def identify(stack: Stack) -> dict[str, Any]:
     """
     n_files, n_bytes, changed = _files(stack.path) if stack.path is not None else (0, 0, 0)
     return {
-        "source": str(stack.path.resolve() if stack.path is not None else stack.name),
+        "source": _place(stack),
         "source shape": f"{' x '.join(map(str, stack.shape))} {stack.axes} {stack.dtype}",
         "source files": f"{n_files} of {n_bytes} bytes, changed at {changed}",
         "source pixels": _sample_sha256(stack),
     }
+
+
+def _place(stack: Stack) -> str:
+    if stack.path is None or stack.is_private:
+        return stack.name
+    return str(stack.path.resolve())
 
 
 def _files(path: Path) -> tuple[int, int, int]:

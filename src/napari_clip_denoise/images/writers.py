@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.images.grid import Region
-from napari_clip_denoise.images.source import Stack
+from napari_clip_denoise.images.source import DICOM_SUFFIXES, NIFTI_SUFFIXES, Stack
 
 OmeVersion = Literal["0.4", "0.5"]
 
@@ -78,7 +78,8 @@ def create_writer(
     ----------
     path : str or Path
         Ending in ``.ome.zarr`` or ``.zarr`` (OME-Zarr), ``.ome.tif``, ``.tif``,
-        ``.npy``, ``.png`` or ``.jpg``.
+        ``.npy``, ``.png``, ``.jpg``, ``.nii`` or ``.nii.gz``. From a DICOM series, a name
+        without suffix is the folder of the derived series, and ``.dcm`` a single image.
     stack : Stack
         The source, whose shape, axes and metadata the result gets.
     dtype : numpy.dtype
@@ -86,7 +87,7 @@ def create_writer(
     overwrite : bool
         Whether to replace what is there, once the new one is whole.
     attributes : dict, optional
-        How the result was made, as plain values; kept in OME-Zarr.
+        How the result was made, as plain values; kept in OME-Zarr and, in a sentence, in DICOM.
     fingerprint, share, ome_version :
         Only for OME-Zarr, see `OmeZarrWriter`.
 
@@ -132,9 +133,17 @@ def create_writer(
         from napari_clip_denoise.images.raster import PictureWriter
 
         return PictureWriter(path, stack, dtype, overwrite=overwrite)
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        from napari_clip_denoise.images.nifti_writer import NiftiWriter
+
+        return NiftiWriter(path, stack, dtype, overwrite=overwrite)
+    if suffix in ("", *DICOM_SUFFIXES):
+        from napari_clip_denoise.images.dicom_writer import DicomWriter
+
+        return DicomWriter(path, stack, dtype, overwrite=overwrite, attributes=attributes or {})
     raise InputError(
         f"The format of {path} is not known; let it end in .ome.zarr, .ome.tif, .tif, .npy, "
-        ".png or .jpg."
+        ".png, .jpg, .nii or .nii.gz, or have no suffix for a DICOM series."
     )
 
 

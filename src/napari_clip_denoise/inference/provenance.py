@@ -16,7 +16,7 @@ def provenance(job: Job, settings: DenoiseSettings) -> dict[str, Any]:
     model = job.runner.model
     return {
         "software": _software(),
-        "source": str(job.stack.path or job.stack.name),
+        "source": job.stack.origin,
         "model": model.card.name,
         "model_sha256": model.sha256,
         "settings": settings.model_dump(mode="json"),
