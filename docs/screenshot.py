@@ -21,7 +21,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path)
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
-    parser.add_argument("--stage", choices=("before", "running", "after"), default="after")
+    parser.add_argument("--stage", choices=("before", "preview", "running", "after"), default="after")
     options = parser.parse_args()
 
     get_settings().appearance.theme = options.theme
@@ -46,6 +46,8 @@ def main() -> None:
         )
 
     def wait() -> None:
+        if options.stage == "preview" and widget.preview.preview.layer is None:
+            return
         if options.stage == "running" and widget.progress.bar.value() < 300:
             return
         if options.stage == "after" and widget.is_running:
@@ -53,7 +55,10 @@ def main() -> None:
         timer.stop()
         save()
 
-    if options.stage != "before":
+    if options.stage == "preview":
+        widget.preview.toggle.setChecked(True)
+        widget.preview.curtain.setValue(widget.preview.curtain.maximum() // 2)
+    elif options.stage != "before":
         widget.run()
     timer = QTimer()
     timer.timeout.connect(wait)

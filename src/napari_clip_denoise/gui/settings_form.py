@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.gui.layers import images_of
 from napari_clip_denoise.inference.settings import DenoiseSettings, make_settings
 from napari_clip_denoise.models.registry import CLIP_MODEL, entries
 
@@ -106,7 +107,7 @@ class SettingsForm(QWidget):
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered, events.renamed):
             event.connect(self._refresh_layers)
-        if isinstance(viewer.layers.selection.active, Image):
+        if viewer.layers.selection.active in images_of(viewer):
             self.layer.value = viewer.layers.selection.active
 
     def _lay_out(self) -> QFormLayout:
@@ -203,7 +204,7 @@ class SettingsForm(QWidget):
         self._rows.setRowVisible(self.high.native, is_custom)
 
     def _layers(self, _: object) -> list[tuple[str, Image]]:
-        return [(layer.name, layer) for layer in self._viewer.layers if isinstance(layer, Image)]
+        return [(layer.name, layer) for layer in images_of(self._viewer)]
 
     def _refresh_layers(self) -> None:
         self.layer.reset_choices()

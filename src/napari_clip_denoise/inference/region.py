@@ -34,6 +34,31 @@ class Box:
     tiles: list[tuple[Span, Span]]
 
 
+@dataclass(frozen=True)
+class Change:
+    """What a denoiser changes in a region, before the strength is chosen.
+
+    Attributes
+    ----------
+    noisy : numpy.ndarray
+        The region as it is, (N, Y, X, S), of a floating-point type that holds it.
+    change : numpy.ndarray
+        Denoised minus noisy, in raw values, (N, Y, X, up to 3).
+    shape : tuple of int
+        Of the region, in the axes of the source.
+    """
+
+    noisy: np.ndarray
+    change: np.ndarray
+    shape: tuple[int, ...]
+
+    def apply(self, strength: float, dtype: np.dtype) -> np.ndarray:
+        """Give the region denoised by a share of the change, as a type."""
+        result = self.noisy.copy()
+        result[..., :3] += strength * self.change
+        return cast(result, dtype).reshape(self.shape)
+
+
 def planes_in(job: Job, region: Region) -> float:
     """How many planes a region amounts to, in fractions of large ones."""
     n_plane_axes = 3 if job.stack.is_rgb else 2
@@ -103,6 +128,19 @@ def denoise_box(
     advance: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """Denoise what `read_box` has read; see `denoise_region`."""
+    change = change_of_box(job, region, box, cancel=cancel, advance=advance)
+    return change.apply(job.strength, job.dtype)
+
+
+def change_of_box(
+    job: Job,
+    region: Region,
+    box: Box,
+    *,
+    cancel: CancelToken | None = None,
+    advance: Callable[[float], None] | None = None,
+) -> Change:
+    """Find what the denoiser changes in what `read_box` has read, whatever the job's strength."""
     stack = job.stack
     n_leading = len(region) - (3 if stack.is_rgb else 2)
     y, x = region[n_leading : n_leading + 2]
@@ -124,13 +162,12 @@ def denoise_box(
     unit_change = _from_network(correction, len(values), colours.shape[-1])
 
     raw = colours[:, y.start - box.y : y.stop - box.y, x.start - box.x : x.stop - box.x]
-    result = inside.astype(np.result_type(inside.dtype, np.float32))
+    noisy = inside.astype(np.result_type(inside.dtype, np.float32))
+    change = np.empty(raw.shape, noisy.dtype)
     for channel in np.unique(channels):
         mine = channels == channel
-        change = job.mapping.channel(channel).change(raw[mine], unit_change[mine])
-        result[mine, ..., :3] += job.strength * change
-    shape = tuple(part.stop - part.start for part in region)
-    return cast(result, job.dtype).reshape(shape)
+        change[mine] = job.mapping.channel(channel).change(raw[mine], unit_change[mine])
+    return Change(noisy, change, tuple(part.stop - part.start for part in region))
 
 
 def cast(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
