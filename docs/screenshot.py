@@ -14,6 +14,7 @@ from qtpy.QtCore import QTimer
 
 PLUGIN = "napari-clip-denoise"
 SIZE = (1280, 800)
+STAGES = ("before", "preview", "running", "after")
 
 
 def main() -> None:
@@ -21,7 +22,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path)
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
-    parser.add_argument("--stage", choices=("before", "preview", "running", "after"), default="after")
+    parser.add_argument(
+        "--stage", choices=("before", "preview", "running", "after"), default="after"
+    )
     options = parser.parse_args()
 
     get_settings().appearance.theme = options.theme

@@ -1,6 +1,8 @@
 """A model made ready on a device."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -81,6 +83,41 @@ class Runner:
                 return self._run(torch.from_numpy(batch))
             finally:
                 self._cancel = None
+
+    def encode(self, batch: np.ndarray, cancel: CancelToken | None = None) -> list[torch.Tensor]:
+        """Run only the encoder; see `__call__`. The features F0 to F4 stay on the device."""
+        with self._lock, self._working(cancel):
+            return self._network.features(self._on_device(batch))
+
+    def decode(
+        self,
+        batch: np.ndarray,
+        features: list[torch.Tensor],
+        generator: torch.Generator,
+        level: float,
+        cancel: CancelToken | None = None,
+    ) -> np.ndarray:
+        """Run only the decoder, on features that the training's augmentation has disturbed."""
+        with self._lock, self._working(cancel):
+            disturbed = self._network.augment(features, level, generator)
+            result = self._network.decode(self._on_device(batch), disturbed)
+            return result.float().contiguous().cpu().numpy()
+
+    @contextmanager
+    def _working(self, cancel: CancelToken | None) -> Iterator[None]:
+        self._cancel = cancel
+        is_mixed = self.precision != torch.float32
+        try:
+            with (
+                torch.inference_mode(),
+                torch.autocast(self.device.type, self.precision, enabled=is_mixed),
+            ):
+                yield
+        finally:
+            self._cancel = None
+
+    def _on_device(self, batch: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
 
     def _run(self, batch: torch.Tensor) -> np.ndarray:
         try:
