@@ -94,7 +94,7 @@ class LivePreview:
             self._forget()
             self.message = str(error)
             return
-        if source is not self._source:
+        if source != self._source:
             self._forget()
             self._source = source
         self._ask_if_steady(view)
