@@ -8,6 +8,7 @@ from magicgui.widgets import ComboBox, FileEdit
 from napari.layers import Image
 
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.gui.layers import images_of
 from napari_clip_denoise.gui.settings_form import SettingsForm
 
 SCOPES = (("Current plane", False), ("Whole layer", True))
@@ -44,7 +45,7 @@ class LayerForm(SettingsForm):
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered, events.renamed):
             event.connect(self._refresh_layers)
-        if isinstance(viewer.layers.selection.active, Image):
+        if viewer.layers.selection.active in images_of(viewer):
             self.layer.value = viewer.layers.selection.active
 
     def chosen_layer(self) -> Image:
@@ -84,7 +85,7 @@ class LayerForm(SettingsForm):
         return None if layer is None or layer.rgb else tuple(layer.contrast_limits)
 
     def _layers(self, _: object) -> list[tuple[str, Image]]:
-        return [(layer.name, layer) for layer in self._viewer.layers if isinstance(layer, Image)]
+        return [(layer.name, layer) for layer in images_of(self._viewer)]
 
     def _refresh_layers(self) -> None:
         self.layer.reset_choices()

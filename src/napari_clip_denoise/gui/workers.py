@@ -14,6 +14,7 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.images.grid import Region, split, whole
 from napari_clip_denoise.images.source import Stack, open_stack
+from napari_clip_denoise.inference.preview import PreviewMaker, View
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
@@ -129,6 +130,14 @@ def relay(
             if not done.done():
                 cancel.cancel()
     return done.result()
+
+
+def measure_uncertainty(view: View, cancel: CancelToken) -> np.ndarray:
+    """Measure how sure a model is of a view; see `evaluation.uncertainty.uncertainty`."""
+    keep_triton_out()
+    from napari_clip_denoise.evaluation.uncertainty import uncertainty
+
+    return uncertainty(PreviewMaker().job(view), view.region, cancel=cancel)
 
 
 def check_memory(n_bytes: int) -> None:

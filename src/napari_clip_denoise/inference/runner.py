@@ -1,6 +1,8 @@
 """A model made ready on a device."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -109,6 +111,41 @@ class Runner:
             f"fit into the memory of {self.device}; choose a smaller tile or batch.",
             tiles=len(batch),
         )
+
+    def encode(self, batch: np.ndarray, cancel: CancelToken | None = None) -> list[torch.Tensor]:
+        """Run only the encoder; see `__call__`. The features F0 to F4 stay on the device."""
+        with self._lock, self._working(cancel):
+            return self._network.features(self._on_device(batch))
+
+    def decode(
+        self,
+        batch: np.ndarray,
+        features: list[torch.Tensor],
+        generator: torch.Generator,
+        level: float,
+        cancel: CancelToken | None = None,
+    ) -> Pending:
+        """Run only the decoder, on features that the training's augmentation has disturbed."""
+        with self._lock, self._working(cancel):
+            disturbed = self._network.augment(features, level, generator)
+            result = self._network.decode(self._on_device(batch), disturbed)
+            return Pending(result.float().contiguous().cpu())
+
+    @contextmanager
+    def _working(self, cancel: CancelToken | None) -> Iterator[None]:
+        self._cancel = cancel
+        is_mixed = self.precision != torch.float32
+        try:
+            with (
+                torch.inference_mode(),
+                torch.autocast(self.device.type, self.precision, enabled=is_mixed),
+            ):
+                yield
+        finally:
+            self._cancel = None
+
+    def _on_device(self, batch: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
 
     @torch.inference_mode()
     def _forward(self, batch: torch.Tensor) -> "Pending":
