@@ -4,7 +4,17 @@ import sys
 
 import typer
 
-from napari_clip_denoise.cli import bench, demo, denoise, evaluate, features, info, models, train
+from napari_clip_denoise.cli import (
+    bench,
+    demo,
+    denoise,
+    evaluate,
+    features,
+    info,
+    models,
+    study,
+    train,
+)
 from napari_clip_denoise.errors import ClipDenoiseError
 
 app = typer.Typer(
@@ -20,6 +30,7 @@ app.command()(demo.demo)
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(features.features)
+app.command()(study.study)
 app.command()(bench.bench)
 app.command()(info.info)
 
