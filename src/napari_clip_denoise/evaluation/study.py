@@ -1,4 +1,4 @@
-"""The out-of-distribution study: trained on one noise at one level, tested on all of the paper's."""
+"""The out-of-distribution study: trained on one noise at one level, tested on many."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
