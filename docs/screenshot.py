@@ -14,6 +14,7 @@ from qtpy.QtCore import QTimer
 
 PLUGIN = "napari-clip-denoise"
 SIZE = (1280, 800)
+STAGES = ("before", "preview", "running", "after", "check")
 
 
 def main() -> None:
@@ -21,7 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path)
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
-    parser.add_argument("--stage", choices=("before", "running", "after"), default="after")
+    parser.add_argument("--stage", choices=STAGES, default="after")
     options = parser.parse_args()
 
     get_settings().appearance.theme = options.theme
@@ -45,17 +46,29 @@ def main() -> None:
             ),
         )
 
+    def check() -> None:
+        _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Check result")
+        panel.check()
+        viewer.layers.selection = {viewer.layers[0]}
+        checking.timeout.connect(lambda: None if panel.is_running else (checking.stop(), save()))
+        checking.start(200)
+
     def wait() -> None:
+        if options.stage == "preview" and widget.preview.preview.layer is None:
+            return
         if options.stage == "running" and widget.progress.bar.value() < 300:
             return
-        if options.stage == "after" and widget.is_running:
+        if options.stage in ("after", "check") and widget.is_running:
             return
         timer.stop()
-        save()
+        check() if options.stage == "check" else save()
 
-    if options.stage != "before":
+    if options.stage == "preview":
+        widget.preview.toggle.setChecked(True)
+        widget.preview.curtain.setValue(widget.preview.curtain.maximum() // 2)
+    elif options.stage != "before":
         widget.run()
-    timer = QTimer()
+    timer, checking = QTimer(), QTimer()
     timer.timeout.connect(wait)
     timer.start(200)
     napari.run()

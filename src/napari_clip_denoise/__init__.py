@@ -11,21 +11,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from napari_clip_denoise.evaluation.compare import evaluate
     from napari_clip_denoise.evaluation.features import feature_similarity
+    from napari_clip_denoise.inference.batch import denoise_files
     from napari_clip_denoise.inference.run import denoise, denoise_to_zarr
     from napari_clip_denoise.models.checkpoint import Model
     from napari_clip_denoise.models.checkpoint import save_model as save
     from napari_clip_denoise.models.published import import_published
-    from napari_clip_denoise.models.registry import load
+    from napari_clip_denoise.models.registry import install, load
+    from napari_clip_denoise.training.finetune import fine_tune
 
 __version__ = version("napari-clip-denoise")
 __all__ = [
     "Model",
     "__version__",
     "denoise",
+    "denoise_files",
     "denoise_to_zarr",
     "evaluate",
     "feature_similarity",
+    "fine_tune",
     "import_published",
+    "install",
     "load",
     "save",
 ]
@@ -33,10 +38,13 @@ __all__ = [
 _HOMES = {
     "Model": ("models.checkpoint", "Model"),
     "denoise": ("inference.run", "denoise"),
+    "denoise_files": ("inference.batch", "denoise_files"),
     "denoise_to_zarr": ("inference.run", "denoise_to_zarr"),
     "evaluate": ("evaluation.compare", "evaluate"),
     "feature_similarity": ("evaluation.features", "feature_similarity"),
+    "fine_tune": ("training.finetune", "fine_tune"),
     "import_published": ("models.published", "import_published"),
+    "install": ("models.registry", "install"),
     "load": ("models.registry", "load"),
     "save": ("models.checkpoint", "save_model"),
 }

@@ -25,5 +25,19 @@ class DeviceError(ClipDenoiseError):
     """A device that is not there or has too little memory."""
 
 
+class OutOfDeviceMemory(DeviceError):
+    """A batch that does not fit into a device's memory; a smaller one may.
+
+    Attributes
+    ----------
+    tiles : int
+        How many it held.
+    """
+
+    def __init__(self, message: str, tiles: int):
+        super().__init__(message)
+        self.tiles = tiles
+
+
 class Cancelled(ClipDenoiseError):
     """The run was cancelled by the user; nothing that was unfinished is kept."""

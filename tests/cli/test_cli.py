@@ -9,26 +9,11 @@ import torch
 
 import reference
 from napari_clip_denoise import denoise
-from napari_clip_denoise.cli.app import main
 from napari_clip_denoise.images.grid import whole
 from napari_clip_denoise.images.source import Metadata, as_stack, open_stack
 from napari_clip_denoise.images.writers import create_writer
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.simulate import fluorescence
-
-
-@pytest.fixture
-def cli(monkeypatch, capsys):
-    """Run ``clip-denoise`` and give exit code, standard output and standard error."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["clip-denoise", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        streams = capsys.readouterr()
-        return stop.value.code or 0, streams.out, streams.err
-
-    return call
 
 
 @pytest.fixture
@@ -66,6 +51,39 @@ def test_settings_travel_with_the_store(cli, source, tiny_file, tmp_path):
     assert len(own["model_sha256"]) == 64
 
 
+def test_shares_profile_and_plan(cli, source, tiny_file, tmp_path):
+    options = ("--model", tiny_file, "--device", "cpu")
+    path = tmp_path / "a.ome.zarr"
+    code, out, err = cli("plan", source, path, *options)
+    assert code == 0, err
+    assert "planes: 3, regions: 1" in out
+    assert "time    about" in out
+    assert list(tmp_path.iterdir()) == [source]
+    code, out, err = cli("denoise", source, path, *options, "--shard", "0/2", "--profile")
+    assert code == 0, err
+    assert "Share 0/2 is done" in out
+    code, out, err = cli("denoise", source, path, *options, "--shard", "1/2", "--profile")
+    assert code == 0, err
+    assert "device " in out
+    np.testing.assert_array_equal(
+        open_stack(path).array, denoise(open_stack(source), tiny_file, device="cpu")
+    )
+
+
+def test_a_scheduler_from_the_command_line(cli, source, tiny_file, tmp_path):
+    from distributed import LocalCluster
+
+    options = ("--model", tiny_file, "--device", "cpu", "--ome-version", "0.4")
+    path = tmp_path / "a.ome.zarr"
+    with LocalCluster(1, processes=False, dashboard_address=":0") as cluster:
+        address = cluster.scheduler_address
+        code, _, err = cli("denoise", source, path, *options, "--scheduler", address)
+    assert code == 0, err
+    np.testing.assert_array_equal(
+        open_stack(path).array, denoise(open_stack(source), tiny_file, device="cpu")
+    )
+
+
 def test_a_ct_window_may_begin_below_zero(cli, tmp_path, tiny_file):
     np.save(tmp_path / "ct.npy", np.random.default_rng(0).normal(0, 200, (40, 40)).astype("i2"))
     options = ("--model", tiny_file, "--device", "cpu", "--intensity", "-1024,3072")
@@ -88,6 +106,10 @@ def test_a_ct_window_may_begin_below_zero(cli, tmp_path, tiny_file):
         (["{s}", "out.tif", "--device", "tpu"], "device='tpu' is wrong"),
         (["{s}", "nowhere/out.tif"], "no folder nowhere"),
         (["{s}", "out.png"], "holds one plane"),
+        (["{s}", "o.zarr", "--shard", "2/2"], "share '2/2' is wrong"),
+        (["{s}", "out.tif", "--shard", "0/2"], "in shares or another version"),
+        (["{s}", "o.zarr", "--workers", "1", "--scheduler", "a"], "either --workers or --sched"),
+        (["{s}", "o.zarr", "--scheduler", "nowhere"], "no dask scheduler at nowhere"),
     ],
 )
 def test_bad_input_is_one_sentence(cli, source, tmp_path, monkeypatch, arguments, message):
@@ -105,7 +127,7 @@ def test_an_interrupted_run_leaves_nothing(cli, source, tiny_file, tmp_path, mon
     def interrupt(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("napari_clip_denoise.inference.runner.Runner.__call__", interrupt)
+    monkeypatch.setattr("napari_clip_denoise.inference.runner.Runner.start", interrupt)
     for name in ("a.ome.zarr", "a.ome.tif"):
         code, _, err = cli("denoise", source, tmp_path / name, "--model", tiny_file)
         assert code == 130

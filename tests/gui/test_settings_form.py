@@ -53,3 +53,16 @@ def test_a_model_dropped_into_the_folder_appears(widget, tiny_file, models_folde
     widget.show()
     assert "lab" in widget.form.model.choices
     assert widget.form.model.value == "tiny"
+
+
+def test_a_preset_sets_fields_and_fields_name_the_preset(widget):
+    form = widget.form
+    assert form.preset.value == "general"
+    form.preset.value = "ct"
+    assert form.settings().intensity == "window"
+    form.intensity.value = "minmax"
+    assert form.preset.value is None
+    form.intensity.value = "anscombe"
+    assert form.preset.value == "general"
+    form.intensity.value = "window"
+    assert form.preset.value == "ct"

@@ -7,8 +7,9 @@ from napari_clip_denoise import denoise, load
 from napari_clip_denoise.images.grid import split, whole
 from napari_clip_denoise.images.source import as_stack
 from napari_clip_denoise.inference.job import prepare
-from napari_clip_denoise.inference.region import cast, denoise_region, fill_non_finite
+from napari_clip_denoise.inference.region import denoise_region
 from napari_clip_denoise.inference.settings import make_settings
+from napari_clip_denoise.inference.values import cast, fill_non_finite
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.simulate import fluorescence
 

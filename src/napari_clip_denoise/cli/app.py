@@ -5,13 +5,16 @@ import sys
 import typer
 
 from napari_clip_denoise.cli import (
+    batch,
     bench,
     demo,
     denoise,
     evaluate,
     features,
+    finetune,
     info,
     models,
+    plan,
     study,
     train,
 )
@@ -25,9 +28,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(denoise.denoise)
+app.command()(plan.plan)
+app.command()(batch.batch)
 app.add_typer(models.app)
 app.command()(demo.demo)
 app.command()(train.train)
+app.command()(finetune.finetune)
 app.command()(evaluate.evaluate)
 app.command()(features.features)
 app.command()(study.study)

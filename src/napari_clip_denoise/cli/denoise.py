@@ -1,7 +1,7 @@
 """``clip-denoise denoise``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,23 +12,35 @@ from napari_clip_denoise.cli.options import (
     IntensityOption,
     ModelOption,
     PrecisionOption,
+    PresetOption,
     StrengthOption,
     TileOption,
+    parse_share,
 )
 
 
 def denoise(
     source: Annotated[
         Path,
-        typer.Argument(metavar="INPUT", help="TIFF, OME-TIFF, OME-Zarr, zarr, NumPy, PNG or JPEG."),
+        typer.Argument(
+            metavar="INPUT",
+            help="TIFF, OME-TIFF, OME-Zarr, zarr, NumPy, PNG, JPEG, NIfTI, or the folder or a file "
+            "of a DICOM series.",
+        ),
     ],
-    output: Annotated[Path, typer.Argument(help="The result; its suffix tells the format.")],
+    output: Annotated[
+        Path,
+        typer.Argument(
+            help="The result; its suffix tells the format, and none makes it a DICOM series."
+        ),
+    ],
     model: ModelOption = "compact",
     axes: Annotated[
         str | None,
         typer.Option(help="One letter a dimension, such as zyx, tcyx or yxs (s: RGB samples)."),
     ] = None,
-    intensity: IntensityOption = "anscombe",
+    preset: PresetOption = "general",
+    intensity: IntensityOption = None,
     strength: StrengthOption = 1.0,
     dtype: Annotated[
         str | None, typer.Option(help="Type of the result; by default that of the input.")
@@ -37,23 +49,48 @@ def denoise(
     precision: PrecisionOption = "auto",
     tile: TileOption = None,
     batch: BatchOption = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace an output that is there.")] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(help="Replace an output that is there, or one begun with other settings."),
+    ] = False,
+    ome_version: Annotated[
+        Literal["0.4", "0.5"], typer.Option(help="Version of an OME-Zarr output.")
+    ] = "0.5",
+    shard: Annotated[
+        str, typer.Option(help="Do part i/n of the work, such as 0/8; others do the rest.")
+    ] = "0/1",
+    workers: Annotated[
+        int | None, typer.Option(help="Start so many dask workers on this machine.", min=1)
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a dask scheduler whose workers do the work.")
+    ] = None,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Print how busy each stage of the run was.")
+    ] = False,
     clip_weights: ClipWeightsOption = None,
 ) -> None:
-    """Denoise an image or a stack of any size, plane by plane."""
+    """Denoise an image or a stack of any size, plane by plane.
+
+    An OME-Zarr output that was interrupted goes on where it stopped.
+    """
+    import sys
     import time
 
+    from napari_clip_denoise.cli.cluster import cluster_client
     from napari_clip_denoise.cli.progress import progress_bar
     from napari_clip_denoise.images.intensity import parse_intensity
     from napari_clip_denoise.images.source import open_stack
+    from napari_clip_denoise.inference.profile import Profile
     from napari_clip_denoise.inference.run import denoise_to_file
     from napari_clip_denoise.inference.settings import make_settings
     from napari_clip_denoise.models.registry import load
     from napari_clip_denoise.text import format_seconds
 
     settings = make_settings(
+        preset,
+        **({"intensity": parse_intensity(intensity)} if intensity else {}),
         model=model,
-        intensity=parse_intensity(intensity),
         strength=strength,
         output_dtype=dtype,
         device=device,
@@ -63,12 +100,29 @@ def denoise(
     )
     stack = open_stack(source, axes)
     loaded = load(settings.model, clip_weights=clip_weights)
+    measured = Profile()
     started = time.perf_counter()
-    with progress_bar("Denoising") as report:
+    with cluster_client(workers, scheduler) as client, progress_bar("Denoising") as report:
         path = denoise_to_file(
-            stack, output, settings, model=loaded, overwrite=overwrite, progress=report
+            stack,
+            output,
+            settings,
+            model=loaded,
+            overwrite=overwrite,
+            share=parse_share(shard),
+            ome_version=ome_version,
+            progress=report,
+            notify=lambda sentence: print(sentence, file=sys.stderr),
+            profile=measured,
+            client=client,
         )
     seconds = time.perf_counter() - started
+    if profile:
+        for stage in measured.stages():
+            print(f"{stage.name:7} {stage.busy:4.0%} of {stage.threads} threads busy")
+    if not path.exists():
+        print(f"Share {shard} is done; {path} appears when all others are.")
+        return
     shape = " x ".join(map(str, stack.shape))
     print(
         f"{path}: {shape} ({stack.axes}), planes: {stack.n_planes}, "

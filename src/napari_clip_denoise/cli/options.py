@@ -8,11 +8,14 @@ import typer
 ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="Name of a model, or a .safetensors file.")
 ]
+PresetOption = Annotated[
+    str, typer.Option(help="Settings for a kind of images: general, or ct (Hounsfield units).")
+]
 IntensityOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         help="How raw values map to the network's scale: anscombe, percentile, minmax, dtype, "
-        "window (CT), or two values such as 0,65535."
+        "window (CT), or two values such as 0,65535. By default that of the preset."
     ),
 ]
 StrengthOption = Annotated[
@@ -24,9 +27,25 @@ TileOption = Annotated[
     int | None, typer.Option(help="Side of the tiles of a large plane, a multiple of 16.")
 ]
 BatchOption = Annotated[
-    int | None, typer.Option(help="Tiles or planes in one call of the network.")
+    int | None, typer.Option("--batch", help="Tiles or planes in one call of the network.")
 ]
 ClipWeightsOption = Annotated[
     Path | None,
     typer.Option(help="Local file with CLIP's RN50 weights, for models that hold only a decoder."),
 ]
+
+
+def parse_share(text: str) -> tuple[int, int]:
+    """Read a share of the work such as ``0/8``: part 0 of 8.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    from napari_clip_denoise.errors import InputError
+
+    part, _, n_parts = text.partition("/")
+    if not (part.isdecimal() and n_parts.isdecimal() and int(part) < int(n_parts)):
+        raise InputError(f"The share '{text}' is wrong; give i/n with i from 0 to n - 1.")
+    return int(part), int(n_parts)

@@ -10,9 +10,10 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_clip_denoise.errors import Cancelled, ClipDenoiseError
+from napari_clip_denoise.gui.layer_form import LayerForm
 from napari_clip_denoise.gui.layers import current_plane, result_arguments, result_name, stack_of
+from napari_clip_denoise.gui.preview_row import PreviewRow
 from napari_clip_denoise.gui.progress_row import ProgressRow
-from napari_clip_denoise.gui.settings_form import SettingsForm
 from napari_clip_denoise.gui.workers import Finished, Request, Started, denoise_steps
 from napari_clip_denoise.images.grid import Region, whole
 from napari_clip_denoise.inference.progress import CancelToken, Progress
@@ -38,7 +39,7 @@ class DenoiseWidget(QWidget):
         self._result: Image | None = None
         self._refreshed = 0.0
 
-        self.form = SettingsForm(napari_viewer)
+        self.form = LayerForm(napari_viewer)
         self.run_button = QPushButton("Denoise")
         self.run_button.setToolTip("Denoise into a new layer; the image itself is never changed.")
         self.run_button.clicked.connect(self.run)
@@ -48,11 +49,16 @@ class DenoiseWidget(QWidget):
         self.cancel_button.clicked.connect(self.cancel)
         self.progress = ProgressRow()
 
+        self.preview = PreviewRow(
+            napari_viewer, lambda: (self.form.chosen_layer(), self.form.settings())
+        )
+
         buttons = QHBoxLayout()
         buttons.addWidget(self.run_button)
         buttons.addWidget(self.cancel_button)
         layout = QVBoxLayout(self)
         layout.addWidget(self.form)
+        layout.addWidget(self.preview)
         layout.addLayout(buttons)
         layout.addWidget(self.progress)
         layout.addStretch()
@@ -141,5 +147,6 @@ class DenoiseWidget(QWidget):
 
     def _set_running(self, is_running: bool) -> None:
         self.form.setEnabled(not is_running)
+        self.preview.pause(is_running)
         self.run_button.setEnabled(not is_running)
         self.cancel_button.setEnabled(is_running)

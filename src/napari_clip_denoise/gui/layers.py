@@ -3,7 +3,8 @@
 from typing import Any
 
 import numpy as np
-from napari.layers import Image
+from napari.components import ViewerModel
+from napari.layers import Image, Layer
 from napari.utils.transforms import Affine
 
 from napari_clip_denoise.errors import InputError
@@ -13,6 +14,8 @@ from napari_clip_denoise.images.source import Metadata, Stack, as_stack
 
 AXIS_NAMES = {"time": "t", "channel": "c", "depth": "z"}
 NO_UNIT = "pixel"
+METADATA = "napari_clip_denoise"
+PREVIEW = "preview"
 COPIED = (
     "affine",
     "attenuation",
@@ -26,6 +29,16 @@ COPIED = (
     "projection_mode",
     "rendering",
 )
+
+
+def is_preview(layer: Layer) -> bool:
+    """Whether a layer is a live preview, which is never the source of anything."""
+    return bool(layer.metadata.get(METADATA, {}).get(PREVIEW))
+
+
+def images_of(viewer: ViewerModel) -> list[Image]:
+    """List the image layers that a user may choose."""
+    return [x for x in viewer.layers if isinstance(x, Image) and not is_preview(x)]
 
 
 def stack_of(layer: Image) -> Stack:
@@ -103,7 +116,7 @@ def result_arguments(
         "multiscale": False,
         "rgb": layer.rgb,
         "name": name,
-        "metadata": {"napari_clip_denoise": metadata},
+        "metadata": {METADATA: metadata},
     }
 
 

@@ -30,9 +30,13 @@ class ProgressRow(QWidget):
 
     def show_progress(self, progress: Progress) -> None:
         """Show how far a run is."""
+        self.show_share(progress.done / progress.total, describe(progress))
+
+    def show_share(self, share: float, message: str) -> None:
+        """Show what share of the work is done, in words of one's own."""
         self.bar.setMaximum(STEPS)
-        self.bar.setValue(round(STEPS * progress.done / progress.total))
-        self.label.setText(describe(progress))
+        self.bar.setValue(round(STEPS * share))
+        self.label.setText(message)
 
     def end(self, message: str, *, is_done: bool) -> None:
         """Come to rest with a last word."""

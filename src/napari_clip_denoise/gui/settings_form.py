@@ -1,21 +1,21 @@
-"""The part of the Denoise widget that holds the settings."""
+"""The settings of a run, as a form."""
 
-from pathlib import Path
-
-import napari
-from magicgui.types import FileDialogMode
-from magicgui.widgets import ComboBox, FileEdit, FloatSpinBox, Slider
+from magicgui.widgets import ComboBox, FloatSpinBox, Slider
 from magicgui.widgets.bases import Widget
-from napari.layers import Image
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.inference.settings import DenoiseSettings, make_settings
+from napari_clip_denoise.inference.settings import (
+    PRESETS,
+    DenoiseSettings,
+    PresetName,
+    make_settings,
+)
 from napari_clip_denoise.models.registry import CLIP_MODEL, entries
 
 CUSTOM = "custom"
+PRESET_CHOICES = (("General", "general"), ("CT (Hounsfield units)", "ct"), ("My own", None))
 INTENSITIES = (
     ("Automatic (shot noise)", "anscombe"),
     ("Percentiles 1 to 99", "percentile"),
@@ -30,7 +30,6 @@ DEVICES = (
     ("NVIDIA GPU (CUDA)", "cuda"),
     ("Apple GPU", "mps"),
 )
-SCOPES = (("Current plane", False), ("Whole layer", True))
 TILES = (("Automatic", None), *((f"{n} px", n) for n in (512, 768, 1024, 2048)))
 BATCHES = (("Automatic", None), *((str(n), n) for n in (1, 2, 4, 8, 16, 32)))
 PRECISIONS = (
@@ -44,31 +43,22 @@ LARGEST = 1e12
 
 
 class SettingsForm(QWidget):
-    """Fields for everything that a run needs to know.
+    """Fields for the settings of a run, whatever it denoises."""
 
-    Parameters
-    ----------
-    viewer : napari.Viewer
-        Whose image layers can be chosen.
-    """
-
-    def __init__(self, viewer: napari.Viewer):
+    def __init__(self) -> None:
         super().__init__()
-        self._viewer = viewer
-        self.layer = ComboBox(choices=self._layers, tooltip="The layer to denoise.")
+        self.preset = ComboBox(
+            choices=PRESET_CHOICES,
+            tooltip="Settings that suit a kind of images; each can still be changed below.",
+        )
         self.model = ComboBox(
             choices=_models,
             tooltip="'compact' comes with the plugin; models in your models folder follow.",
         )
-        self.whole = ComboBox(
-            choices=SCOPES,
-            value=True,
-            tooltip="The plane you see now, to try settings, or every plane of the layer.",
-        )
         self.intensity = ComboBox(
             choices=INTENSITIES,
             tooltip="Which raw values become 0 and 1 for the network. They hold for the whole "
-            "layer, so planes do not flicker, and are undone afterwards.",
+            "image, so planes do not flicker, and are undone afterwards.",
         )
         self.low = FloatSpinBox(min=-LARGEST, max=LARGEST, tooltip="Raw value that becomes 0.")
         self.high = FloatSpinBox(
@@ -78,14 +68,6 @@ class SettingsForm(QWidget):
             value=100,
             max=100,
             tooltip="Share of the noise that is removed: 0 gives the image back.",
-        )
-        self.store = FileEdit(
-            mode=FileDialogMode.OPTIONAL_FILE,
-            filter="OME-Zarr (*.zarr)",
-            nullable=True,
-            value=None,
-            tooltip="Optional, whole layer only: an OME-Zarr store such as result.ome.zarr. "
-            "Needed for results that do not fit into memory.",
         )
         self.device = ComboBox(choices=DEVICES, tooltip="Automatic takes a GPU where there is one.")
         self.tile = ComboBox(choices=TILES, tooltip="Side of the tiles of a large plane.")
@@ -102,23 +84,18 @@ class SettingsForm(QWidget):
         self._rows = self._lay_out()
         self._rows.setRowVisible(self.low.native, False)
         self._rows.setRowVisible(self.high.native, False)
+        self.preset.changed.connect(self._use_preset)
         self.intensity.changed.connect(self._show_range)
-        events = viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered, events.renamed):
-            event.connect(self._refresh_layers)
-        if isinstance(viewer.layers.selection.active, Image):
-            self.layer.value = viewer.layers.selection.active
+        self.intensity.changed.connect(self._show_preset)
 
     def _lay_out(self) -> QFormLayout:
         rows = _form(
-            ("Image", self.layer),
             ("Model", self.model),
-            ("Apply to", self.whole),
+            ("Preset", self.preset),
             ("Intensity", self.intensity),
             ("Low", self.low),
             ("High", self.high),
             ("Strength (%)", self.strength),
-            ("Save to", self.store),
         )
         advanced = QWidget()
         advanced.setLayout(
@@ -138,41 +115,20 @@ class SettingsForm(QWidget):
         layout.addWidget(folded)
         return rows
 
+    def insert_rows(self, position: int, *rows: tuple[str, Widget]) -> None:
+        """Add fields of one's own above the row at `position`."""
+        for label, widget in reversed(rows):
+            self._rows.insertRow(position, label, widget.native)
+
+    def append_rows(self, *rows: tuple[str, Widget]) -> None:
+        """Add fields of one's own below the others."""
+        for label, widget in rows:
+            self._rows.addRow(label, widget.native)
+
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Look for models that were added since the form was last shown."""
         self.model.reset_choices()
         super().showEvent(event)
-
-    def chosen_layer(self) -> Image:
-        """The layer to denoise.
-
-        Raises
-        ------
-        InputError
-            If there is none.
-        """
-        layer = self.layer.value
-        if layer is None:
-            raise InputError("There is no image layer to denoise; open an image first.")
-        return layer
-
-    def chosen_store(self) -> Path | None:
-        """The store the user named, or None.
-
-        Raises
-        ------
-        InputError
-            If it cannot be used.
-        """
-        text = self.store.line_edit.value.strip()
-        if not text:
-            return None
-        path = Path(text).expanduser()
-        if path.suffix != ".zarr":
-            raise InputError(f"The store {path.name} should end in .zarr, such as result.ome.zarr.")
-        if not self.whole.value:
-            raise InputError("A store holds the whole layer; choose it, or clear 'Save to'.")
-        return path
 
     def settings(self) -> DenoiseSettings:
         """The settings of a run.
@@ -194,19 +150,31 @@ class SettingsForm(QWidget):
             batch=self.batch.value,
         )
 
+    def first_range(self) -> tuple[float, float] | None:
+        """What a custom range begins with, where something better is known than what is there."""
+        return None
+
+    def _use_preset(self, name: PresetName | None) -> None:
+        for field, value in PRESETS[name].items() if name else ():
+            getattr(self, field).value = value
+
+    def _show_preset(self) -> None:
+        with self.preset.changed.blocked():
+            self.preset.value = next(
+                (
+                    name
+                    for name, fields in PRESETS.items()
+                    if all(getattr(self, field).value == value for field, value in fields.items())
+                ),
+                None,
+            )
+
     def _show_range(self, intensity: str) -> None:
         is_custom = intensity == CUSTOM
-        layer = self.layer.value
-        if is_custom and isinstance(layer, Image) and not layer.rgb:
-            self.low.value, self.high.value = layer.contrast_limits
+        if is_custom and (known := self.first_range()):
+            self.low.value, self.high.value = known
         self._rows.setRowVisible(self.low.native, is_custom)
         self._rows.setRowVisible(self.high.native, is_custom)
-
-    def _layers(self, _: object) -> list[tuple[str, Image]]:
-        return [(layer.name, layer) for layer in self._viewer.layers if isinstance(layer, Image)]
-
-    def _refresh_layers(self) -> None:
-        self.layer.reset_choices()
 
 
 def _form(*rows: tuple[str, Widget]) -> QFormLayout:

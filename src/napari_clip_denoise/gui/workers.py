@@ -14,6 +14,7 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.images.grid import Region, split, whole
 from napari_clip_denoise.images.source import Stack, open_stack
+from napari_clip_denoise.inference.preview import PreviewMaker, View
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
@@ -101,19 +102,42 @@ def denoise_steps(
     Finished
         The result.
     """
-    messages: SimpleQueue[Message] = SimpleQueue()
+    return (yield from relay(lambda report: _denoise(request, cancel, report), cancel))
+
+
+def relay(
+    work: Callable[[Callable[[Any], None]], Any], cancel: CancelToken
+) -> Generator[Any, None, Any]:
+    """Work in a thread of its own and pass on what it reports; None while nothing is new.
+
+    Parameters
+    ----------
+    work : callable
+        Gets a function to report with; what it returns is returned.
+    cancel : CancelToken
+        Used if the generator is closed before the work is done.
+    """
+    messages: SimpleQueue[Any] = SimpleQueue()
     with ThreadPoolExecutor(1) as thread:
-        work = thread.submit(_denoise, request, cancel, messages.put)
+        done = thread.submit(work, messages.put)
         try:
-            while not (work.done() and messages.empty()):
+            while not (done.done() and messages.empty()):
                 try:
                     yield messages.get(timeout=POLL_SECONDS)
                 except Empty:
                     yield None
         finally:
-            if not work.done():
+            if not done.done():
                 cancel.cancel()
-    return work.result()
+    return done.result()
+
+
+def measure_uncertainty(view: View, cancel: CancelToken) -> np.ndarray:
+    """Measure how sure a model is of a view; see `evaluation.uncertainty.uncertainty`."""
+    keep_triton_out()
+    from napari_clip_denoise.evaluation.uncertainty import uncertainty
+
+    return uncertainty(PreviewMaker().job(view), view.region, cancel=cancel)
 
 
 def check_memory(n_bytes: int) -> None:
@@ -134,9 +158,10 @@ def check_memory(n_bytes: int) -> None:
 
 def _denoise(request: Request, cancel: CancelToken, report: Callable[[Message], None]) -> Finished:
     keep_triton_out()
-    from napari_clip_denoise.images.writers import create_writer
     from napari_clip_denoise.inference.job import prepare
-    from napari_clip_denoise.inference.run import provenance, run_to_writer
+    from napari_clip_denoise.inference.pipeline import run_to_writer
+    from napari_clip_denoise.inference.provenance import provenance
+    from napari_clip_denoise.inference.run import open_writer
     from napari_clip_denoise.models.registry import load
 
     stack, settings = request.stack, request.settings
@@ -144,7 +169,7 @@ def _denoise(request: Request, cancel: CancelToken, report: Callable[[Message], 
     how = provenance(job, settings)
     if request.store is None:
         return _denoise_in_memory(job, request.region, how, cancel, report)
-    writer = create_writer(request.store, stack, job.dtype, attributes=how)
+    writer = open_writer(job, settings, request.store)
     report(Started(writer.array, how))
     path = run_to_writer(job, writer, progress=report, cancel=cancel)
     return Finished(open_stack(path).array, path)
@@ -157,7 +182,7 @@ def _denoise_in_memory(
     cancel: CancelToken,
     report: Callable[[Message], None],
 ) -> Finished:
-    from napari_clip_denoise.inference.run import run
+    from napari_clip_denoise.inference.pipeline import run
 
     shape = tuple(part.stop - part.start for part in region)
     check_memory(int(np.prod(shape, dtype=np.int64)) * job.dtype.itemsize)

@@ -1,9 +1,12 @@
 """Outputs that appear under their name only when they are whole."""
 
+import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from napari_clip_denoise.errors import OutputError
+from napari_clip_denoise.images.grid import Region, split
 from napari_clip_denoise.images.source import Stack
 
 
@@ -19,11 +22,18 @@ class PartialFile:
     overwrite : bool
         Whether to replace what is there, once the new one is whole.
 
+    Attributes
+    ----------
+    can_resume : bool
+        Whether what an interrupted run has left under the temporary name is of use.
+
     Raises
     ------
     OutputError
         If the place cannot be used.
     """
+
+    can_resume = False
 
     def __init__(self, path: Path, stack: Stack, *, overwrite: bool):
         self.path = path
@@ -31,20 +41,29 @@ class PartialFile:
         self.partial = path.with_name(f".{path.name}.partial")
         self.region_shape = stack.whole_planes()
         self._overwrite = overwrite
-        if stack.path is not None and _is_same_or_inside(path, stack.path):
+        if stack.path is not None and _overlap(path, stack.path):
             raise OutputError(f"The output {path} is the input; give another name.")
         if path.exists() and not overwrite:
             raise OutputError(f"{path} is there already; give another name or allow overwriting.")
         if not path.parent.is_dir():
             raise OutputError(f"There is no folder {path.parent}; make it first.")
         try:
-            remove(self.partial)
-            self.partial.touch()
-            self.partial.unlink()
+            if not (self.can_resume and self.partial.is_dir()):
+                remove(self.partial)
+                self.partial.touch()
+                self.partial.unlink()
         except OSError as error:
             raise OutputError(
                 f"{path} cannot be written: {error.strerror}; give a place that can be."
             ) from error
+
+    def regions(self) -> Iterator[Region]:
+        """All regions that this run is to write."""
+        return split(self.stack.shape, self.region_shape)
+
+    def has(self, index: Region) -> bool:
+        """Whether a region is already there, from a run that was interrupted."""
+        return False
 
     def finish(self) -> Path:
         """Close the output and give it its name."""
@@ -68,6 +87,10 @@ class PartialFile:
         self._discard()
         remove(self.partial)
 
+    def pause(self) -> None:
+        """Stop for now; what a later run cannot resume is removed."""
+        self.abort()
+
     def _close(self) -> None:
         """Bring everything to the disk; for writers that hold something back."""
 
@@ -85,6 +108,15 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _is_same_or_inside(path: Path, source: Path) -> bool:
+def sync(path: Path) -> None:
+    """Wait until a file is on the disk."""
+    descriptor = os.open(path, os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _overlap(path: Path, source: Path) -> bool:
     path, source = path.resolve(), source.resolve()
-    return path == source or source in path.parents
+    return path == source or source in path.parents or path in source.parents

@@ -1,5 +1,6 @@
 """Regions of an array, as plain slices."""
 
+import math
 from collections.abc import Iterator
 from itertools import product
 
@@ -20,3 +21,16 @@ def split(shape: tuple[int, ...], region_shape: tuple[int, ...]) -> Iterator[Reg
             slice(start, min(start + step, size))
             for start, step, size in zip(origin, region_shape, shape, strict=True)
         )
+
+
+def count(shape: tuple[int, ...], region_shape: tuple[int, ...]) -> int:
+    """How many regions `split` gives."""
+    return math.prod(-(-size // step) for size, step in zip(shape, region_shape, strict=True))
+
+
+def number(region: Region, shape: tuple[int, ...], region_shape: tuple[int, ...]) -> int:
+    """Position of a region in what `split` gives."""
+    position = 0
+    for part, size, step in zip(region, shape, region_shape, strict=True):
+        position = position * -(-size // step) + part.start // step
+    return position

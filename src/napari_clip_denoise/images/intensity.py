@@ -53,6 +53,13 @@ class ChannelMapping:
         low, span = self._line()
         return ((exact - exact.dtype.type(low)) / exact.dtype.type(span or 1)).astype(np.float32)
 
+    def expected(self, values: np.ndarray) -> np.ndarray:
+        """Map raw values without noise to the mean of what noisy ones around them map to."""
+        if self.anscombe is None:
+            return self.to_unit(values)
+        low, span = self._line()
+        return ((self.anscombe.expected(values) - low) / (span or 1)).astype(np.float32)
+
     def change(self, values: np.ndarray, unit_change: np.ndarray) -> np.ndarray:
         """Give the raw change that a change on the network's scale stands for.
 

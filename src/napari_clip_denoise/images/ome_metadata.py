@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import zarr
-from yaozarrs import v05
+from yaozarrs import v04, v05
 
 from napari_clip_denoise.images.source import Metadata
 
@@ -60,8 +60,9 @@ def image_metadata(
     *,
     n_levels: int,
     omero: dict[str, Any],
+    version: str,
 ) -> dict[str, Any]:
-    """Describe a pyramid whose levels halve Y and X, as OME-Zarr 0.5."""
+    """Describe a pyramid whose levels halve Y and X, as OME-Zarr 0.4 or 0.5."""
     described = []
     for axis, unit in zip(axes, metadata.units, strict=True):
         entry: dict[str, str] = {"name": axis, "type": KINDS[axis]}
@@ -84,15 +85,14 @@ def image_metadata(
                 ],
             }
         )
-    image = v05.Image.model_validate(
-        {
-            "version": "0.5",
-            "multiscales": [
-                {"name": name, "axes": described, "datasets": datasets, "type": "mean"}
-            ],
-            "omero": omero,
-        }
-    )
+    multiscale = {"name": name, "axes": described, "datasets": datasets, "type": "mean"}
+    image: v04.Image | v05.Image
+    if version == "0.4":
+        multiscale["version"] = version
+        image = v04.Image.model_validate({"multiscales": [multiscale], "omero": omero})
+    else:
+        content = {"version": version, "multiscales": [multiscale], "omero": omero}
+        image = v05.Image.model_validate(content)
     return image.model_dump(mode="json", exclude_none=True)
 
 

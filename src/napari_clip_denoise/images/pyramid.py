@@ -1,53 +1,152 @@
 """Mean pyramids of stored arrays."""
 
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise, product, takewhile
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import zarr
 
-from napari_clip_denoise.images.grid import split
+from napari_clip_denoise.images.files import sync
+from napari_clip_denoise.images.grid import Region, split
+from napari_clip_denoise.images.store_layout import StoreLayout
 
 SMALLEST_SIDE = 256
+THREADS = 4
 
 
-def build_pyramid(group: zarr.Group, axes: str) -> list[zarr.Array]:
-    """Halve array ``"0"`` of a group in Y and X until it is small, each level from the last.
+@dataclass(frozen=True)
+class Pyramid:
+    """The arrays of a store on this disk, each half of the one before in Y and X.
+
+    Travels to other processes, which may write other regions at the same time.
+
+    Attributes
+    ----------
+    root : Path
+        The store.
+    levels : tuple of zarr.Array
+        Named by their number, the full resolution first.
+    layout : StoreLayout
+        Of the full resolution.
+    """
+
+    root: Path
+    levels: tuple[zarr.Array, ...]
+    layout: StoreLayout
+
+    def write(self, index: Region, block: np.ndarray) -> int:
+        """Store a region of the source, with whole planes to all levels.
+
+        Returns
+        -------
+        int
+            Bytes of its files; once this returns, they outlive a loss of power.
+        """
+        index, block = self._turned(index), block.transpose(self.layout.order)
+        levels = self.levels if self.has_whole_planes else self.levels[:1]
+        for level in levels:
+            for left_over in self._files(level, index):
+                left_over.unlink()
+            level[(*index[:-2], *_sides(index, block))] = block
+            for file in self._files(level, index):
+                sync(file)
+            if level is not levels[-1]:
+                block = halve(block)
+        return self._size(index)
+
+    def size(self, index: Region) -> int:
+        """Bytes of the files that hold a region of the source; 0 where it is all 0."""
+        return self._size(self._turned(index))
+
+    def fill(self) -> None:
+        """Complete the levels below the first, each from the stored one above it."""
+        if self.has_whole_planes:
+            return
+        with ThreadPoolExecutor(THREADS) as pool:
+            for above, level in pairwise(self.levels):
+                regions = split(level.shape, level.shards or self.layout.region)
+                for _ in pool.map(lambda part, a=above, b=level: _fill(a, b, part), regions):
+                    pass
+
+    @property
+    def has_whole_planes(self) -> bool:
+        """Whether a region holds whole planes, so that all levels can be written with it."""
+        sides = zip(self.layout.region[-2:], self.layout.shape[-2:], strict=True)
+        return all(region >= plane for region, plane in sides)
+
+    def _turned(self, index: Region) -> Region:
+        return tuple(index[i] for i in self.layout.order)
+
+    def _size(self, index: Region) -> int:
+        return sum(file.stat().st_size for file in self._files(self.levels[0], index))
+
+    def _files(self, level: zarr.Array, index: Region) -> Iterator[Path]:
+        steps = level.shards or level.chunks
+        ranges = (
+            range(part.start // step, -(-min(part.stop, size) // step))
+            for part, step, size in zip(index, steps, level.shape, strict=True)
+        )
+        for position in product(*ranges):
+            file = self.root / level.path / level.metadata.encode_chunk_key(position)
+            if file.exists():
+                yield file
+
+
+def create_pyramid(root: Path, group: zarr.Group, layout: StoreLayout, dtype: np.dtype) -> Pyramid:
+    """Create empty arrays that halve Y and X until they are small.
 
     Parameters
     ----------
+    root : Path
+        The store.
     group : zarr.Group
-        Open for writing.
-    axes : str
-        Of the array, ending in ``yx``.
-
-    Returns
-    -------
-    list of zarr.Array
-        All levels, named by their number, the full resolution first.
+        Of the store; in zarr format 3 its arrays are sharded by regions.
+    layout : StoreLayout
+        Of the full resolution; the other levels have chunks and shards of the same size.
+    dtype : numpy.dtype
+        Type of the pixels.
     """
-    level = group["0"]
-    assert isinstance(level, zarr.Array)
-    levels = [level]
-    while max(level.shape[-2:]) > SMALLEST_SIDE:
-        shape = (*level.shape[:-2], *(-(-size // 2) for size in level.shape[-2:]))
-        above, step = level, level.shards or level.chunks
-        level = group.create_array(
-            str(len(levels)),
-            shape=shape,
-            chunks=level.chunks,
-            shards=level.shards,
-            dtype=level.dtype,
-            dimension_names=list(axes),
-        )
-        for target in split(shape, step):
-            source = (*target[:-2], *(slice(2 * part.start, 2 * part.stop) for part in target[-2:]))
-            level[target] = halve(np.asarray(above[source]))
-        levels.append(level)
-    return levels
+    options: dict[str, Any] = {"chunks": layout.chunks, "dtype": dtype}
+    if group.metadata.zarr_format == 3:
+        options |= {"shards": layout.region, "dimension_names": list(layout.axes)}
+    shape = layout.shape
+    levels = [group.create_array("0", shape=shape, **options)]
+    while max(shape[-2:]) > SMALLEST_SIDE:
+        shape = (*shape[:-2], *(-(-size // 2) for size in shape[-2:]))
+        levels.append(group.create_array(str(len(levels)), shape=shape, **options))
+    return Pyramid(root, tuple(levels), layout)
+
+
+def open_pyramid(root: Path, group: zarr.Group, layout: StoreLayout) -> Pyramid:
+    """Open what `create_pyramid` has created."""
+    names = takewhile(lambda name: name in group, map(str, itertools.count()))
+    levels: tuple[Any, ...] = tuple(group[name] for name in names)
+    return Pyramid(root, levels, layout)
 
 
 def halve(block: np.ndarray) -> np.ndarray:
     """Average 2x2 pixels of the last two axes; an odd last row or column is repeated."""
-    odd = [(0, 0)] * (block.ndim - 2) + [(0, size % 2) for size in block.shape[-2:]]
-    padded = np.pad(block, odd, mode="edge").astype(np.float64)
-    height, width = padded.shape[-2] // 2, padded.shape[-1] // 2
-    mean = padded.reshape(*block.shape[:-2], height, 2, width, 2).mean(axis=(-3, -1))
+    odd = [size % 2 for size in block.shape[-2:]]
+    if any(odd):
+        block = np.pad(block, [(0, 0)] * (block.ndim - 2) + [(0, n) for n in odd], mode="edge")
+    mean = block[..., ::2, ::2].astype(np.float64)
+    for y, x in ((0, 1), (1, 0), (1, 1)):
+        mean += block[..., y::2, x::2]
+    mean /= 4
     return (np.rint(mean) if block.dtype.kind in "ui" else mean).astype(block.dtype)
+
+
+def _fill(above: zarr.Array, level: zarr.Array, target: Region) -> None:
+    sides = (slice(2 * part.start, 2 * part.stop) for part in target[-2:])
+    level[target] = halve(np.asarray(above[(*target[:-2], *sides)]))
+
+
+def _sides(index: Region, block: np.ndarray) -> Region:
+    """Y and X of a region, or of the same whole planes in a level below."""
+    pairs = zip(index[-2:], block.shape[-2:], strict=True)
+    return tuple(slice(part.start, part.start + size) for part, size in pairs)

@@ -15,6 +15,11 @@ TIFF_SUFFIXES = (".tif", ".tiff", ".lsm")
 ZARR_SUFFIXES = (".zarr",)
 REGION_PIXELS = 2**22
 RASTER_SUFFIXES = (".npy", ".png", ".jpg", ".jpeg", ".bmp")
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+SUFFIXES = (*TIFF_SUFFIXES, *ZARR_SUFFIXES, *RASTER_SUFFIXES, *NIFTI_SUFFIXES, *DICOM_SUFFIXES)
+DICOM_PREAMBLE = 128
+DICOM_START = b"DICM"
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,8 @@ class Stack:
         For people.
     path : Path or None
         Where it was opened from.
+    is_private : bool
+        Whether the path may name a patient, so that nothing that is kept may tell it.
     """
 
     array: Any
@@ -80,6 +87,12 @@ class Stack:
     metadata: Metadata
     name: str = "image"
     path: Path | None = None
+    is_private: bool = False
+
+    @property
+    def origin(self) -> str:
+        """What a result may keep of where it came from."""
+        return self.name if self.is_private or self.path is None else str(self.path)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -147,6 +160,7 @@ def as_stack(
     metadata: Metadata | None = None,
     name: str = "image",
     path: Path | None = None,
+    is_private: bool = False,
 ) -> Stack:
     """Make a stack of an array.
 
@@ -158,7 +172,7 @@ def as_stack(
         One letter a dimension; inferred if not given, see `infer_axes`.
     rgb : bool
         Whether the last axis holds RGB samples, where `axes` is not given.
-    metadata, name, path :
+    metadata, name, path, is_private :
         See `Stack`.
 
     Raises
@@ -169,9 +183,7 @@ def as_stack(
     if isinstance(array, Stack):
         if axes is None:
             return array
-        return Stack(
-            array.array, parse_axes(axes, array.shape), array.metadata, array.name, array.path
-        )
+        return replace(array, axes=parse_axes(axes, array.shape))
     if not all(hasattr(array, attribute) for attribute in ("shape", "dtype", "__getitem__")):
         array = np.asarray(array)
     shape, dtype = tuple(array.shape), np.dtype(array.dtype)
@@ -184,7 +196,7 @@ def as_stack(
             f"The image of size {' x '.join(map(str, shape))} holds no pixels; give another one."
         )
     letters = parse_axes(axes, shape) if axes else infer_axes(shape, rgb=rgb, dtype=dtype)
-    return Stack(array, letters, metadata or Metadata.default(len(shape)), name, path)
+    return Stack(array, letters, metadata or Metadata.default(len(shape)), name, path, is_private)
 
 
 def open_stack(path: str | Path, axes: str | None = None) -> Stack:
@@ -193,8 +205,9 @@ def open_stack(path: str | Path, axes: str | None = None) -> Stack:
     Parameters
     ----------
     path : str or Path
-        TIFF, OME-TIFF, OME-Zarr 0.4 and 0.5, zarr, NumPy, PNG, JPEG or BMP, told by the
-        suffix. Of a pyramid the full resolution is taken.
+        TIFF, OME-TIFF, OME-Zarr 0.4 and 0.5, zarr, NumPy, NIfTI, PNG, JPEG or BMP, told by
+        the suffix; a DICOM series, by its folder or any of its files. Of a pyramid the full
+        resolution is taken.
     axes : str, optional
         Instead of those that the file tells.
 
@@ -219,7 +232,31 @@ def open_stack(path: str | Path, axes: str | None = None) -> Stack:
         from napari_clip_denoise.images.raster import read_raster
 
         return read_raster(path, axes)
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        from napari_clip_denoise.images.nifti import read_nifti
+
+        return read_nifti(path, axes)
+    if is_dicom(path):
+        from napari_clip_denoise.images.dicom import read_dicom
+
+        return read_dicom(path, axes)
     raise InputError(
-        f"The format of {path} is not known; give a file that ends in one of "
-        f"{', '.join((*TIFF_SUFFIXES, *ZARR_SUFFIXES, *RASTER_SUFFIXES))}."
+        f"The format of {path} is not known; give the folder of a DICOM series, or a file that "
+        f"ends in one of {', '.join(SUFFIXES)}."
     )
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a path is to be read as DICOM: a folder that is no zarr store, or a DICOM file."""
+    suffix = path.suffix.lower()
+    if path.is_dir():
+        return suffix not in ZARR_SUFFIXES
+    return suffix in DICOM_SUFFIXES or looks_like_dicom(path)
+
+
+def looks_like_dicom(path: Path) -> bool:
+    """Whether a file begins as DICOM files do, whatever its name."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(DICOM_START) + DICOM_PREAMBLE)[DICOM_PREAMBLE:] == DICOM_START

@@ -1,12 +1,18 @@
 """Where a result goes."""
 
+import math
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
 
-from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.images.source import Stack
+from napari_clip_denoise.errors import InputError, OutputError
+from napari_clip_denoise.images.grid import Region
+from napari_clip_denoise.images.source import DICOM_SUFFIXES, NIFTI_SUFFIXES, Stack
+
+OmeVersion = Literal["0.4", "0.5"]
 
 
 class Writer(Protocol):
@@ -21,13 +27,24 @@ class Writer(Protocol):
     region_shape : tuple of int
         Shape of a region that is stored on its own, on a grid from the origin. Different
         regions may be written from several threads.
+    can_resume : bool
+        Whether a later run can go on with what `pause` leaves.
     """
 
     path: Path
     array: Any
     region_shape: tuple[int, ...]
+    can_resume: bool
 
-    def write(self, index: tuple[slice, ...], block: np.ndarray) -> None:
+    def regions(self) -> Iterator[Region]:
+        """All regions that this run is to write."""
+        ...
+
+    def has(self, index: Region) -> bool:
+        """Whether a region is already there, from a run that was interrupted."""
+        ...
+
+    def write(self, index: Region, block: np.ndarray) -> None:
         """Store a finished region."""
         ...
 
@@ -39,6 +56,10 @@ class Writer(Protocol):
         """Remove what was written so far."""
         ...
 
+    def pause(self) -> None:
+        """Stop for now; what a later run cannot resume is removed."""
+        ...
+
 
 def create_writer(
     path: str | Path,
@@ -47,14 +68,18 @@ def create_writer(
     *,
     overwrite: bool = False,
     attributes: dict[str, Any] | None = None,
+    fingerprint: dict[str, Any] | None = None,
+    share: tuple[int, int] = (0, 1),
+    ome_version: OmeVersion = "0.5",
 ) -> Writer:
     """Begin an output of the format that its suffix tells.
 
     Parameters
     ----------
     path : str or Path
-        Ending in ``.ome.zarr`` or ``.zarr`` (OME-Zarr 0.5), ``.ome.tif``, ``.tif``,
-        ``.npy``, ``.png`` or ``.jpg``.
+        Ending in ``.ome.zarr`` or ``.zarr`` (OME-Zarr), ``.ome.tif``, ``.tif``,
+        ``.npy``, ``.png``, ``.jpg``, ``.nii`` or ``.nii.gz``. From a DICOM series, a name
+        without suffix is the folder of the derived series, and ``.dcm`` a single image.
     stack : Stack
         The source, whose shape, axes and metadata the result gets.
     dtype : numpy.dtype
@@ -62,7 +87,9 @@ def create_writer(
     overwrite : bool
         Whether to replace what is there, once the new one is whole.
     attributes : dict, optional
-        How the result was made, as plain values; kept in OME-Zarr.
+        How the result was made, as plain values; kept in OME-Zarr and, in a sentence, in DICOM.
+    fingerprint, share, ome_version :
+        Only for OME-Zarr, see `OmeZarrWriter`.
 
     Raises
     ------
@@ -73,10 +100,27 @@ def create_writer(
     """
     path = Path(path)
     suffix = path.suffix.lower()
+    if ome_version not in get_args(OmeVersion):
+        raise InputError(f"There is no OME-Zarr version {ome_version} to write; give 0.5 or 0.4.")
     if suffix == ".zarr":
-        from napari_clip_denoise.images.ome_zarr import OmeZarrWriter
+        from napari_clip_denoise.images.ome_zarr_writer import OmeZarrWriter
 
-        return OmeZarrWriter(path, stack, dtype, overwrite=overwrite, attributes=attributes or {})
+        return OmeZarrWriter(
+            path,
+            stack,
+            dtype,
+            overwrite=overwrite,
+            attributes=attributes or {},
+            fingerprint=fingerprint,
+            share=share,
+            version=ome_version,
+        )
+    if share != (0, 1) or ome_version != "0.5":
+        raise InputError(
+            f"Only OME-Zarr can be written in shares or another version; let {path} end in "
+            ".ome.zarr."
+        )
+    check_room(path, math.prod(stack.shape) * dtype.itemsize)
     if suffix in (".tif", ".tiff"):
         from napari_clip_denoise.images.tiff import TiffWriter
 
@@ -89,7 +133,48 @@ def create_writer(
         from napari_clip_denoise.images.raster import PictureWriter
 
         return PictureWriter(path, stack, dtype, overwrite=overwrite)
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        from napari_clip_denoise.images.nifti_writer import NiftiWriter
+
+        return NiftiWriter(path, stack, dtype, overwrite=overwrite)
+    if suffix in ("", *DICOM_SUFFIXES):
+        from napari_clip_denoise.images.dicom_writer import DicomWriter
+
+        return DicomWriter(path, stack, dtype, overwrite=overwrite, attributes=attributes or {})
     raise InputError(
         f"The format of {path} is not known; let it end in .ome.zarr, .ome.tif, .tif, .npy, "
-        ".png or .jpg."
+        ".png, .jpg, .nii or .nii.gz, or have no suffix for a DICOM series."
     )
+
+
+def region_shape(path: Path, stack: Stack) -> tuple[int, ...]:
+    """Shape of the regions in which an output will be written."""
+    if path.suffix.lower() != ".zarr":
+        return stack.whole_planes()
+    from napari_clip_denoise.images.store_layout import StoreLayout
+
+    return StoreLayout.of(stack).region_of_source
+
+
+def free_bytes(path: Path) -> int:
+    """Room on the disk of an output."""
+    try:
+        return shutil.disk_usage(path.parent).free
+    except OSError as error:
+        raise OutputError(f"There is no folder {path.parent}; make it first.") from error
+
+
+def check_room(path: Path, n_bytes: int) -> None:
+    """Refuse an output that cannot fit on its disk.
+
+    Raises
+    ------
+    OutputError
+        With how much room it takes.
+    """
+    free = free_bytes(path)
+    if n_bytes > free:
+        raise OutputError(
+            f"{path} takes {n_bytes / 2**30:.1f} GiB, but only {free / 2**30:.1f} GiB are free "
+            "there; make room or choose another place."
+        )

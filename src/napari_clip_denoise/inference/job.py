@@ -11,6 +11,7 @@ from napari_clip_denoise.inference.device import resolve_device, resolve_precisi
 from napari_clip_denoise.inference.runner import Runner, get_runner
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.inference.tiles import Span, layout, padded
+from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.checkpoint import Model
 
 LARGE_TILE = 1024
@@ -79,10 +80,7 @@ def prepare(
     device = resolve_device(settings.device)
     runner = get_runner(model, device, resolve_precision(settings.precision, device))
     tile = settings.tile or _default_tile(stack.plane_shape, runner)
-    rows, columns = (
-        tuple(layout(length, tile, model.card.halo, model.card.pad_multiple))
-        for length in stack.plane_shape
-    )
+    rows, columns = tile_grid(stack, model.card, tile)
     tile_pixels = (rows[0].stop - rows[0].start) * (columns[0].stop - columns[0].start)
     return Job(
         stack=stack,
@@ -94,6 +92,16 @@ def prepare(
         columns=columns,
         batch=settings.batch or max(1, runner.pixels_a_batch() // tile_pixels),
     )
+
+
+def tile_grid(
+    stack: Stack, card: ModelCard, tile: int
+) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+    """Lay tiles over the planes of a stack: rows and columns."""
+    rows, columns = (
+        tuple(layout(length, tile, card.halo, card.pad_multiple)) for length in stack.plane_shape
+    )
+    return rows, columns
 
 
 def result_dtype(stack: Stack, output_dtype: str | None) -> np.dtype:

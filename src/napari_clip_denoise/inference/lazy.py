@@ -9,8 +9,9 @@ from dask import delayed
 from napari_clip_denoise.images.grid import Region, split, whole
 from napari_clip_denoise.images.intensity import IntensityMapping, estimate_mapping
 from napari_clip_denoise.images.source import Stack, as_stack
+from napari_clip_denoise.inference.backoff import denoise_within_memory
 from napari_clip_denoise.inference.job import prepare, result_dtype
-from napari_clip_denoise.inference.region import box_index, denoise_box, denoise_region, make_box
+from napari_clip_denoise.inference.region import apply, box_index, correct, make_box
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.checkpoint import Model
 
@@ -70,7 +71,7 @@ def _denoise_planes(
     if where >= 0:
         mapping = mapping.part(*block_info[0]["array-location"][where])
     job = prepare(as_stack(block, axes), model, settings, mapping=mapping)
-    return denoise_region(job, whole(block.shape))
+    return denoise_within_memory(job, whole(block.shape))
 
 
 def _by_pieces(
@@ -104,4 +105,5 @@ def _denoise_piece(
     outline = np.broadcast_to(np.zeros((), values.dtype), shape)
     job = prepare(as_stack(outline, axes), model, settings, mapping=mapping)
     _, tiles = box_index(job, region)
-    return denoise_box(job, region, make_box(values, tiles))
+    box = make_box(job, region, values, tiles)
+    return apply(job, region, box, correct(job, region, box))

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from napari_clip_denoise.errors import Cancelled
@@ -19,17 +20,20 @@ class Progress:
     total : int
         Planes in all.
     seconds : float
-        Time since the first plane was begun.
+        Time since the first plane of this run was begun.
+    before : float
+        Planes that an earlier run has denoised.
     """
 
     done: float
     total: int
     seconds: float
+    before: float = 0.0
 
     @property
     def planes_per_second(self) -> float:
-        """Average rate so far; 0 before anything is done."""
-        return self.done / self.seconds if self.seconds > 0 else 0.0
+        """Average rate of this run so far; 0 before anything is done."""
+        return (self.done - self.before) / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def seconds_left(self) -> float | None:
@@ -68,14 +72,34 @@ class CancelToken:
 class ProgressCounter:
     """Adds up finished tiles and reports `Progress`."""
 
-    def __init__(self, total_planes: int, report: Callable[[Progress], None] | None):
+    def __init__(
+        self,
+        total_planes: float,
+        report: Callable[[Progress], None] | None,
+        before: float = 0.0,
+    ):
         self._total = total_planes
         self._report = report
-        self._done = 0.0
+        self._before = before
+        self._done = before
         self._started = time.monotonic()
+        if before:
+            self.advance(0.0)
 
     def advance(self, planes: float) -> None:
         """Count `planes` more and report."""
-        self._done = min(self._done + planes, float(self._total))
+        self._done = min(self._done + planes, self._total)
         if self._report:
-            self._report(Progress(self._done, self._total, time.monotonic() - self._started))
+            seconds = time.monotonic() - self._started
+            total = max(1, round(self._total))
+            self._report(Progress(self._done, total, seconds, self._before))
+
+    @contextmanager
+    def attempt(self) -> Iterator[Callable[[float], None]]:
+        """Give `advance`, whose effect is undone where the attempt fails."""
+        before = self._done
+        try:
+            yield self.advance
+        except BaseException:
+            self._done = before
+            raise

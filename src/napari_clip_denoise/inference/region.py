@@ -1,34 +1,49 @@
-"""The one way from noisy to clean: a region of the source in, the same region denoised out."""
+"""The one way from noisy to clean: a region of the source in, the same region denoised out.
 
-import itertools
-from collections.abc import Callable
+It has three steps, which a run does for different regions at the same time: `read_box` on the
+host, `correct` on the device, `apply` on the host.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import product
+from itertools import islice, product
 
 import numpy as np
-from scipy.ndimage import uniform_filter
 
 from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.inference.job import Job
 from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.inference.runner import Pending
 from napari_clip_denoise.inference.tiles import Span, reflect_index
+from napari_clip_denoise.inference.values import cast, fill_non_finite
+
+BATCHES_AHEAD = 1
+"""Batches that a device has in hand while the host adds up the one before."""
 
 
 @dataclass(frozen=True)
 class Box:
-    """What has to be read for a region: the region itself and the halo of its tiles.
+    """What a region needs: the region itself and the halo of its tiles.
 
     Attributes
     ----------
     values : numpy.ndarray
-        Raw values, in the axes of the source.
+        Raw values (N planes, Y, X, S samples).
+    colours : numpy.ndarray
+        The samples that are denoised, with missing values filled.
+    inputs : numpy.ndarray
+        (M images, channels, Y, X), float32, on the network's scale.
     y, x : int
-        Where `values` begin in the plane.
+        Where the box begins in the plane.
     tiles : list of (Span, Span)
         Rows and columns of the tiles that the region needs.
     """
 
     values: np.ndarray
+    colours: np.ndarray
+    inputs: np.ndarray
     y: int
     x: int
     tiles: list[tuple[Span, Span]]
@@ -36,10 +51,8 @@ class Box:
 
 def planes_in(job: Job, region: Region) -> float:
     """How many planes a region amounts to, in fractions of large ones."""
-    n_plane_axes = 3 if job.stack.is_rgb else 2
-    sizes = [part.stop - part.start for part in region[: len(region) - n_plane_axes + 2]]
-    height, width = job.stack.plane_shape
-    return float(np.prod(sizes, dtype=float)) / (height * width)
+    sizes = (part.stop - part.start for part in region[: _n_leading(job) + 2])
+    return math.prod(sizes) / math.prod(job.stack.plane_shape)
 
 
 def denoise_region(
@@ -66,20 +79,22 @@ def denoise_region(
     -------
     numpy.ndarray
         The region, of the job's type. It does not depend on how a stack is cut into regions,
-        up to the rounding of different batch sizes.
+        up to the rounding of different batches; the same region has always the same bytes,
+        since no batch reaches beyond it.
     """
-    return denoise_box(job, region, read_box(job, region), cancel=cancel, advance=advance)
+    box = read_box(job, region)
+    return apply(job, region, box, correct(job, region, box, cancel=cancel, advance=advance))
 
 
 def read_box(job: Job, region: Region) -> Box:
-    """Read a region and the halo of its tiles."""
+    """Read a region and the halo of its tiles, and map it to the network's scale."""
     index, tiles = box_index(job, region)
-    return make_box(job.stack.read(index), tiles)
+    return make_box(job, region, job.stack.read(index), tiles)
 
 
 def box_index(job: Job, region: Region) -> tuple[Region, list[tuple[Span, Span]]]:
     """Find the part of the source that a region needs, and its tiles."""
-    n_leading = len(region) - (3 if job.stack.is_rgb else 2)
+    n_leading = _n_leading(job)
     y, x = region[n_leading : n_leading + 2]
     rows, columns = _overlapping(job.rows, y), _overlapping(job.columns, x)
     height, width = job.stack.plane_shape
@@ -89,12 +104,20 @@ def box_index(job: Job, region: Region) -> tuple[Region, list[tuple[Span, Span]]
     return index, list(product(rows, columns))
 
 
-def make_box(values: np.ndarray, tiles: list[tuple[Span, Span]]) -> Box:
+def make_box(job: Job, region: Region, values: np.ndarray, tiles: list[tuple[Span, Span]]) -> Box:
     """Put a box together from what was read at `box_index`."""
-    return Box(values, tiles[0][0].start, tiles[0][1].start, tiles)
+    values = values.reshape(-1, *values.shape[_n_leading(job) :])
+    if not job.stack.is_rgb:
+        values = values[..., np.newaxis]
+    colours = fill_non_finite(values[..., :3])
+    unit = np.empty(colours.shape, np.float32)
+    for plane, channel in enumerate(_channels(job, region)):
+        unit[plane] = job.mapping.channel(channel).to_unit(colours[plane])
+    inputs = _to_network(unit, job.runner.card.network.channels)
+    return Box(values, colours, inputs, tiles[0][0].start, tiles[0][1].start, tiles)
 
 
-def denoise_box(
+def correct(
     job: Job,
     region: Region,
     box: Box,
@@ -102,106 +125,119 @@ def denoise_box(
     cancel: CancelToken | None = None,
     advance: Callable[[float], None] | None = None,
 ) -> np.ndarray:
-    """Denoise what `read_box` has read; see `denoise_region`."""
-    stack = job.stack
-    n_leading = len(region) - (3 if stack.is_rgb else 2)
-    y, x = region[n_leading : n_leading + 2]
-    values = box.values.reshape(-1, *box.values.shape[n_leading:])
-    if not stack.is_rgb:
-        values = values[..., np.newaxis]
-    channels = np.array(_channels(stack.axes, region[:n_leading]))
-    inside = values[:, y.start - box.y : y.stop - box.y, x.start - box.x : x.stop - box.x]
-
-    colours = fill_non_finite(values[..., :3])
-    unit = np.empty(colours.shape, np.float32)
-    for channel in np.unique(channels):
-        mine = channels == channel
-        unit[mine] = job.mapping.channel(channel).to_unit(colours[mine])
-    inputs = _to_network(unit, job.runner.card.network.channels)
-    share = planes_in(job, region) / (len(inputs) * len(box.tiles))
-    correction = np.zeros((*inputs.shape[:2], *inside.shape[1:3]), np.float32)
-    _accumulate(job, inputs, correction, box, (y, x), cancel, advance, share)
-    unit_change = _from_network(correction, len(values), colours.shape[-1])
-
-    raw = colours[:, y.start - box.y : y.stop - box.y, x.start - box.x : x.stop - box.x]
-    result = inside.astype(np.result_type(inside.dtype, np.float32))
-    for channel in np.unique(channels):
-        mine = channels == channel
-        change = job.mapping.channel(channel).change(raw[mine], unit_change[mine])
-        result[mine, ..., :3] += job.strength * change
-    shape = tuple(part.stop - part.start for part in region)
-    return cast(result, job.dtype).reshape(shape)
-
-
-def cast(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Round and clip to an integer type (NaN becomes 0), or convert to a floating-point one."""
-    if dtype.kind == "f":
-        return values.astype(dtype)
-    info = np.iinfo(dtype)
-    top = values.dtype.type(info.max)
-    if int(top) > info.max:
-        top = np.nextafter(top, values.dtype.type(0))
-    rounded = np.rint(np.nan_to_num(values, nan=0, posinf=info.max, neginf=info.min))
-    return np.clip(rounded, info.min, top).astype(dtype)
-
-
-def fill_non_finite(values: np.ndarray) -> np.ndarray:
-    """Replace NaN and infinities by the mean of the finite values within two pixels.
-
-    Parameters
-    ----------
-    values : numpy.ndarray
-        (N, Y, X, S).
+    """Run the tiles of a box in batches and add up what they change, weighted.
 
     Returns
     -------
     numpy.ndarray
-        Finite; values with no finite neighbour become the mean of all finite ones.
+        (M images, channels, Y, X) of the region, float32: denoised minus noisy on the
+        network's scale.
     """
-    if values.dtype.kind != "f":
-        return values
-    finite = np.isfinite(values)
-    if finite.all():
-        return values
-    size = (1, 5, 5, 1)
-    known = np.where(finite, values, 0)
-    weight = uniform_filter(finite.astype(np.float64), size, mode="constant")
-    local = uniform_filter(known.astype(np.float64), size, mode="constant")
-    level = known.sum(dtype=np.float64) / max(1, int(finite.sum()))
-    near = weight > 0.5 / 25
-    filled = np.where(near, local / np.where(near, weight, 1), level)
-    return np.where(finite, values, filled).astype(values.dtype)
-
-
-def _accumulate(
-    job: Job,
-    inputs: np.ndarray,
-    correction: np.ndarray,
-    box: Box,
-    region: tuple[slice, slice],
-    cancel: CancelToken | None,
-    advance: Callable[[float], None] | None,
-    share: float,
-) -> None:
-    """Run the tiles in batches and add what they change, weighted, to `correction`."""
-    work = product(range(len(inputs)), box.tiles)
-    while group := list(itertools.islice(work, job.batch)):
+    y, x = region[_n_leading(job) :][:2]
+    size = (y.stop - y.start, x.stop - x.start)
+    total = np.zeros((*box.inputs.shape[:2], *size), np.float32)
+    share = planes_in(job, region) / (len(box.inputs) * len(box.tiles))
+    work = product(range(len(box.inputs)), box.tiles)
+    running: deque[_Batch] = deque()
+    while group := list(islice(work, job.batch)):
         if cancel is not None:
             cancel.check()
-        windows = [
-            _window(inputs[plane], tile, box, job.stack.plane_shape) for plane, tile in group
-        ]
-        varied = [i for i, window in enumerate(windows) if np.ptp(window) > 0]
-        if varied:
-            noisy = np.stack([windows[i] for i in varied])
-            denoised = job.runner(noisy, cancel)
-            if job.runner.card.clamp:
-                denoised = np.clip(denoised, np.minimum(noisy, 0), np.maximum(noisy, 1))
-            for i, change in zip(varied, denoised - noisy, strict=True):
-                plane, tile = group[i]
-                _add(correction[plane], change, tile, region)
-        if advance is not None:
-            advance(share * len(group))
+        running.append(_start(job, box, group, cancel))
+        if len(running) > BATCHES_AHEAD:
+            _collect(running.popleft(), total, (y, x), share, advance)
+    for batch in running:
+        _collect(batch, total, (y, x), share, advance)
+    return total
+
+
+def apply(job: Job, region: Region, box: Box, change: np.ndarray) -> np.ndarray:
+    """Add what `correct` found to the raw values, on their scale."""
+    inside = _inside(job, region, box)
+    result = np.empty((len(box.values), *change.shape[-2:], box.values.shape[-1]), job.dtype)
+    for plane, raw_change in enumerate(raw_changes(job, region, box, change)):
+        exact = box.values[plane][inside].astype(np.result_type(box.values.dtype, np.float32))
+        exact[..., :3] += job.strength * raw_change
+        result[plane] = cast(exact, job.dtype)
+    return result.reshape([part.stop - part.start for part in region])
+
+
+def raw_changes(job: Job, region: Region, box: Box, change: np.ndarray) -> Iterator[np.ndarray]:
+    """Bring what `correct` found to the scale of the raw values, whatever the strength.
+
+    Yields
+    ------
+    numpy.ndarray
+        (Y, X, up to 3 samples) of each plane.
+    """
+    unit_change = _from_network(change, len(box.values), box.colours.shape[-1])
+    inside = _inside(job, region, box)
+    for plane, channel in enumerate(_channels(job, region)):
+        mapping = job.mapping.channel(channel)
+        yield mapping.change(box.colours[plane][inside], unit_change[plane])
+
+
+def _inside(job: Job, region: Region, box: Box) -> tuple[slice, slice]:
+    """Where the region lies in its box."""
+    y, x = region[_n_leading(job) :][:2]
+    return slice(y.start - box.y, y.stop - box.y), slice(x.start - box.x, x.stop - box.x)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Tiles that the device has in hand.
+
+    Attributes
+    ----------
+    group : list of (int, (Span, Span))
+        Image and tile of each.
+    varied : list of int
+        Which of them the network got; constant ones stay as they are.
+    noisy : numpy.ndarray or None
+        Its input.
+    pending : Pending or None
+        Its output.
+    clamp : bool
+        Whether the output is kept within the range of the input and [0, 1].
+    """
+
+    group: list[tuple[int, tuple[Span, Span]]]
+    varied: list[int]
+    noisy: np.ndarray | None
+    pending: Pending | None
+    clamp: bool
+
+
+def _start(
+    job: Job,
+    box: Box,
+    group: list[tuple[int, tuple[Span, Span]]],
+    cancel: CancelToken | None,
+) -> _Batch:
+    windows = [
+        _window(box.inputs[image], tile, box, job.stack.plane_shape) for image, tile in group
+    ]
+    varied = [i for i, window in enumerate(windows) if np.ptp(window) > 0]
+    noisy = np.stack([windows[i] for i in varied]) if varied else None
+    pending = job.runner.start(noisy, cancel) if noisy is not None else None
+    return _Batch(group, varied, noisy, pending, job.runner.card.clamp)
+
+
+def _collect(
+    batch: _Batch,
+    total: np.ndarray,
+    region: tuple[slice, slice],
+    share: float,
+    advance: Callable[[float], None] | None,
+) -> None:
+    if batch.pending is not None and batch.noisy is not None:
+        denoised = batch.pending.result()
+        if batch.clamp:
+            denoised = np.clip(denoised, np.minimum(batch.noisy, 0), np.maximum(batch.noisy, 1))
+        for i, change in zip(batch.varied, denoised - batch.noisy, strict=True):
+            image, tile = batch.group[i]
+            _add(total[image], change, tile, region)
+    if advance is not None:
+        advance(share * len(batch.group))
 
 
 def _window(
@@ -235,11 +271,16 @@ def _overlapping(spans: tuple[Span, ...], part: slice) -> list[Span]:
     return [s for s in spans if s.weight_start < part.stop and s.weight_stop > part.start]
 
 
-def _channels(axes: str, leading: Region) -> list[int]:
+def _channels(job: Job, region: Region) -> list[int]:
     """List the channel of each plane of a region, in C order."""
-    ranges = [range(part.start, part.stop) for part in leading]
-    where = axes.find("c")
+    ranges = [range(part.start, part.stop) for part in region[: _n_leading(job)]]
+    where = job.stack.axes.find("c")
     return [position[where] if where >= 0 else 0 for position in product(*ranges)]
+
+
+def _n_leading(job: Job) -> int:
+    """Axes before the plane."""
+    return job.stack.ndim - (3 if job.stack.is_rgb else 2)
 
 
 def _to_network(scaled: np.ndarray, channels: int) -> np.ndarray:

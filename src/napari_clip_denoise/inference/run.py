@@ -1,32 +1,25 @@
-"""Runs over many regions, and the functions of the public API."""
+"""The functions of the public API."""
 
-from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from napari_clip_denoise.errors import ClipDenoiseError, InputError, OutputError
-from napari_clip_denoise.images.grid import Region, split
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.grid import split
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity
 from napari_clip_denoise.images.source import Stack, as_stack, open_stack
-from napari_clip_denoise.images.writers import Writer, create_writer
+from napari_clip_denoise.images.writers import OmeVersion, Writer, create_writer
+from napari_clip_denoise.inference.backoff import Notify
 from napari_clip_denoise.inference.job import Job, prepare
 from napari_clip_denoise.inference.lazy import denoise_lazily, is_dask
-from napari_clip_denoise.inference.progress import CancelToken, Progress, ProgressCounter
-from napari_clip_denoise.inference.region import Box, denoise_box, read_box
+from napari_clip_denoise.inference.pipeline import Report, run, run_to_writer
+from napari_clip_denoise.inference.profile import Profile
+from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.inference.provenance import fingerprint, provenance
 from napari_clip_denoise.inference.settings import DenoiseSettings, make_settings
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.models.registry import load
-
-READ_AHEAD = 3
-WRITE_BEHIND = 2
-
-Report = Callable[[Progress], None]
 
 
 def denoise(
@@ -147,7 +140,8 @@ def denoise_to_zarr(
     model, axes, intensity, output_dtype, device, strength, rgb, precision, tile, batch :
         See `denoise`.
     progress, cancel :
-        See `denoise`; a cancelled run leaves nothing behind.
+        See `denoise`; a cancelled run leaves nothing behind. One that was killed or failed is
+        resumed by the same call.
 
     Returns
     -------
@@ -187,8 +181,13 @@ def denoise_to_file(
     *,
     model: Model | None = None,
     overwrite: bool = False,
+    share: tuple[int, int] = (0, 1),
+    ome_version: OmeVersion = "0.5",
     progress: Report | None = None,
     cancel: CancelToken | None = None,
+    notify: Notify | None = None,
+    profile: Profile | None = None,
+    client: Any = None,
 ) -> Path:
     """Denoise a stack into a file or store of any supported format, told by its suffix.
 
@@ -202,106 +201,62 @@ def denoise_to_file(
         See there.
     model : Model, optional
         Used instead of looking up ``settings.model``.
+    share : (int, int)
+        For OME-Zarr: do part `i` of `n` only, counted from 0. The run that ends last makes the
+        store whole; before, there is nothing under its name.
+    ome_version : str
+        ``"0.5"`` or ``"0.4"``.
     overwrite, progress, cancel :
         See `denoise_to_zarr`.
+    notify, profile :
+        See `napari_clip_denoise.inference.pipeline.run`; not used on a cluster.
+    client : distributed.Client, optional
+        Let the workers of a dask cluster do it; they reach source, model and store under the
+        same paths.
+
+    Raises
+    ------
+    InputError, OutputError, ModelError, DeviceError
+        With one sentence on what is wrong and what to do.
+    Cancelled
+        If `cancel` says so.
     """
+    if client is not None and Path(path).suffix.lower() != ".zarr":
+        raise InputError(f"Workers can only write OME-Zarr; let {path} end in .ome.zarr.")
     job = prepare(stack, model or load(settings.model), settings)
-    writer = create_writer(
-        path, stack, job.dtype, overwrite=overwrite, attributes=provenance(job, settings)
+    writer = open_writer(
+        job, settings, path, overwrite=overwrite, share=share, ome_version=ome_version
     )
-    return run_to_writer(job, writer, progress=progress, cancel=cancel)
+    if client is not None:
+        from napari_clip_denoise.inference.cluster import run_on_cluster
+
+        return run_on_cluster(job, settings, writer, client, progress=progress, cancel=cancel)
+    return run_to_writer(
+        job, writer, progress=progress, cancel=cancel, notify=notify, profile=profile
+    )
 
 
-def run_to_writer(
+def open_writer(
     job: Job,
-    writer: Writer,
+    settings: DenoiseSettings,
+    path: str | Path,
     *,
-    progress: Report | None = None,
-    cancel: CancelToken | None = None,
-) -> Path:
-    """Run a whole job into a writer; on any failure the writer is aborted."""
-    try:
-        regions = split(job.stack.shape, writer.region_shape)
-        run(job, regions, writer.write, progress=progress, cancel=cancel)
-        return writer.finish()
-    except OSError as error:
-        writer.abort()
-        if isinstance(error, ClipDenoiseError):
-            raise
-        raise OutputError(
-            f"{writer.path} could not be written: {error.strerror or error}; make room or choose "
-            "another place and run it again."
-        ) from error
-    except BaseException:
-        writer.abort()
-        raise
-
-
-def run(
-    job: Job,
-    regions: Iterable[Region],
-    write: Callable[[Region, np.ndarray], object],
-    *,
-    progress: Report | None = None,
-    cancel: CancelToken | None = None,
-    total_planes: int | None = None,
-) -> None:
-    """Denoise regions one after the other while others are read and written.
-
-    Parameters
-    ----------
-    job : Job
-        Source, model and settings.
-    regions : iterable of tuple of slice
-        What to denoise.
-    write : callable
-        Gets each region and its result, from several threads.
-    progress, cancel :
-        See `denoise`.
-    total_planes : int, optional
-        Planes that make up the whole for `progress`; by default those of the source.
-    """
-    counter = ProgressCounter(total_planes or job.stack.n_planes, progress)
-    todo = iter(regions)
-    reads: deque[tuple[Region, Future[Box]]] = deque()
-    writes: deque[Future[object]] = deque()
-    with ThreadPoolExecutor(READ_AHEAD) as readers, ThreadPoolExecutor(WRITE_BEHIND) as writers:
-
-        def read_next() -> None:
-            if (region := next(todo, None)) is not None:
-                reads.append((region, readers.submit(read_box, job, region)))
-
-        try:
-            for _ in range(READ_AHEAD):
-                read_next()
-            while reads:
-                region, future = reads.popleft()
-                box = future.result()
-                read_next()
-                block = denoise_box(job, region, box, cancel=cancel, advance=counter.advance)
-                writes.append(writers.submit(write, region, block))
-                if len(writes) > WRITE_BEHIND:
-                    writes.popleft().result()
-            for pending in writes:
-                pending.result()
-        finally:
-            for _, future in reads:
-                future.cancel()
-
-
-def provenance(job: Job, settings: DenoiseSettings) -> dict[str, Any]:
-    """Describe how a result was made, as plain values for JSON."""
-    model = job.runner.model
-    return {
-        "software": f"napari-clip-denoise {version('napari-clip-denoise')}",
-        "source": str(job.stack.path or job.stack.name),
-        "model": model.card.name,
-        "model_sha256": model.sha256,
-        "settings": settings.model_dump(mode="json"),
-        "intensity_mapping": [asdict(channel) for channel in job.mapping.channels],
-        "device": str(job.runner.device),
-        "precision": str(job.runner.precision).removeprefix("torch."),
-    }
+    overwrite: bool = False,
+    share: tuple[int, int] = (0, 1),
+    ome_version: OmeVersion = "0.5",
+) -> Writer:
+    """Begin, or resume, the output of a job; see `denoise_to_file`."""
+    is_store = Path(path).suffix.lower() == ".zarr"
+    return create_writer(
+        path,
+        job.stack,
+        job.dtype,
+        overwrite=overwrite,
+        attributes=provenance(job, settings),
+        fingerprint=fingerprint(job) if is_store else None,
+        share=share,
+        ome_version=ome_version,
+    )
 
 
 def _settings(

@@ -1,13 +1,15 @@
 """A model made ready on a device."""
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 from torch import nn
 
-from napari_clip_denoise.errors import DeviceError
+from napari_clip_denoise.errors import OutOfDeviceMemory
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.checkpoint import Model
@@ -16,6 +18,20 @@ from napari_clip_denoise.network.fold import fold
 PIXELS_A_BATCH = {"cpu": 2**20, "mps": 2**21, "cuda": 2**24}
 """Pixels in one call of a network as wide as ``compact``."""
 COMPACT_WIDTH = 16
+
+
+class Pending:
+    """A result that may still be on its way from the device."""
+
+    def __init__(self, values: torch.Tensor, copied: torch.cuda.Event | None = None):
+        self._values = values
+        self._copied = copied
+
+    def result(self) -> np.ndarray:
+        """Wait for it."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return self._values.numpy()
 
 
 class Runner:
@@ -54,7 +70,11 @@ class Runner:
         return PIXELS_A_BATCH[self.device.type] * COMPACT_WIDTH // max(COMPACT_WIDTH, width)
 
     def __call__(self, batch: np.ndarray, cancel: CancelToken | None = None) -> np.ndarray:
-        """Run the network.
+        """Run the network and wait for its result; see `start`."""
+        return self.start(batch, cancel).result()
+
+    def start(self, batch: np.ndarray, cancel: CancelToken | None = None) -> "Pending":
+        """Run the network; on CUDA, without waiting for the result.
 
         Parameters
         ----------
@@ -65,45 +85,86 @@ class Runner:
 
         Returns
         -------
-        numpy.ndarray
-            Same shape, float32.
+        Pending
+            Gives an array of the same shape, float32.
 
         Raises
         ------
-        DeviceError
-            If not even one tile fits into the device's memory.
+        OutOfDeviceMemory
+            If the batch does not fit.
         Cancelled
             If the token says so.
         """
         with self._lock:
             self._cancel = cancel
             try:
-                return self._run(torch.from_numpy(batch))
+                return self._forward(torch.from_numpy(batch))
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
             finally:
                 self._cancel = None
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        raise OutOfDeviceMemory(
+            f"Tiles of {batch.shape[-2]}x{batch.shape[-1]} pixels, {len(batch)} at a time, do not "
+            f"fit into the memory of {self.device}; choose a smaller tile or batch.",
+            tiles=len(batch),
+        )
 
-    def _run(self, batch: torch.Tensor) -> np.ndarray:
+    def encode(self, batch: np.ndarray, cancel: CancelToken | None = None) -> list[torch.Tensor]:
+        """Run only the encoder; see `__call__`. The features F0 to F4 stay on the device."""
+        with self._lock, self._working(cancel):
+            return self._network.features(self._on_device(batch))
+
+    def decode(
+        self,
+        batch: np.ndarray,
+        features: list[torch.Tensor],
+        generator: torch.Generator,
+        level: float,
+        cancel: CancelToken | None = None,
+    ) -> Pending:
+        """Run only the decoder, on features that the training's augmentation has disturbed."""
+        with self._lock, self._working(cancel):
+            disturbed = self._network.augment(features, level, generator)
+            result = self._network.decode(self._on_device(batch), disturbed)
+            return Pending(result.float().contiguous().cpu())
+
+    @contextmanager
+    def _working(self, cancel: CancelToken | None) -> Iterator[None]:
+        self._cancel = cancel
+        is_mixed = self.precision != torch.float32
         try:
-            return self._forward(batch)
-        except torch.OutOfMemoryError:
-            pass
-        torch.cuda.empty_cache()
-        if len(batch) == 1:
-            raise DeviceError(
-                f"A tile of {batch.shape[-2]}x{batch.shape[-1]} pixels does not fit into the "
-                f"memory of {self.device}; choose a smaller tile or the device cpu."
-            )
-        half = len(batch) // 2
-        return np.concatenate([self._run(batch[:half]), self._run(batch[half:])])
+            with (
+                torch.inference_mode(),
+                torch.autocast(self.device.type, self.precision, enabled=is_mixed),
+            ):
+                yield
+        finally:
+            self._cancel = None
+
+    def _on_device(self, batch: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
 
     @torch.inference_mode()
-    def _forward(self, batch: torch.Tensor) -> np.ndarray:
-        on_device = batch.to(self.device, memory_format=torch.channels_last)
+    def _forward(self, batch: torch.Tensor) -> "Pending":
+        is_cuda = self.device.type == "cuda"
+        if is_cuda:
+            batch = batch.pin_memory()
+        on_device = batch.to(self.device, memory_format=torch.channels_last, non_blocking=is_cuda)
         with torch.autocast(
             self.device.type, self.precision, enabled=self.precision != torch.float32
         ):
             result = self._network(on_device)
-        return result.float().contiguous().cpu().numpy()
+        result = result.float().contiguous()
+        if not is_cuda:
+            return Pending(result.cpu())
+        host = torch.empty_like(result, device="cpu", pin_memory=True)
+        host.copy_(result, non_blocking=True)
+        copied = torch.cuda.Event()
+        copied.record()
+        return Pending(host, copied)
 
     def _check_cancel(self, *_: object) -> None:
         if self._cancel is not None:
@@ -123,3 +184,9 @@ def get_runner(model: Model, device: torch.device, precision: torch.dtype) -> Ru
         if (device, precision) not in made:
             made[device, precision] = Runner(model, device, precision)
         return made[device, precision]
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error of torch means too little memory, which CPU and MPS tell in words only."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(w in str(error) for w in words)

@@ -10,6 +10,13 @@ from napari_clip_denoise.models.registry import DEFAULT_MODEL
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+PresetName = Literal["general", "ct"]
+
+PRESETS: dict[PresetName, dict[str, object]] = {
+    "general": {"intensity": DEFAULT_INTENSITY},
+    "ct": {"intensity": "window"},
+}
+"""Settings that suit a kind of images, by field of `DenoiseSettings`."""
 
 
 class DenoiseSettings(BaseModel):
@@ -49,14 +56,24 @@ class DenoiseSettings(BaseModel):
     batch: Annotated[int, Field(gt=0)] | None = None
 
 
-def make_settings(**values: object) -> DenoiseSettings:
+def make_settings(preset: str = "general", **values: object) -> DenoiseSettings:
     """Check settings and put them together.
+
+    Parameters
+    ----------
+    preset : str
+        What to take for those that are not given, see `PRESETS`.
+    **values
+        Fields of `DenoiseSettings`.
 
     Raises
     ------
     InputError
         With one sentence on the first setting that is wrong.
     """
+    if preset not in PRESETS:
+        raise InputError(f"There is no preset '{preset}'; choose one of: {', '.join(PRESETS)}.")
+    values = {**PRESETS[preset], **values}
     try:
         return DenoiseSettings.model_validate(values)
     except ValidationError as error:

@@ -96,6 +96,21 @@ def layout(length: int, tile: int, halo: int, multiple: int) -> list[Span]:
     return spans
 
 
+def single(part: slice, length: int, halo: int, multiple: int) -> Span:
+    """Lay one tile over a part of an axis and its halo, as small as the stride allows.
+
+    Parameters
+    ----------
+    part : slice
+        What the tile is for, within the axis.
+    length, halo, multiple : int
+        See `layout`.
+    """
+    start = max(0, part.start - halo) // STRIDE * STRIDE
+    stop = min(padded(part.stop + halo, STRIDE), padded(length, multiple))
+    return Span(start, stop, part.start, np.ones(part.stop - part.start, np.float32))
+
+
 def _trapezoid(start: int, tile: int, halo: int, length: int, end: int) -> np.ndarray:
     position = np.arange(length) + 0.5
     rise = np.ones(length) if start == 0 else (position - (start + halo)) / BLEND

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from platformdirs import user_data_path
 
-from napari_clip_denoise.errors import InputError, ModelError
+from napari_clip_denoise.errors import InputError, ModelError, OutputError
 
 if TYPE_CHECKING:
     from napari_clip_denoise.models.card import ModelCard
@@ -103,6 +103,22 @@ def load(name_or_path: str | Path, *, clip_weights: str | Path | None = None) ->
     return load_model(find(name_or_path), encoder=partial(load_clip_encoder, clip_weights))
 
 
+def place(name: str, *, overwrite: bool = False) -> Path:
+    """Find where in the user's folder a model of this name belongs.
+
+    Raises
+    ------
+    InputError
+        If there is one of that name and `overwrite` is not set.
+    """
+    path = models_folder() / f"{name}{SUFFIX}"
+    if path.exists() and not overwrite:
+        raise InputError(
+            f"There is already a model '{name}' in {path.parent}; choose another name."
+        )
+    return path
+
+
 def install(model: "Model", *, overwrite: bool = False) -> Path:
     """Put a model into the user's folder, under the name on its card.
 
@@ -110,15 +126,18 @@ def install(model: "Model", *, overwrite: bool = False) -> Path:
     ------
     InputError
         If there is one of that name and `overwrite` is not set.
+    OutputError
+        If it cannot be written.
     """
     from napari_clip_denoise.models.checkpoint import save_model
 
-    folder = models_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{model.card.name}{SUFFIX}"
-    if path.exists() and not overwrite:
-        raise InputError(
-            f"There is already a model '{model.card.name}' in {folder}; choose another name."
-        )
+    path = place(model.card.name, overwrite=overwrite)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The models folder {path.parent} cannot be made: {error.strerror}; set "
+            f"{FOLDER_VARIABLE} to a folder that can be written."
+        ) from error
     save_model(model, path)
     return path

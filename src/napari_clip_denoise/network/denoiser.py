@@ -61,11 +61,21 @@ class Denoiser(nn.Module):
         joined = expanded if self.config.decoder_stride == 1 else image
         return [joined, *self.encoder(expanded)]
 
-    def augment(self, features: list[Tensor]) -> list[Tensor]:
-        """Apply the progressive feature augmentation; F0 is left alone."""
+    def augment(
+        self,
+        features: list[Tensor],
+        level: float | None = None,
+        generator: torch.Generator | None = None,
+    ) -> list[Tensor]:
+        """Apply the progressive feature augmentation; F0 is left alone.
+
+        `level` takes the place of `augmentation_level`; the noise is drawn from `generator`,
+        which lives on the features' device.
+        """
+        level = self.augmentation_level if level is None else level
         return [
-            feature * (1 + self.augmentation_level * depth * torch.randn_like(feature))
-            if depth and self.augmentation_level
+            feature * (1 + level * depth * torch.empty_like(feature).normal_(generator=generator))
+            if depth and level
             else feature
             for depth, feature in enumerate(features)
         ]

@@ -77,13 +77,18 @@ def estimate_noise(planes: Iterable[np.ndarray]) -> NoiseEstimate | None:
     return NoiseEstimate(gain, intercept, values, variances)
 
 
+def high_pass(planes: np.ndarray) -> np.ndarray:
+    """Take out of (..., Y, X) all but noise; white noise keeps its variance (Immerkær's filter)."""
+    second = np.array([1, -2, 1])
+    return correlate1d(correlate1d(planes, second, -2), second, -1) / 6
+
+
 def _measure(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Local mean, noise residual and slope of the local mean at each pixel, flattened."""
     finite = np.isfinite(plane)
     level = np.median(plane[finite]) if finite.any() else 0
     filled = np.where(finite, plane, level).astype(np.float64)
-    second = np.array([1, -2, 1])
-    residual = correlate1d(correlate1d(filled, second, 0), second, 1) / 6
+    residual = high_pass(filled)
     mean = gaussian_filter(filled, SMOOTHING)
     slope = np.hypot(*np.gradient(mean))
     inner = (slice(MARGIN, -MARGIN),) * 2

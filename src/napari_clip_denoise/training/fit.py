@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from lightning.fabric import Fabric
 from timm.optim.muon import Muon
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.network.denoiser import Denoiser
@@ -136,7 +136,7 @@ def train(
         fabric.backward(loss)
         fabric.clip_gradients(model, optimiser, max_norm=settings.gradient_clip)
         optimiser.step()
-        _update_average(average, denoiser, min(settings.average_decay, (1 + step) / (10 + step)))
+        update_average(average, denoiser, min(settings.average_decay, (1 + step) / (10 + step)))
 
         if not fabric.is_global_zero:
             continue
@@ -257,7 +257,8 @@ def _prefetch(
 
 
 @torch.no_grad()
-def _update_average(average: dict[str, Tensor], denoiser: Denoiser, decay: float) -> None:
-    for name, value in denoiser.state_dict().items():
+def update_average(average: dict[str, Tensor], module: nn.Module, decay: float) -> None:
+    """Bring a running average of a module's weights up to date, in place."""
+    for name, value in module.state_dict().items():
         if value.is_floating_point():
             average[name].lerp_(value, 1 - decay)

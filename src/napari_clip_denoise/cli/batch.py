@@ -1,0 +1,119 @@
+"""``clip-denoise batch``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_clip_denoise.cli.options import (
+    BatchOption,
+    ClipWeightsOption,
+    DeviceOption,
+    IntensityOption,
+    ModelOption,
+    PrecisionOption,
+    PresetOption,
+    StrengthOption,
+    TileOption,
+)
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.inference.batch import FileResult
+
+
+def batch(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(help="Files, folders of files, or patterns such as 'data/*.tif'."),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for the results; made if missing.")
+    ],
+    pattern: Annotated[
+        str, typer.Option(help="Names to take from folders; **/*.tif looks into their folders.")
+    ] = "*",
+    output_format: Annotated[
+        str | None,
+        typer.Option("--format", help="Suffix of all results, such as .ome.zarr."),
+    ] = None,
+    existing: Annotated[
+        str, typer.Option(help="skip a file whose result is there, or replace the result.")
+    ] = "skip",
+    model: ModelOption = "compact",
+    axes: Annotated[
+        str | None, typer.Option(help="One letter a dimension, the same for all files.")
+    ] = None,
+    preset: PresetOption = "general",
+    intensity: IntensityOption = None,
+    strength: StrengthOption = 1.0,
+    dtype: Annotated[
+        str | None, typer.Option(help="Type of the results; by default that of each file.")
+    ] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    tile: TileOption = None,
+    batch_size: BatchOption = None,
+    clip_weights: ClipWeightsOption = None,
+) -> None:
+    """Denoise many files with one setting; exit code 1 if some failed."""
+    from napari_clip_denoise.cli.progress import describe_files, progress_bar
+    from napari_clip_denoise.images.collect import find_sources
+    from napari_clip_denoise.images.intensity import parse_intensity
+    from napari_clip_denoise.inference.batch import denoise_files
+    from napari_clip_denoise.inference.settings import make_settings
+    from napari_clip_denoise.models.registry import load
+
+    settings = make_settings(
+        preset,
+        **({"intensity": parse_intensity(intensity)} if intensity else {}),
+        model=model,
+        strength=strength,
+        output_dtype=dtype,
+        device=device,
+        precision=precision,
+        tile=tile,
+        batch=batch_size,
+    )
+    sources = find_sources(inputs, pattern)
+    loaded = load(settings.model, clip_weights=clip_weights)
+    results: list[FileResult] = []
+    try:
+        with progress_bar("Denoising", describe_files, "finished files are kept") as report:
+            for result in denoise_files(
+                sources,
+                output,
+                settings,
+                suffix=output_format,
+                existing=existing,  # type: ignore[arg-type]
+                axes=axes,
+                model=loaded,
+                progress=report,
+            ):
+                results.append(result)  # noqa: PERF402 an interrupted loop keeps what it has
+    finally:
+        if results:
+            _print_summary(results, len(sources))
+    if any(result.state == "failed" for result in results):
+        raise typer.Exit(1)
+
+
+def _print_summary(results: "list[FileResult]", n_sources: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from napari_clip_denoise.text import format_seconds
+
+    table = Table("file", "state", "time", "result", box=None, pad_edge=False)
+    for result in results:
+        table.add_row(
+            result.source.name,
+            result.state,
+            format_seconds(result.seconds) if result.seconds else "",
+            result.message or str(result.output),
+        )
+    Console().print(table)
+    states = [result.state for result in results]
+    counts = [f"{states.count(state)} {state}" for state in ("done", "skipped", "failed")]
+    if len(results) < n_sources:
+        counts.append(f"{n_sources - len(results)} not begun")
+    print(", ".join(counts))

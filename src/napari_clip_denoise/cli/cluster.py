@@ -1,0 +1,39 @@
+"""The dask cluster that the command line was asked to use."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+from napari_clip_denoise.errors import InputError
+
+
+@contextmanager
+def cluster_client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
+    """Start workers here, or reach those of a scheduler; None where neither is asked for."""
+    if workers is None and scheduler is None:
+        yield None
+        return
+    if workers is not None and scheduler is not None:
+        raise InputError("Give either --workers or --scheduler, not both.")
+    if find_spec("distributed") is None:
+        raise InputError(
+            "Workers need dask.distributed, which is not installed; run: "
+            "pip install 'napari-clip-denoise[cluster]'."
+        )
+    if workers is not None:
+        from napari_clip_denoise.inference.cluster import local_client
+
+        with local_client(workers) as client:
+            yield client
+        return
+    from distributed import Client
+
+    try:
+        client = Client(scheduler, timeout="20s")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"There is no dask scheduler at {scheduler}; start one with: dask scheduler."
+        ) from error
+    with client:
+        yield client

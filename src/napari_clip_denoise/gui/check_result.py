@@ -1,0 +1,243 @@
+"""The Check result widget."""
+
+from collections.abc import Callable
+from typing import Any
+
+import napari
+import numpy as np
+from magicgui.widgets import ComboBox
+from napari.layers import Image
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error
+from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, InputError
+from napari_clip_denoise.evaluation.sample import CheckedSample, Pair, check_sample, choose_planes
+from napari_clip_denoise.gui.layers import current_plane, images_of, result_arguments, stack_of
+from napari_clip_denoise.gui.pairs import guess_pair, pair_of, residual_of, settings_of
+from napari_clip_denoise.gui.plots import CurvePlot, MapPlot
+from napari_clip_denoise.gui.workers import measure_uncertainty
+from napari_clip_denoise.images.grid import whole
+from napari_clip_denoise.inference.preview import View, central_part
+from napari_clip_denoise.inference.progress import CancelToken
+
+SCOPES = (("Current plane", False), ("Planes all over the layer", True))
+CORRELATION_SHOWN = 0.2
+REMOVED, ADDED = ("removed structure", "#e05a33"), ("added structure", "#3a86d6")
+
+
+class CheckResultWidget(QWidget):
+    """Tells whether only noise was removed from an image.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Where the layers are.
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer):
+        super().__init__()
+        self._viewer = napari_viewer
+        self._worker: Any = None
+        self._cancel = CancelToken()
+        self.checked: CheckedSample | None = None
+        self.noisy = ComboBox(choices=self._images, tooltip="The image as it was taken.")
+        self.denoised = ComboBox(choices=self._images, tooltip="What was made of it, by any tool.")
+        self.reference = ComboBox(
+            choices=lambda widget: [("None", None), *self._images(widget)],
+            tooltip="Optional: the truth, or a much less noisy image of the same.",
+        )
+        self.scope = ComboBox(choices=SCOPES, tooltip="What to look at.")
+        self.check_button = QPushButton("Check")
+        self.check_button.setToolTip(
+            "Look at what was removed: add it as a layer, and mark where it is not noise."
+        )
+        self.check_button.clicked.connect(self.check)
+        self.spread_button = QPushButton("Uncertainty")
+        self.spread_button.setToolTip(
+            "Add a layer that is brighter where the model is less sure: the spread of its results "
+            "on slightly disturbed features. For results of the Denoise widget, up to a megapixel "
+            "of the current plane."
+        )
+        self.spread_button.clicked.connect(self.measure_spread)
+        self.verdict = QLabel("Choose a noisy and a denoised image and press Check.")
+        self.verdict.setWordWrap(True)
+        self.figures = QLabel("")
+        self.figures.setWordWrap(True)
+        self.curve = CurvePlot("Variance of the residual over the value; line: noise")
+        self.map = MapPlot("Autocorrelation of the residual", CORRELATION_SHOWN)
+        self._lay_out()
+        events = napari_viewer.layers.events
+        for event in (events.inserted, events.removed, events.reordered, events.renamed):
+            event.connect(self._refresh)
+        self._guess()
+        self.destroyed.connect(lambda: self._cancel.cancel())
+
+    def _lay_out(self) -> None:
+        rows = QFormLayout()
+        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for label, field in (
+            ("Noisy", self.noisy),
+            ("Denoised", self.denoised),
+            ("Reference", self.reference),
+            ("Look at", self.scope),
+        ):
+            rows.addRow(label, field.native)
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.check_button)
+        buttons.addWidget(self.spread_button)
+        layout = QVBoxLayout(self)
+        layout.addLayout(rows)
+        layout.addLayout(buttons)
+        for widget in (self.verdict, self.figures, self.curve, self.map):
+            layout.addWidget(widget)
+        layout.addStretch()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether something is being measured."""
+        return self._worker is not None
+
+    def check(self) -> None:
+        """Check the chosen pair."""
+        try:
+            noisy, denoised = self._chosen()
+            pair = pair_of(noisy, denoised, self.reference.value)
+            plane = current_plane(denoised, pair.denoised, self._viewer.dims.point)
+            regions = choose_planes(pair.denoised, plane, everywhere=self.scope.value)
+        except ClipDenoiseError as error:
+            show_error(str(error))
+            return
+        self._start(
+            lambda: check_sample(pair, regions),
+            lambda checked: self._show(checked, pair, denoised),
+            "Looking at the residual …",
+        )
+
+    def measure_spread(self) -> None:
+        """Measure how sure the model is of the current plane."""
+        try:
+            noisy, denoised = self._chosen()
+            stack = stack_of(noisy)
+            plane = current_plane(noisy, stack, self._viewer.dims.point)
+            region = central_part(plane, 3 if stack.is_rgb else 2)
+            view = View(stack, region, settings_of(denoised))
+        except ClipDenoiseError as error:
+            show_error(str(error))
+            return
+        self._cancel = cancel = CancelToken()
+
+        def show(spread: np.ndarray) -> None:
+            arguments = result_arguments(noisy, f"{denoised.name} uncertainty", {}, region)
+            if not noisy.rgb:
+                arguments |= {
+                    "colormap": "inferno",
+                    "contrast_limits": (0, float(np.quantile(spread, 0.999)) or 1.0),
+                }
+            self._viewer.add_image(spread, **arguments | {"blending": "translucent"})
+            self.verdict.setText("Brighter is less sure. This ranks pixels; it is no error bar.")
+
+        self._start(
+            lambda: measure_uncertainty(view, cancel), show, "Denoising with disturbed features …"
+        )
+
+    def _chosen(self) -> tuple[Image, Image]:
+        noisy, denoised = self.noisy.value, self.denoised.value
+        if noisy is None or denoised is None or noisy == denoised:
+            raise InputError("Choose two images: a noisy one, and what was made of it.")
+        return noisy, denoised
+
+    def _start(self, work: Callable[[], Any], show: Callable[[Any], None], message: str) -> None:
+        if self.is_running:
+            return
+        self._worker = create_worker(work, _start_thread=False, _ignore_errors=True)
+        self._worker.returned.connect(show)
+        self._worker.errored.connect(self._fail)
+        self._worker.finished.connect(self._rest)
+        for button in (self.check_button, self.spread_button):
+            button.setEnabled(False)
+        self.verdict.setText(message)
+        self._worker.start()
+
+    def _rest(self) -> None:
+        self._worker = None
+        for button in (self.check_button, self.spread_button):
+            button.setEnabled(True)
+
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, Cancelled):
+            return
+        is_ours = isinstance(error, ClipDenoiseError)
+        message = str(error) if is_ours else f"{type(error).__name__}: {error}"
+        self.verdict.setText(message)
+        show_error(message)
+
+    def _show(self, checked: CheckedSample, pair: Pair, denoised: Image) -> None:
+        self.checked = checked
+        report = checked.report
+        self.verdict.setText(f"<b>{report.verdict}</b>")
+        self.figures.setText(_figures(checked))
+        noise = report.noise
+        fitted = np.empty(0) if noise is None else noise.variance(report.intensities)
+        self.curve.show_curve(report.intensities, report.variances, fitted)
+        self.map.show_map(report.autocorrelation)
+        self._add_residual(pair, denoised, 3 * float(report.residual.std()) or 1.0)
+        for (name, colour), places in ((REMOVED, report.removed), (ADDED, report.added)):
+            self._mark(checked.positions(places), denoised, f"{denoised.name} {name}", colour)
+
+    def _add_residual(self, pair: Pair, denoised: Image, limit: float) -> None:
+        name = f"{denoised.name} residual"
+        self._remove(name)
+        arguments = result_arguments(denoised, name, {}, whole(pair.denoised.shape))
+        if not denoised.rgb:
+            arguments |= {"colormap": "gray", "contrast_limits": (-limit, limit)}
+        self._viewer.add_image(residual_of(pair), **arguments, visible=False)
+
+    def _mark(self, positions: np.ndarray, denoised: Image, name: str, colour: str) -> None:
+        self._remove(name)
+        if not len(positions):
+            return
+        arguments = result_arguments(denoised, name, {}, whole(stack_of(denoised).shape))
+        place = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
+        self._viewer.add_points(
+            positions,
+            name=name,
+            symbol="ring",
+            size=12,
+            face_color=colour,
+            border_color=colour,
+            **{key: arguments[key] for key in place},
+        )
+
+    def _remove(self, name: str) -> None:
+        if name in self._viewer.layers:
+            self._viewer.layers.remove(name)
+
+    def _images(self, _: object) -> list[tuple[str, Image]]:
+        return [(layer.name, layer) for layer in images_of(self._viewer)]
+
+    def _refresh(self, event: Any) -> None:
+        for field in (self.noisy, self.denoised, self.reference):
+            field.reset_choices()
+        if event.type == "inserted" and not self.is_running:
+            self._guess()
+
+    def _guess(self) -> None:
+        noisy, denoised = guess_pair(images_of(self._viewer))
+        if denoised is not None:
+            self.noisy.value, self.denoised.value = noisy, denoised
+
+
+def _figures(checked: CheckedSample) -> str:
+    report = checked.report
+    lines = [
+        f"Residual variance: {100 * report.noise_share:.0f} % of the noise",
+        f"Largest correlation of neighbours: {report.nearby_correlation:+.2f}",
+        f"Correlation of residual and image: {report.image_correlation:+.2f}",
+    ]
+    for name in ("PSNR", "SSIM", "scale-invariant PSNR", "scale-invariant SSIM"):
+        if report.scores:
+            before, after = report.scores[f"{name} noisy"], report.scores[f"{name} denoised"]
+            digits, unit = (1, " dB") if "PSNR" in name else (3, "")
+            lines.append(f"{name}: {before:.{digits}f} → {after:.{digits}f}{unit}")
+    return "<br>".join(lines)

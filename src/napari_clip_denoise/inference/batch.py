@@ -1,0 +1,174 @@
+"""Many files with one setting: each on its own, so that one that fails does not stop the rest."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+
+from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, InputError, OutputError
+from napari_clip_denoise.images.collect import plan_outputs
+from napari_clip_denoise.images.source import open_stack
+from napari_clip_denoise.inference.progress import CancelToken, Progress
+from napari_clip_denoise.inference.run import denoise_to_file
+from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.models.checkpoint import Model
+from napari_clip_denoise.models.registry import load
+
+Existing = Literal["skip", "replace"]
+State = Literal["done", "skipped", "failed"]
+
+
+@dataclass(frozen=True)
+class FileResult:
+    """What became of a file.
+
+    Attributes
+    ----------
+    source, output : Path
+        What was read, and where the result is or should have been.
+    state : str
+        ``"done"``, ``"skipped"`` (the output was there already) or ``"failed"``.
+    seconds : float
+        What it took.
+    message : str
+        Why it failed, in a sentence; empty otherwise.
+    """
+
+    source: Path
+    output: Path
+    state: State
+    seconds: float = 0.0
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class BatchProgress:
+    """How far a batch is.
+
+    Attributes
+    ----------
+    source : Path
+        The file at work.
+    done : float
+        Files that are finished, in fractions of the one at work.
+    total : int
+        Files to denoise, without those that are skipped.
+    seconds : float
+        Time since the first file was begun.
+    """
+
+    source: Path
+    done: float
+    total: int
+    seconds: float
+
+    @property
+    def file_done(self) -> float:
+        """Share of the file at work that is finished."""
+        return self.done % 1
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Estimate from the files so far; None before anything is done."""
+        return self.seconds * (self.total - self.done) / self.done if self.done else None
+
+
+def denoise_files(
+    sources: Sequence[str | Path],
+    folder: str | Path,
+    settings: DenoiseSettings | None = None,
+    *,
+    suffix: str | None = None,
+    existing: Existing = "skip",
+    axes: str | None = None,
+    model: Model | None = None,
+    progress: Callable[[BatchProgress], None] | None = None,
+    cancel: CancelToken | None = None,
+) -> Iterator[FileResult]:
+    """Denoise many files with one setting, one after the other.
+
+    Parameters
+    ----------
+    sources : sequence of str or Path
+        Images that `open_stack` reads, see also `images.collect.find_sources`.
+    folder : str or Path
+        Where the results go, under the images' own names; made if it is not there.
+    settings : DenoiseSettings, optional
+        For all of them. The intensity mapping is found for each.
+    suffix : str, optional
+        Format of the results, see `images.collect.plan_outputs`.
+    existing : str
+        ``"skip"`` an image whose result is there already, or ``"replace"`` the result.
+    axes : str, optional
+        Of all images, instead of those that each tells.
+    model : Model, optional
+        Used instead of looking up ``settings.model``; it is loaded once.
+    progress : callable, optional
+        Gets a `BatchProgress` when a file is begun and after each batch.
+    cancel : CancelToken, optional
+        Stops it; what is finished is kept.
+
+    Yields
+    ------
+    FileResult
+        For each image, as soon as it is finished.
+
+    Raises
+    ------
+    InputError, OutputError, ModelError
+        If nothing can begin; what is wrong with one image is told in its result.
+    Cancelled
+        If `cancel` says so.
+    """
+    settings = settings or DenoiseSettings()
+    if existing not in get_args(Existing):
+        raise InputError(f"There is no choice '{existing}'; skip or replace what is there.")
+    paths = [Path(source) for source in sources]
+    outputs = plan_outputs(paths, folder, suffix)
+    _make_folder(Path(folder))
+    model = model or load(settings.model)
+    is_there = [existing == "skip" and output.exists() for output in outputs]
+    total, done, started = is_there.count(False), 0, time.monotonic()
+    for source, output, is_skipped in zip(paths, outputs, is_there, strict=True):
+        if is_skipped:
+            yield FileResult(source, output, "skipped")
+            continue
+
+        def report(inner: Progress, source: Path = source, done: int = done) -> None:
+            part = min(inner.done / inner.total, 0.999)
+            if progress is not None:
+                passed = time.monotonic() - started
+                progress(BatchProgress(source, done + part, total, passed))
+
+        report(Progress(0, 1, 0))
+        begun = time.monotonic()
+        message = ""
+        try:
+            denoise_to_file(
+                open_stack(source, axes),
+                output,
+                settings,
+                model=model,
+                overwrite=existing == "replace",
+                progress=report,
+                cancel=cancel,
+            )
+        except Cancelled:
+            raise
+        except ClipDenoiseError as error:
+            message = str(error)
+        except Exception as error:  # one broken file must not stop the rest
+            message = f"{type(error).__name__}: {error}"
+        done += 1
+        state: State = "failed" if message else "done"
+        yield FileResult(source, output, state, time.monotonic() - begun, message)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The folder {folder} cannot be made: {error.strerror}; give another one."
+        ) from error

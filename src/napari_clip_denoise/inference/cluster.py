@@ -1,0 +1,199 @@
+"""The same regions, handed to the workers of a dask cluster."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import torch
+
+from napari_clip_denoise.images.grid import Region
+from napari_clip_denoise.images.intensity import IntensityMapping
+from napari_clip_denoise.images.ome_zarr_writer import OmeZarrWriter
+from napari_clip_denoise.images.pyramid import Pyramid
+from napari_clip_denoise.images.source import Stack, open_stack
+from napari_clip_denoise.images.writers import Writer
+from napari_clip_denoise.inference.backoff import denoise_within_memory
+from napari_clip_denoise.inference.job import Job, prepare
+from napari_clip_denoise.inference.pipeline import Report, ending_well
+from napari_clip_denoise.inference.progress import CancelToken, ProgressCounter
+from napari_clip_denoise.inference.region import planes_in
+from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.models.checkpoint import Model
+
+THREADS_A_WORKER = 2
+"""One reads and writes while the other computes."""
+WAITING_A_THREAD = 3
+POLL_SECONDS = 0.5
+_preparing = threading.Lock()
+_at_work: set[int] = set()
+_ended: set[str] = set()
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """All that a worker needs besides a region; sent to each worker once.
+
+    Attributes
+    ----------
+    source : Path or Stack
+        Opened by the worker where it is a path.
+    axes : str
+        Of the source.
+    model : Model
+        Travels as a path where it was loaded from a whole file.
+    settings : DenoiseSettings
+        See there.
+    mapping : IntensityMapping
+        Of the whole stack.
+    pyramid : Pyramid
+        Where regions are stored.
+    threads : int
+        Of torch on the CPU: as many as in a local run, so that sums have the same order.
+    run : str
+        Tells this run from others.
+    """
+
+    source: Path | Stack
+    axes: str
+    model: Model
+    settings: DenoiseSettings
+    mapping: IntensityMapping
+    pyramid: Pyramid
+    threads: int
+    run: str
+
+
+def run_on_cluster(
+    job: Job,
+    settings: DenoiseSettings,
+    writer: Writer,
+    client: Any,
+    *,
+    progress: Report | None = None,
+    cancel: CancelToken | None = None,
+) -> Path:
+    """Let the workers of a cluster denoise and store all that a writer has not got yet.
+
+    A worker that is lost costs only the regions it had in hand; others do them again.
+
+    Parameters
+    ----------
+    job : Job
+        As in a local run; its results are the same bytes.
+    settings : DenoiseSettings
+        That `job` was prepared with.
+    writer : Writer
+        Of an OME-Zarr store that all workers reach under the same path.
+    client : distributed.Client
+        Of the cluster; its workers reach source and model under the same paths.
+    progress, cancel :
+        See `denoise`.
+    """
+    from distributed import wait
+
+    assert isinstance(writer, OmeZarrWriter)
+    stack = job.stack
+    task = Task(
+        source=stack.path.resolve() if stack.path is not None else stack,
+        axes=stack.axes,
+        model=job.runner.model,
+        settings=settings.model_copy(update=_resolved(job)),
+        mapping=job.mapping,
+        pyramid=writer.pyramid,
+        threads=torch.get_num_threads(),
+        run=uuid4().hex,
+    )
+    total = sum(planes_in(job, region) for region in writer.regions())
+    todo = [region for region in writer.regions() if not writer.has(region)]
+    before = total - sum(planes_in(job, region) for region in todo)
+    counter = ProgressCounter(total, progress, before)
+    with ending_well(writer):
+        shared = client.scatter(task, broadcast=True, hash=False)
+        waiting = iter(todo)
+        pending: set[Any] = set()
+        try:
+            while True:
+                room = WAITING_A_THREAD * max(1, sum(client.nthreads().values())) - len(pending)
+                for region in islice(waiting, max(0, room)):
+                    pending.add(client.submit(_denoise_and_store, shared, region, pure=False))
+                if not pending:
+                    return writer.finish()
+                with suppress(TimeoutError):
+                    wait(pending, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
+                for future in [future for future in pending if future.done()]:
+                    pending.remove(future)
+                    region, n_bytes = future.result()
+                    writer.note(region, n_bytes)
+                    counter.advance(planes_in(job, region))
+                if cancel is not None:
+                    cancel.check()
+        finally:
+            if pending:
+                client.cancel(list(pending))
+                client.run(_end, task.run, on_error="ignore")
+
+
+@contextmanager
+def local_client(n_workers: int) -> Iterator[Any]:
+    """Start workers on this machine, each with a GPU of its own where there are any."""
+    from distributed import Client, Nanny, Scheduler, SpecCluster
+
+    n_gpus = torch.cuda.device_count()
+
+    def worker(number: int) -> dict[str, Any]:
+        env = {"CUDA_VISIBLE_DEVICES": str(number % n_gpus)} if n_gpus else {}
+        options = {"nthreads": THREADS_A_WORKER, "env": env, "memory_limit": 0}
+        return {"cls": Nanny, "options": options}
+
+    scheduler = {"cls": Scheduler, "options": {"dashboard": False, "dashboard_address": ":0"}}
+    workers = {number: worker(number) for number in range(n_workers)}
+    with SpecCluster(workers, scheduler) as cluster, Client(cluster) as client:
+        yield client
+
+
+def _denoise_and_store(task: Task, region: Region) -> tuple[Region, int]:
+    thread = threading.get_ident()
+    _at_work.add(thread)
+    try:
+        if task.run in _ended:
+            return region, 0
+        job = _job(task)
+        return region, task.pyramid.write(region, denoise_within_memory(job, region))
+    finally:
+        _at_work.discard(thread)
+
+
+async def _end(run: str) -> None:
+    """Begin no further region of a run on this worker, and wait for those in hand."""
+    _ended.add(run)
+    while _at_work:
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def _job(task: Task) -> Job:
+    with _preparing:
+        return _prepare_once(task)
+
+
+@lru_cache(maxsize=1)
+def _prepare_once(task: Task) -> Job:
+    torch.set_num_threads(task.threads)
+    source = task.source
+    stack = source if isinstance(source, Stack) else open_stack(source, task.axes)
+    return prepare(stack, task.model, task.settings, mapping=task.mapping)
+
+
+def _resolved(job: Job) -> dict[str, Any]:
+    """Settings that would otherwise be chosen by each worker for itself."""
+    return {
+        "device": job.runner.device.type,
+        "precision": str(job.runner.precision).removeprefix("torch."),
+        "batch": job.batch,
+    }

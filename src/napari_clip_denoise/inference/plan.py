@@ -1,0 +1,178 @@
+"""What a run will take, before it begins."""
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+import torch
+import zarr
+
+from napari_clip_denoise.errors import InputError, OutputError
+from napari_clip_denoise.images.grid import Region, count
+from napari_clip_denoise.images.source import Stack
+from napari_clip_denoise.images.writers import free_bytes, region_shape
+from napari_clip_denoise.inference.backoff import within_memory
+from napari_clip_denoise.inference.job import Job, prepare
+from napari_clip_denoise.inference.pipeline import REGIONS_IN_FLIGHT, WRITERS
+from napari_clip_denoise.inference.profile import peak_memory
+from napari_clip_denoise.inference.region import apply, correct, read_box
+from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.models.checkpoint import Model
+
+PYRAMID = 4 / 3
+"""Bytes of all levels, as a multiple of the first."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will take.
+
+    Attributes
+    ----------
+    planes, regions : int
+        How many there are.
+    tiles_a_plane, tile, batch : int
+        How the planes go through the network: pieces of a plane, the longer side of one, and
+        how many at a time.
+    host_bytes, host_free : int
+        Memory that the run takes at most, and that there is.
+    device : str
+        Where it computes.
+    device_bytes, device_free : int or None
+        The same of a GPU.
+    disk_bytes, disk_free : int
+        Room that the output takes, compressed as the timed tiles were, and that there is.
+    seconds : float
+        From timing a few tiles.
+    """
+
+    planes: int
+    regions: int
+    tiles_a_plane: int
+    tile: int
+    batch: int
+    host_bytes: int
+    host_free: int
+    device: str
+    device_bytes: int | None
+    device_free: int | None
+    disk_bytes: int
+    disk_free: int
+    seconds: float
+
+    def check(self) -> None:
+        """Refuse a run that cannot fit.
+
+        Raises
+        ------
+        OutputError, InputError
+            With what would fit.
+        """
+        if self.disk_bytes > self.disk_free:
+            raise OutputError(
+                f"The result takes about {_gib(self.disk_bytes)}, but only "
+                f"{_gib(self.disk_free)} are free there; make room for "
+                f"{_gib(self.disk_bytes - self.disk_free)} or choose another place."
+            )
+        if self.host_bytes > self.host_free:
+            raise InputError(
+                f"The run takes about {_gib(self.host_bytes)} of memory, but only "
+                f"{_gib(self.host_free)} are free; write .ome.zarr, whose regions are small, or "
+                f"use a machine with {_gib(2 * self.host_bytes)}."
+            )
+
+
+def make_plan(stack: Stack, path: str | Path, settings: DenoiseSettings, model: Model) -> Plan:
+    """Find out what a run will take by running a few tiles; nothing is written.
+
+    Parameters
+    ----------
+    stack, path, settings, model :
+        As for `denoise_to_file`.
+
+    Raises
+    ------
+    InputError, OutputError, ModelError, DeviceError
+        As the run would.
+    """
+    path = Path(path)
+    job = prepare(stack, model, settings)
+    shape = region_shape(path, stack)
+    free = free_bytes(path)
+    memory_before = peak_memory()
+    job, (seconds, block) = within_memory(job, lambda smaller: _time(smaller, shape))
+    network_bytes = peak_memory() - memory_before
+    is_store = path.suffix.lower() == ".zarr"
+    n_bytes = math.prod(stack.shape) * job.dtype.itemsize
+    on_cuda = job.runner.device.type == "cuda"
+    return Plan(
+        planes=stack.n_planes,
+        regions=count(stack.shape, shape),
+        tiles_a_plane=len(job.rows) * len(job.columns),
+        tile=max(span.stop - span.start for span in (job.rows[0], job.columns[0])),
+        batch=job.batch,
+        host_bytes=_host_bytes(job, shape) + network_bytes,
+        host_free=psutil.virtual_memory().available,
+        device=str(job.runner.device),
+        device_bytes=torch.cuda.max_memory_allocated() if on_cuda else None,
+        device_free=torch.cuda.mem_get_info()[0] if on_cuda else None,
+        disk_bytes=int(n_bytes * PYRAMID * _compression(block)) if is_store else n_bytes,
+        disk_free=free,
+        seconds=seconds,
+    )
+
+
+def _time(job: Job, shape: tuple[int, ...]) -> tuple[float, np.ndarray]:
+    """Time a batch from the middle of the stack, and scale it up to the whole."""
+    region = _sample(job, shape)
+    correct(job, region, read_box(job, region))
+    started = time.perf_counter()
+    box = read_box(job, region)
+    read = time.perf_counter()
+    change = correct(job, region, box)
+    corrected = time.perf_counter()
+    block = apply(job, region, box, change)
+    host = read - started + time.perf_counter() - corrected
+    device = corrected - read
+    both = device + host if job.runner.device.type == "cpu" else max(device, host / WRITERS)
+    tiles = job.stack.n_planes * len(job.rows) * len(job.columns)
+    return both * tiles / (len(box.values) * len(box.tiles)), block
+
+
+def _sample(job: Job, shape: tuple[int, ...]) -> Region:
+    """A batch of planes, or a piece of a large one, from the middle of the stack."""
+    stack = job.stack
+    leading = [slice(size // 2, size // 2 + 1) for size in stack.leading_shape]
+    if leading:
+        depth = stack.leading_shape[-1]
+        n_planes = min(depth, max(1, job.batch // (len(job.rows) * len(job.columns))))
+        start = (depth - n_planes) // 2
+        leading[-1] = slice(start, start + n_planes)
+    tile = job.rows[0].stop - job.rows[0].start, job.columns[0].stop - job.columns[0].start
+    sides = zip(tile, shape[len(leading) :], stack.plane_shape, strict=False)
+    samples = [slice(0, size) for size in stack.shape[len(leading) + 2 :]]
+    return (*leading, *(slice(0, min(side)) for side in sides), *samples)
+
+
+def _host_bytes(job: Job, shape: tuple[int, ...]) -> int:
+    """Memory of the regions in flight: raw values, network's input, change and result."""
+    channels = job.runner.card.network.channels
+    inside = [min(a, b) for a, b in zip(shape, job.stack.shape, strict=True)]
+    pixels = math.prod(inside)
+    halo = math.prod(1 + 2 * job.runner.card.halo / side for side in job.stack.plane_shape)
+    box = pixels * halo * (job.stack.dtype.itemsize + 4 * channels)
+    result = pixels * (4 * channels + job.dtype.itemsize)
+    return int(REGIONS_IN_FLIGHT * box + (WRITERS + 1) * result)
+
+
+def _compression(block: np.ndarray) -> float:
+    """Compressed bytes of a piece of the result as a share of the raw ones."""
+    stored = zarr.create_array({}, data=block, chunks=block.shape)
+    return min(1.0, stored.nbytes_stored() / block.nbytes)
+
+
+def _gib(n_bytes: float) -> str:
+    return f"{n_bytes / 2**30:.1f} GiB"

@@ -1,0 +1,237 @@
+"""Previews: a region on screen, denoised as a whole run would do it."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_clip_denoise.errors import Cancelled, ClipDenoiseError
+from napari_clip_denoise.images.grid import Region
+from napari_clip_denoise.images.intensity import Intensity, IntensityMapping, estimate_mapping
+from napari_clip_denoise.images.source import Stack
+from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.inference.settings import DenoiseSettings
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.inference.job import Job
+    from napari_clip_denoise.inference.region import Box
+    from napari_clip_denoise.models.checkpoint import Model
+
+MAX_PIXELS = 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What is looked at, and how it is to be denoised.
+
+    Attributes
+    ----------
+    stack : Stack
+        The whole source; the intensity mapping is that of all of it.
+    region : tuple of slice
+        The part that is looked at.
+    settings : DenoiseSettings
+        See there; the strength does not matter here.
+    is_cropped : bool
+        Whether more was on screen than `region`.
+    """
+
+    stack: Stack
+    region: Region
+    settings: DenoiseSettings
+    is_cropped: bool = False
+
+    def needs_same_work_as(self, other: "View | None") -> bool:
+        """Whether the network does the same for another view."""
+        return other is not None and self._work() == other._work()
+
+    def _work(self) -> tuple[Any, ...]:
+        settings = self.settings.model_copy(update={"strength": 1.0})
+        return id(self.stack.array), self.stack.axes, self.region, settings
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What the network changes in a view, to be applied with any strength.
+
+    Attributes
+    ----------
+    view : View
+        What was looked at.
+    job : Job
+        How.
+    box : Box
+        The pixels of the view.
+    change : numpy.ndarray
+        What the network changes in them, see `napari_clip_denoise.inference.region.correct`.
+    seconds : float
+        How long it took.
+    """
+
+    view: View
+    job: "Job"
+    box: "Box"
+    change: np.ndarray
+    seconds: float
+
+    def pixels(self, strength: float) -> np.ndarray:
+        """Give the view denoised, without running the network again."""
+        from napari_clip_denoise.inference.region import apply
+
+        return apply(replace(self.job, strength=strength), self.view.region, self.box, self.change)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why there is no preview of a view, in one sentence."""
+
+    view: View
+    message: str
+
+
+def central_part(region: Region, n_plane_axes: int, max_pixels: int = MAX_PIXELS) -> Region:
+    """Cut a region down around its centre to a number of pixels.
+
+    Parameters
+    ----------
+    region : tuple of slice
+        Within a plane.
+    n_plane_axes : int
+        3 where the last axis holds RGB samples, else 2.
+    max_pixels : int
+        Pixels that are kept at most, in the shape of the region as far as it goes.
+    """
+    first = len(region) - n_plane_axes
+    rows, columns = region[first : first + 2]
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    if height * width <= max_pixels:
+        return region
+    kept_height = max(1, min(max_pixels, int(height * np.sqrt(max_pixels / (height * width)))))
+    kept_width = min(width, max_pixels // kept_height)
+    parts = list(region)
+    parts[first] = _middle(rows, kept_height)
+    parts[first + 1] = _middle(columns, kept_width)
+    return tuple(parts)
+
+
+def _middle(part: slice, size: int) -> slice:
+    start = part.start + (part.stop - part.start - size) // 2
+    return slice(start, start + size)
+
+
+class PreviewMaker:
+    """Makes previews, and keeps between them what the next one needs again."""
+
+    def __init__(self) -> None:
+        self._model: tuple[tuple[Path, int], Model] | None = None
+        self._mapping: tuple[Any, Intensity, IntensityMapping] | None = None
+
+    def __call__(self, view: View, cancel: CancelToken) -> Preview:
+        """Make the preview of a view.
+
+        Raises
+        ------
+        ClipDenoiseError
+            If a run of these settings could not be begun.
+        Cancelled
+            If the token says so.
+        """
+        from napari_clip_denoise.inference.region import correct, read_box
+
+        started = perf_counter()
+        job = self.job(view)
+        cancel.check()
+        box = read_box(job, view.region)
+        change = correct(job, view.region, box, cancel=cancel)
+        return Preview(view, job, box, change, perf_counter() - started)
+
+    def job(self, view: View) -> "Job":
+        """Put the job of a view together, with one small tile where that is exact."""
+        from napari_clip_denoise.inference.job import prepare
+
+        mapping = self._mapping_of(view)
+        return fit_tile(
+            prepare(view.stack, self._load(view.settings.model), view.settings, mapping=mapping),
+            view.region,
+        )
+
+    def _load(self, name: str) -> "Model":
+        from napari_clip_denoise.models.registry import find, load
+
+        path = find(name)
+        key = path, path.stat().st_mtime_ns
+        if self._model is None or self._model[0] != key:
+            self._model = key, load(name)
+        return self._model[1]
+
+    def _mapping_of(self, view: View) -> IntensityMapping:
+        stack, intensity = view.stack, view.settings.intensity
+        known = self._mapping
+        if known is None or known[0] is not stack.array or known[1] != intensity:
+            known = stack.array, intensity, estimate_mapping(stack, intensity)
+            self._mapping = known
+        return known[2]
+
+
+def fit_tile(job: "Job", region: Region) -> "Job":
+    """Cover a region by one tile of its own where the model's tiles match the whole plane.
+
+    A model whose upsampling depends on the size of the tile keeps the grid of a whole run.
+    """
+    from napari_clip_denoise.inference.tiles import single
+
+    card = job.runner.card
+    if card.network.align_corners:
+        return job
+    n_leading = len(job.stack.leading_shape)
+    rows, columns = (
+        (single(part, length, card.halo, card.pad_multiple),)
+        for part, length in zip(
+            region[n_leading : n_leading + 2], job.stack.plane_shape, strict=True
+        )
+    )
+    return replace(job, rows=rows, columns=columns)
+
+
+class Previewer:
+    """Makes the preview of the latest view in a thread of its own; older ones are given up.
+
+    Parameters
+    ----------
+    deliver : callable
+        Gets each `Preview` or `Failure`, in that thread.
+    """
+
+    def __init__(self, deliver: Callable[[Preview | Failure], object]):
+        self._deliver = deliver
+        self._make = PreviewMaker()
+        self._cancel = CancelToken()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="preview")
+
+    def request(self, view: View) -> None:
+        """Ask for a preview; whatever was asked for before is no longer wanted."""
+        self.cancel()
+        self._cancel = CancelToken()
+        self._thread.submit(self._work, view, self._cancel)
+
+    def cancel(self) -> None:
+        """Give up what was asked for."""
+        self._cancel.cancel()
+
+    def _work(self, view: View, cancel: CancelToken) -> None:
+        if cancel.is_cancelled:
+            return
+        try:
+            made: Preview | Failure = self._make(view, cancel)
+        except Cancelled:
+            return
+        except ClipDenoiseError as error:
+            made = Failure(view, str(error))
+        except Exception as error:  # a source's own, such as a file that has gone
+            made = Failure(view, f"{type(error).__name__}: {error}")
+        if not cancel.is_cancelled:
+            self._deliver(made)

@@ -1,0 +1,48 @@
+"""How a result is made: for people, and to tell whether two runs give the same bytes."""
+
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from napari_clip_denoise.images.identity import identify
+from napari_clip_denoise.inference.job import Job
+from napari_clip_denoise.inference.settings import DenoiseSettings
+
+
+def provenance(job: Job, settings: DenoiseSettings) -> dict[str, Any]:
+    """Describe how a result was made, as plain values for JSON."""
+    model = job.runner.model
+    return {
+        "software": _software(),
+        "source": job.stack.origin,
+        "model": model.card.name,
+        "model_sha256": model.sha256,
+        "settings": settings.model_dump(mode="json"),
+        "intensity_mapping": [asdict(channel) for channel in job.mapping.channels],
+        "device": str(job.runner.device),
+        "precision": str(job.runner.precision).removeprefix("torch."),
+    }
+
+
+def fingerprint(job: Job) -> dict[str, Any]:
+    """Everything that decides the bytes of a result, by names that people understand."""
+    runner = job.runner
+    spans = (job.rows[0], job.columns[0])
+    return {
+        "software": f"{_software()} with torch {torch.__version__}",
+        "model": f"{runner.card.name} {runner.model.sha256}",
+        **identify(job.stack),
+        "intensity": [asdict(channel) for channel in job.mapping.channels],
+        "strength": job.strength,
+        "type": str(job.dtype),
+        "tile": [span.stop - span.start for span in spans],
+        "batch": job.batch,
+        "device": runner.device.type,
+        "precision": str(runner.precision).removeprefix("torch."),
+    }
+
+
+def _software() -> str:
+    return f"napari-clip-denoise {version('napari-clip-denoise')}"

@@ -1,0 +1,147 @@
+"""Measuring how the noise of neighbouring pixels hangs together, from noisy images alone."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.ndimage import convolve
+
+from napari_clip_denoise.noise.estimate import high_pass
+
+BLOCK = 24
+REACH = 4
+FLATTEST = 0.15
+FEWEST_BLOCKS = 8
+MAX_CLIPPED = 0.02
+NOTICEABLE = 0.1
+SPECTRUM_SIDE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseCorrelation:
+    """Correlation of the noise of two pixels by their distance.
+
+    Attributes
+    ----------
+    table : numpy.ndarray
+        (2 `REACH` + 1, 2 `REACH` + 1): correlation at each distance (dy, dx); 1 in the middle.
+    seen_by_high_pass : float
+        Share of the noise variance that `estimate_noise` sees; 1 for white noise.
+    """
+
+    table: np.ndarray
+    seen_by_high_pass: float = 1.0
+
+    @classmethod
+    def white(cls) -> "NoiseCorrelation":
+        """No pixel's noise tells anything of another's."""
+        table = np.zeros((2 * REACH + 1,) * 2)
+        table[REACH, REACH] = 1
+        return cls(table)
+
+    @property
+    def horizontal(self) -> float:
+        """Correlation of pixels side by side."""
+        return float(self.table[REACH, REACH + 1])
+
+    @property
+    def vertical(self) -> float:
+        """Correlation of pixels one above the other."""
+        return float(self.table[REACH + 1, REACH])
+
+    @property
+    def extent(self) -> tuple[int, int]:
+        """How many pixels a noticeable correlation reaches down and across, (0, 0) if white."""
+        return _reach(self.table[REACH + 1 :, REACH]), _reach(self.table[REACH, REACH + 1 :])
+
+    @property
+    def is_white(self) -> bool:
+        """Whether the noise of neighbours is independent, as far as can be told."""
+        return self.extent == (0, 0)
+
+    def colour(self, white: np.ndarray) -> np.ndarray:
+        """Give white noise (..., Y, X) of variance 1 this correlation; its variance stays 1."""
+        if self.is_white:
+            return white
+        kernel = self._kernel.reshape((1,) * (white.ndim - 2) + self._kernel.shape)
+        return convolve(white, kernel.astype(white.dtype), mode="wrap")
+
+    @cached_property
+    def _kernel(self) -> np.ndarray:
+        """The symmetric filter whose own correlation is the table."""
+        wide = np.zeros((SPECTRUM_SIDE,) * 2)
+        side = len(self.table)
+        wide[:side, :side] = self.table
+        wide = np.roll(wide, (-REACH, -REACH), (0, 1))
+        spectrum = np.clip(np.fft.fft2(wide).real, 0, None)
+        kernel = np.fft.fftshift(np.fft.ifft2(np.sqrt(spectrum)).real)
+        middle = slice(SPECTRUM_SIDE // 2 - REACH, SPECTRUM_SIDE // 2 + REACH + 1)
+        kernel = kernel[middle, middle]
+        return kernel / np.sqrt(np.square(kernel).sum())
+
+
+def estimate_correlation(planes: Iterable[np.ndarray]) -> NoiseCorrelation | None:
+    """Estimate the correlation of the noise from the flattest regions of noisy planes.
+
+    Blocks of 24 x 24 pixels with the least variance hold hardly any structure, so what is left
+    of them after a slope is taken out is noise. What correlates as far as `REACH` pixels is taken
+    for structure and subtracted.
+
+    Parameters
+    ----------
+    planes : iterable of numpy.ndarray
+        (Y, X) each, of about the same noise everywhere, such as after the Anscombe transform.
+        Blocks that are not finite or are clipped are left out.
+
+    Returns
+    -------
+    NoiseCorrelation or None
+        None if there are too few flat blocks to tell.
+    """
+    blocks = np.concatenate([np.zeros((0, BLOCK, BLOCK)), *(_blocks(plane) for plane in planes)])
+    variance = blocks.var(axis=(1, 2))
+    blocks, variance = blocks[variance > 0], variance[variance > 0]
+    n_flat = max(FEWEST_BLOCKS, int(FLATTEST * len(blocks)))
+    if len(blocks) < n_flat:
+        return None
+    flat = _without_slope(blocks[np.argsort(variance)[:n_flat]])
+    table = np.empty((2 * REACH + 1,) * 2)
+    for dy in range(REACH + 1):
+        for dx in range(-REACH, REACH + 1):
+            here = flat[:, : BLOCK - dy, max(0, -dx) : BLOCK - max(0, dx)]
+            there = flat[:, dy:, max(0, dx) : BLOCK - max(0, -dx)]
+            table[REACH + dy, REACH + dx] = table[REACH - dy, REACH - dx] = (here * there).mean()
+    ring = np.ones(table.shape, bool)
+    ring[1:-1, 1:-1] = False
+    table -= max(0.0, table[ring].mean())
+    seen = np.square(high_pass(flat)[:, 1:-1, 1:-1]).mean() / table[REACH, REACH]
+    return NoiseCorrelation(table / table[REACH, REACH], float(seen))
+
+
+def _blocks(plane: np.ndarray) -> np.ndarray:
+    """Cut a plane into blocks (N, `BLOCK`, `BLOCK`) that hold no clipped pixels."""
+    rows, columns = (side // BLOCK for side in plane.shape)
+    cut = plane[: rows * BLOCK, : columns * BLOCK].astype(np.float64)
+    blocks = cut.reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2).reshape(-1, BLOCK, BLOCK)
+    if not blocks.size:
+        return blocks
+    finite = np.isfinite(blocks)
+    ends = blocks[finite].min(initial=np.inf), blocks[finite].max(initial=-np.inf)
+    clipped = np.isin(blocks, ends).mean(axis=(1, 2))
+    return blocks[finite.all(axis=(1, 2)) & (clipped <= MAX_CLIPPED)]
+
+
+def _without_slope(blocks: np.ndarray) -> np.ndarray:
+    line = np.linspace(-1, 1, BLOCK)
+    line /= np.sqrt(np.square(line).sum() * BLOCK)
+    flat = blocks - blocks.mean(axis=(1, 2), keepdims=True)
+    for slope in (line[:, None] * np.ones(BLOCK), line * np.ones((BLOCK, 1))):
+        flat = flat - (flat * slope).sum(axis=(1, 2), keepdims=True) * slope
+    return flat
+
+
+def _reach(correlations: np.ndarray) -> int:
+    """Count the values up to the first that is not noticeable."""
+    below = np.flatnonzero(np.abs(correlations) < NOTICEABLE)
+    return int(below[0]) if below.size else len(correlations)

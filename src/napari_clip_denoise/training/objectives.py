@@ -1,0 +1,351 @@
+"""Objectives: how training patches become what the network gets and what it should give.
+
+Each is judged by a score of held-out patches, the lower the better, that is taken as the network
+is used: on whole noisy patches, none of them masked or sub-sampled.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_clip_denoise.images.intensity import ChannelMapping
+from napari_clip_denoise.noise.camera import CameraNoise
+from napari_clip_denoise.noise.correlation import NoiseCorrelation
+
+Network = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A batch to learn from; all are tensors (N, C, Y, X).
+
+    Attributes
+    ----------
+    noisy : Tensor
+        What the network gets.
+    target : Tensor
+        What it should give.
+    mask : Tensor
+        1 where the target counts, else 0.
+    whole : Tensor
+        The patches as they were drawn, where they are larger than `noisy`; else `noisy`.
+    corners : Tensor
+        (2, N, Y, X): which pixels of `whole` became `noisy` and `target`, for
+        `Neighbor2Neighbor`; else empty.
+    """
+
+    noisy: Tensor
+    target: Tensor
+    mask: Tensor
+    whole: Tensor
+    corners: Tensor
+
+    def to(self, device: torch.device) -> "Example":
+        """The same on a device."""
+        sides = (self.noisy, self.target, self.mask, self.whole, self.corners)
+        return Example(*(side.to(device) for side in sides))
+
+
+class Objective(Protocol):
+    """How a training target is made."""
+
+    @property
+    def name(self) -> str:
+        """As in the settings."""
+        ...
+
+    @property
+    def turns(self) -> bool:
+        """Whether patches may be turned by a quarter."""
+        ...
+
+    @property
+    def mixes(self) -> bool:
+        """Whether patches may be blended with each other."""
+        ...
+
+    def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
+        """Make a batch of patches and their counterparts, (N, C, Y, X), an example."""
+        ...
+
+    def loss(self, network: Network, example: Example) -> Tensor:
+        """Loss of a network in training."""
+        ...
+
+
+def masked_loss(error: Tensor, mask: Tensor) -> Tensor:
+    """Average over the batch the root of each patch's mean squared error within the mask."""
+    inside = mask.sum(dim=(1, 2, 3)).clamp(min=1)
+    return ((error.square() * mask).sum(dim=(1, 2, 3)) / inside + 1e-6).sqrt().mean()
+
+
+class _Plain:
+    """The patches as they are: one side in, the other as the target."""
+
+    mixes = False
+
+    @property
+    def turns(self) -> bool:
+        """Always."""
+        return True
+
+    def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
+        """Give the first patches to the network and the second as the target."""
+        return _example(first, second)
+
+    def loss(self, network: Network, example: Example) -> Tensor:
+        """Root mean square of the error where the mask says."""
+        return masked_loss(network(example.noisy) - example.target, example.mask)
+
+
+class Supervised(_Plain):
+    """Noisy images, and clean ones of the same fields."""
+
+    name = "supervised"
+    mixes = True
+
+
+class Noise2Noise(_Plain):
+    """Two noisy images of the same field: on average, one tells what is clean in the other.
+
+    References
+    ----------
+    Lehtinen et al., "Noise2Noise: learning image restoration without clean data", ICML 2018.
+    """
+
+    name = "noise2noise"
+
+    def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
+        """Give one of each two patches, at random, to the network and the other as the target."""
+        swap = rng.random((len(first), 1, 1, 1)) < 0.5
+        return _example(np.where(swap, second, first), np.where(swap, first, second))
+
+
+@dataclass(frozen=True)
+class Synthetic(_Plain):
+    """Clean images with noise that is put on them.
+
+    Parameters
+    ----------
+    noise : CameraNoise
+        On the raw scale of the patches.
+    mapping : ChannelMapping
+        From that scale to the network's.
+    """
+
+    noise: CameraNoise
+    mapping: ChannelMapping
+    name = "synthetic"
+    mixes = True
+
+    def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
+        """Put noise on the first patches, which are clean raw values, and map both."""
+        noisy = self.mapping.to_unit(self.noise(first, rng))
+        return _example(noisy, self.mapping.expected(first))
+
+
+@dataclass(frozen=True)
+class Noise2Void(_Plain):
+    """Noisy images alone: some pixels are hidden and have to be told from those around them.
+
+    Parameters
+    ----------
+    extent : (int, int)
+        How far the noise of a pixel is correlated, down and across. So many pixels on each side
+        are hidden with it (structN2V), so that their noise does not give its away.
+    share : float
+        Share of the pixels that the loss is taken of.
+
+    References
+    ----------
+    Krull, Buchholz, Jug, "Noise2Void", CVPR 2019. Broaddus et al., "Removing structured noise
+    with self-supervised blind-spot networks", ISBI 2020.
+    """
+
+    extent: tuple[int, int] = (0, 0)
+    share: float = 0.02
+    name = "noise2void"
+
+    @property
+    def turns(self) -> bool:
+        """Not by a quarter where the noise has a direction."""
+        return self.extent[0] == self.extent[1]
+
+    def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
+        """Hide pixels of the noisy patches, replaced by others nearby."""
+        n, _, height, width = first.shape
+        down, across = self.extent
+        edge_y, edge_x = 2 * down + 2, 2 * across + 2
+        count = max(1, round(self.share * height * width))
+        patch = np.repeat(np.arange(n), count)
+        y = rng.integers(edge_y, height - edge_y, size=n * count)
+        x = rng.integers(edge_x, width - edge_x, size=n * count)
+        mask = np.zeros(first.shape, np.float32)
+        mask[patch, :, y, x] = 1
+        hidden = first.copy()
+        near = self._near()
+        for dy in range(-down, down + 1):
+            for dx in range(-across, across + 1):
+                step = near[rng.integers(len(near), size=len(y))]
+                donors = first[patch, :, y + step[:, 0], x + step[:, 1]]
+                hidden[patch, :, y + dy, x + dx] = donors
+        return _example(hidden, first, mask)
+
+    def _near(self) -> np.ndarray:
+        """Steps (N, 2) to the pixels around those that are hidden together."""
+        down, across = self.extent
+        return np.array(
+            [
+                (dy, dx)
+                for dy in range(-down - 2, down + 3)
+                for dx in range(-across - 2, across + 3)
+                if abs(dy) > down or abs(dx) > across
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Neighbor2Neighbor(_Plain):
+    """Noisy images alone: of each 2 x 2 pixels one goes in and a neighbour is the target.
+
+    Parameters
+    ----------
+    weight : float
+        Of the regulariser, which makes up for the neighbours' being different pixels.
+
+    References
+    ----------
+    Huang et al., "Neighbor2Neighbor: self-supervised denoising from single noisy images",
+    CVPR 2021.
+    """
+
+    weight: float = 2.0
+    name = "neighbor2neighbor"
+
+    def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
+        """Sub-sample the noisy patches twice."""
+        n, _, height, width = first.shape
+        shape = (n, height // 2, width // 2)
+        start = rng.integers(4, size=shape)
+        step = np.where(rng.random(shape) < 0.5, 1, 3)
+        around = np.array([0, 1, 3, 2])
+        corners = np.stack([around[start], around[(start + step) % 4]])
+        whole, picked = torch.from_numpy(first), torch.from_numpy(corners)
+        noisy, target = (_pick(whole, corner) for corner in picked)
+        return Example(noisy, target, torch.ones_like(noisy), whole, picked)
+
+    def loss(self, network: Network, example: Example) -> Tensor:
+        """Error against the neighbour, and of its difference to that of the denoised whole."""
+        error = network(example.noisy) - example.target
+        with torch.no_grad():
+            denoised = network(example.whole)
+        one, other = (_pick(denoised, corner) for corner in example.corners)
+        plain = masked_loss(error, example.mask)
+        return plain + self.weight * masked_loss(error - (one - other), example.mask)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Scores a network on held-out patches, by its mean squared error.
+
+    Where the target is noisy, or is not there and has to be done without, the noise of the target
+    adds the same to the score of every network.
+
+    Parameters
+    ----------
+    noisy, target : Tensor
+        (N, C, Y, X).
+    against : str
+        What the target is, in words.
+    variance : Tensor or None
+        (N,), the noise variance of each patch, where `target` is `noisy` itself. Then the error
+        against a second noisy image is estimated without bias (Stein, 1981).
+    probe : Tensor or None
+        (N, C, Y, X), noise of variance 1 that is correlated as that of the patches.
+
+    References
+    ----------
+    Stein, "Estimation of the mean of a multivariate normal distribution", Annals of Statistics
+    9, 1981. Ramani, Blu, Unser, "Monte-Carlo SURE", IEEE Transactions on Image Processing 17, 2008.
+    """
+
+    noisy: Tensor
+    target: Tensor
+    against: str
+    variance: Tensor | None = None
+    probe: Tensor | None = None
+
+    STEP = 1e-2
+
+    @torch.no_grad()
+    def __call__(self, network: Network, batch: int) -> Tensor:
+        """Mean squared error of each patch, or its estimate, (N,)."""
+        parts = (slice(i, i + batch) for i in range(0, len(self.noisy), batch))
+        return torch.cat([self._errors(network, part) for part in parts])
+
+    def untouched(self) -> Tensor:
+        """The errors of the noisy patches themselves."""
+        return self(lambda noisy: noisy, len(self.noisy))
+
+    def to(self, device: torch.device) -> "Judge":
+        """The same on a device."""
+        moved: dict[str, Any] = {
+            name: side.to(device) for name, side in vars(self).items() if isinstance(side, Tensor)
+        }
+        return replace(self, **moved)
+
+    def _errors(self, network: Network, part: slice) -> Tensor:
+        noisy = self.noisy[part]
+        denoised = network(noisy).float()
+        error = (denoised - self.target[part]).square().mean(dim=(1, 2, 3))
+        if self.variance is None or self.probe is None:
+            return error
+        probe, variance = self.probe[part], self.variance[part]
+        response = (network(noisy + self.STEP * probe).float() - denoised) / self.STEP
+        return error + 2 * variance * (probe * response).mean(dim=(1, 2, 3))
+
+
+def blind_judge(
+    noisy: np.ndarray,
+    variance: np.ndarray,
+    correlation: NoiseCorrelation,
+    rng: np.random.Generator,
+) -> Judge:
+    """Make the judge of noisy patches whose truth nobody knows.
+
+    Parameters
+    ----------
+    noisy : numpy.ndarray
+        (N, C, Y, X).
+    variance : numpy.ndarray
+        (N,), noise variance of each.
+    correlation : NoiseCorrelation
+        Of the noise of neighbouring pixels.
+    rng : numpy.random.Generator
+        For the probe.
+    """
+    patches = torch.from_numpy(noisy)
+    probe = correlation.colour(rng.standard_normal(noisy.shape, np.float32))
+    against = "a second noisy image, estimated from the first"
+    return Judge(
+        patches, patches, against, torch.from_numpy(variance).float(), torch.from_numpy(probe)
+    )
+
+
+def _example(noisy: np.ndarray, target: np.ndarray, mask: np.ndarray | None = None) -> Example:
+    inputs, targets = (torch.from_numpy(np.ascontiguousarray(side)) for side in (noisy, target))
+    where = torch.ones_like(targets) if mask is None else torch.from_numpy(mask)
+    return Example(inputs, targets, where, inputs, torch.zeros(0))
+
+
+def _pick(images: Tensor, corner: Tensor) -> Tensor:
+    """Of each 2 x 2 pixels of (N, C, Y, X) take the one that `corner` (N, Y/2, X/2) names."""
+    n, channels, height, width = images.shape
+    cells = images.reshape(n, channels, height // 2, 2, width // 2, 2).permute(0, 1, 2, 4, 3, 5)
+    cells = cells.reshape(n, channels, height // 2, width // 2, 4)
+    index = corner[:, None, :, :, None].expand(-1, channels, -1, -1, 1)
+    return cells.gather(-1, index)[..., 0]

@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "data").mkdir()
+    for seed, name in enumerate("abc"):
+        values = np.random.default_rng(seed).integers(0, 999, (40, 50), np.uint16)
+        np.save(tmp_path / "data" / f"{name}.npy", values)
+    return tmp_path / "data"
+
+
+def test_a_folder_is_denoised_and_summed_up(cli, folder, tiny_file, tmp_path):
+    options = ("--model", tiny_file, "--device", "cpu", "--batch", 1)
+    arguments = ("batch", folder, "--output", tmp_path / "out", "--format", ".tif", *options)
+    code, out, err = cli(*arguments)
+    assert code == 0, err
+    assert "3 done, 0 skipped, 0 failed" in out
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.tif", "b.tif", "c.tif"]
+    code, out, _ = cli(*arguments, "--pattern", "[ab].npy")
+    assert (code, "0 done, 2 skipped, 0 failed" in out) == (0, True)
+    code, out, _ = cli(*arguments, "--existing", "replace")
+    assert (code, "3 done, 0 skipped, 0 failed" in out) == (0, True)
+
+
+def test_a_failure_is_told_and_gives_exit_code_1(cli, folder, tiny_file, tmp_path):
+    (folder / "b.npy").write_bytes(b"no image at all")
+    options = ("--model", tiny_file, "--device", "cpu")
+    code, out, _ = cli("batch", f"{folder}/*.npy", "-o", tmp_path / "out", *options)
+    assert code == 1
+    assert "2 done, 0 skipped, 1 failed" in out
+    assert "may be damaged" in " ".join(out.split())
+    assert "Traceback" not in out
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--pattern", "*.png"], "No image was found"),
+        (["--format", ".doc"], "format .doc is not known"),
+        (["--existing", "ask"], "no choice 'ask'"),
+        (["--model", "nonsense"], "no model 'nonsense'"),
+    ],
+)
+def test_bad_input_is_one_sentence(cli, folder, tmp_path, options, message):
+    code, out, err = cli("batch", folder, "-o", tmp_path / "out", *options)
+    assert code == 2
+    assert message in err
+    assert err.count("Error:") == 1
+    assert out == ""
+
+
+def test_an_interrupted_batch_says_what_is_kept(cli, folder, tiny_file, tmp_path, monkeypatch):
+    from napari_clip_denoise.inference.runner import Runner
+
+    calls = []
+    original = Runner.start
+
+    def interrupt(*arguments):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return original(*arguments)
+
+    monkeypatch.setattr(Runner, "start", interrupt)
+    options = ("--model", tiny_file, "--device", "cpu")
+    code, out, err = cli("batch", folder, "-o", tmp_path / "out", *options)
+    assert code == 130
+    assert "Cancelled; finished files are kept." in err
+    assert "1 done, 0 skipped, 0 failed, 2 not begun" in out
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.npy"]

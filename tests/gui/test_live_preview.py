@@ -1,0 +1,220 @@
+import time
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from qtpy.QtCore import Qt, QTimer
+
+from napari_clip_denoise import denoise
+from napari_clip_denoise.gui.preview import LivePreview
+from napari_clip_denoise.inference.settings import make_settings
+
+LONGEST_SECONDS = 60
+
+
+@pytest.fixture
+def settings(tiny_file):
+    """Settings that a test may replace one by one."""
+    return {"model": str(tiny_file), "device": "cpu"}
+
+
+@pytest.fixture
+def source(noisy):
+    """An image layer of which a part is on screen."""
+    layer = ViewerModel().add_image(noisy, scale=(2, 0.5, 0.5), translate=(5, 1, 2))
+    look_at(layer, (0, 10), (90, 80))
+    return layer
+
+
+@pytest.fixture
+def live(source, settings):
+    """A preview in a viewer without a window."""
+    viewer = ViewerModel()
+    viewer.layers.append(source)
+    live = LivePreview(viewer, lambda: (source, make_settings(**settings)))
+    yield live
+    live.stop()
+
+
+def look_at(layer, top_left, bottom_right):
+    corners = np.zeros((2, layer.ndim), int)
+    corners[:, -2:] = top_left, np.subtract(bottom_right, 1)
+    layer.corner_pixels = corners
+
+
+def settle(live):
+    """Tick until nothing more is being made."""
+    give_up = time.monotonic() + LONGEST_SECONDS
+    live.tick()
+    live.tick()
+    while live.is_working and time.monotonic() < give_up:
+        live.tick()
+    assert not live.is_working
+
+
+def test_what_is_on_screen_is_denoised_over_the_image(live, source, noisy, tiny):
+    live.start()
+    settle(live)
+    whole = denoise(noisy, tiny, device="cpu")
+    plane = live._viewer.dims.current_step[0]
+    difference = live.layer.data[0].astype(int) - whole[plane, :, 10:80]
+    assert np.abs(difference).max() <= 1
+    np.testing.assert_allclose(
+        live.layer.data_to_world((0, 3, 4)), source.data_to_world((plane, 3, 14))
+    )
+    assert [layer.name for layer in live._viewer.layers] == ["noisy", "noisy preview"]
+    assert "70 x 90 px" in live.message
+
+
+def test_it_follows_the_slider_the_zoom_and_the_settings(live, source, settings, noisy, tiny):
+    live.start()
+    settle(live)
+    live._viewer.dims.set_current_step(0, 0)
+    look_at(source, (20, 30), (60, 70))
+    settings["intensity"] = "minmax"
+    settle(live)
+    expected = denoise(noisy, tiny, device="cpu", intensity="minmax")[0, 20:60, 30:70]
+    assert np.abs(live.layer.data[0].astype(int) - expected).max() <= 1
+    source.contrast_limits, source.colormap = (3, 77), "magma"
+    live.tick()
+    assert live.layer.contrast_limits == [3, 77]
+    assert live.layer.colormap.name == "magma"
+
+
+def test_a_view_that_moves_is_not_computed(live, source):
+    live.start()
+    for column in range(10):
+        look_at(source, (0, column), (90, 100))
+        live.tick()
+        assert not live.is_working
+    settle(live)
+    assert live.layer is not None
+
+
+def test_the_strength_acts_within_a_tick_without_the_network(live, settings, noisy):
+    live.start()
+    settle(live)
+    live._previewer.request = lambda view: pytest.fail("the network was asked again")
+    settings["strength"] = 0.0
+    live.tick()
+    plane = live._viewer.dims.current_step[0]
+    np.testing.assert_array_equal(live.layer.data[0], noisy[plane, :, 10:80])
+
+
+def test_the_curtain_and_holding_show_the_image(live, source):
+    live.start()
+    settle(live)
+    everything = live.layer.data
+    live.curtain = 0.5
+    live.tick()
+    np.testing.assert_array_equal(live.layer.data, everything[:, :, 35:])
+    plane = live._viewer.dims.current_step[0]
+    np.testing.assert_allclose(
+        live.layer.data_to_world((0, 0, 0)), source.data_to_world((plane, 0, 45))
+    )
+    live.is_held = True
+    live.tick()
+    assert not live.layer.visible
+    live.is_held = False
+    live.tick()
+    assert live.layer.visible
+
+
+def test_switching_off_or_deleting_the_layer_ends_it(live):
+    live.start()
+    settle(live)
+    live.stop()
+    assert len(live._viewer.layers) == 1
+    live.start()
+    settle(live)
+    del live._viewer.layers[-1]
+    live.tick()
+    assert not live.is_on
+    assert len(live._viewer.layers) == 1
+
+
+def test_a_view_that_cannot_be_denoised_says_why(live, settings):
+    live.start()
+    settle(live)
+    settings["model"] = "clip-rn50"
+    settle(live)
+    assert "no decoder yet" in live.message
+    assert live.layer is None
+    live._viewer.dims.ndisplay = 3
+    live.tick()
+    assert "in 2D" in live.message
+
+
+def test_large_views_are_cut_to_the_middle(live, source, monkeypatch):
+    from napari_clip_denoise.gui import preview
+
+    monkeypatch.setattr(
+        preview, "central_part", lambda region, n: (region[0], *[slice(20, 40)] * 2)
+    )
+    live.start()
+    settle(live)
+    assert live.layer.data.shape == (1, 20, 20)
+    assert "20 x 20 px in the middle; zoom in" in live.message
+
+
+def test_multiscale_layers_are_previewed_at_full_resolution(settings, noisy, tiny):
+    viewer = ViewerModel()
+    layer = viewer.add_image([noisy, noisy[:, ::2, ::2]])
+    layer._data_level = 1
+    look_at(layer, (0, 0), (45, 30))
+    live = LivePreview(viewer, lambda: (layer, make_settings(**settings)))
+    live.start()
+    settle(live)
+    plane = viewer.dims.current_step[0]
+    assert live.layer.data.shape[1:] == (89, 59)
+    expected = denoise(noisy, tiny, device="cpu")[plane, :89, :59]
+    assert np.abs(live.layer.data[0].astype(int) - expected).max() <= 1
+    live.stop()
+
+
+def test_in_the_window(viewer, widget, run, qtbot, noisy, tiny):
+    layer = viewer.add_image(noisy)
+    widget.preview.toggle.click()
+    live = widget.preview.preview
+    qtbot.waitUntil(lambda: live.layer is not None, timeout=60_000)
+    assert live.layer.data.shape[1] == 90
+    assert widget.form.layer.choices == (layer,)
+    assert list(viewer.layers.selection) == [layer]
+    qtbot.mousePress(widget.preview.compare, Qt.MouseButton.LeftButton)
+    assert not live.layer.visible
+    qtbot.mouseRelease(widget.preview.compare, Qt.MouseButton.LeftButton)
+    assert live.layer.visible
+    viewer.dims.set_current_step(0, 3)
+    qtbot.waitUntil(lambda: live.layer.translate[0] == 3, timeout=60_000)
+    whole = denoise(noisy, tiny, device="cpu")
+    first = int(live.layer.translate[2])
+    expected = whole[3, :, first : first + live.layer.data.shape[2]]
+    assert np.abs(live.layer.data[0].astype(int) - expected).max() <= 1
+    np.testing.assert_array_equal(run().data, whole)
+    widget.preview.toggle.click()
+    assert [each.name for each in viewer.layers] == ["noisy", "noisy denoised"]
+
+
+def test_the_window_answers_during_a_preview(viewer, widget, qtbot, capsys):
+    image = np.random.default_rng(0).integers(0, 999, (512, 512), np.uint16)
+    viewer.add_image(image)
+    widget.form.model.value = "compact"
+    stamps = []
+    timer = QTimer()
+    timer.timeout.connect(lambda: stamps.append(time.perf_counter()))
+    timer.start(1)
+    widget.preview.toggle.click()
+    live = widget.preview.preview
+    qtbot.waitUntil(lambda: live.layer is not None, timeout=60_000)
+    n_cold = len(stamps)
+    widget.form.intensity.value = "minmax"
+    qtbot.waitUntil(lambda: live.is_working, timeout=60_000)
+    qtbot.waitUntil(lambda: not live.is_working, timeout=60_000)
+    timer.stop()
+    assert len(stamps) > n_cold > 20
+    longest = [1000 * np.diff(part).max() for part in (stamps[:n_cold], stamps[n_cold:])]
+    with capsys.disabled():
+        print(
+            f"\nlongest stall of the event loop: first preview {longest[0]:.0f} ms, "
+            f"next one {longest[1]:.0f} ms; preview of 512 x 512 in {live._preview.seconds:.2f} s"
+        )

@@ -1,0 +1,150 @@
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
+
+from napari_clip_denoise.images.intensity import ChannelMapping
+from napari_clip_denoise.noise.camera import CameraNoise
+from napari_clip_denoise.noise.correlation import REACH, NoiseCorrelation
+from napari_clip_denoise.noise.models import CorrelatedGaussian
+from napari_clip_denoise.noise.stabilise import AnscombeTransform
+from napari_clip_denoise.training.finetune import mix
+from napari_clip_denoise.training.objectives import (
+    Judge,
+    Neighbor2Neighbor,
+    Noise2Noise,
+    Noise2Void,
+    Supervised,
+    Synthetic,
+    blind_judge,
+    masked_loss,
+)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def patches(rng, n=3, size=64):
+    return rng.random((n, 1, size, size), np.float32)
+
+
+def blur(images):
+    """A denoiser that needs no learning."""
+    return torch.nn.functional.avg_pool2d(images, 3, 1, 1, count_include_pad=False)
+
+
+def test_supervised_gives_the_sides_as_they_are(rng):
+    noisy, clean = patches(rng), patches(rng)
+    example = Supervised().example(noisy, clean, rng)
+    np.testing.assert_array_equal(example.noisy, noisy)
+    np.testing.assert_array_equal(example.target, clean)
+    assert example.mask.min() == 1
+    assert Supervised().loss(lambda x: example.target, example) == pytest.approx(0, abs=2e-3)
+
+
+def test_noise2noise_swaps_the_sides_at_random(rng):
+    first, second = np.zeros((40, 1, 8, 8), np.float32), np.ones((40, 1, 8, 8), np.float32)
+    example = Noise2Noise().example(first, second, rng)
+    np.testing.assert_array_equal(example.noisy + example.target, 1)
+    assert 5 < example.noisy[:, 0, 0, 0].sum() < 35
+
+
+@given(st.tuples(st.integers(0, 3), st.integers(0, 3)), st.integers(0, 9))
+def test_noise2void_hides_what_the_noise_reaches(extent, seed):
+    rng = np.random.default_rng(seed)
+    noisy = patches(rng, 1)
+    example = Noise2Void(extent, share=0.002).example(noisy, noisy, rng)
+    np.testing.assert_array_equal(example.target, noisy)
+    centres = np.argwhere(example.mask[0, 0].numpy())
+    assert 0 < len(centres) <= 8
+    changed = (example.noisy != example.target)[0, 0].numpy()
+    allowed = np.zeros_like(changed)
+    for y, x in centres:
+        part = np.s_[y - extent[0] : y + extent[0] + 1, x - extent[1] : x + extent[1] + 1]
+        assert changed[part].all()
+        allowed[part] = True
+    assert not (changed & ~allowed).any()
+
+
+def test_noise_with_a_direction_is_not_turned():
+    assert Noise2Void((0, 0)).turns
+    assert Noise2Void((1, 1)).turns
+    assert not Noise2Void((0, 2)).turns
+
+
+def test_neighbours_touch_and_come_from_the_same_cell(rng):
+    where = np.arange(64 * 64, dtype=np.float32).reshape(1, 1, 64, 64)
+    example = Neighbor2Neighbor().example(where, where, rng)
+    a, b = (side.numpy()[0, 0].astype(int) for side in (example.noisy, example.target))
+    assert a.shape == (32, 32)
+    rows, columns = np.indices((32, 32))
+    for side in (a, b):
+        np.testing.assert_array_equal(side // 64 // 2, rows)
+        np.testing.assert_array_equal(side % 64 // 2, columns)
+    assert set(np.unique(np.abs(a - b))) == {1, 64}
+
+
+def test_the_regulariser_of_neighbours_vanishes_for_a_perfect_denoiser(rng):
+    clean = np.broadcast_to(np.linspace(0, 1, 64, dtype=np.float32), (2, 1, 64, 64)).copy()
+    noisy = clean + 0.1 * rng.standard_normal(clean.shape, np.float32)
+    objective = Neighbor2Neighbor(weight=0)
+    example = objective.example(noisy, noisy, rng)
+    plain = objective.loss(blur, example)
+    regularised = Neighbor2Neighbor(weight=1).loss(blur, example)
+    assert regularised > 1.5 * plain
+
+
+def test_synthetic_noise_is_centred_on_its_target(rng):
+    noise = CameraNoise(4.0, 100, 5.0)
+    mapping = ChannelMapping(100, 500, AnscombeTransform(4.0, 25 - 400.0))
+    clean = np.full((4, 1, 200, 200), 180, np.float32)
+    example = Synthetic(noise, mapping).example(clean, clean, rng)
+    assert example.noisy.mean() == pytest.approx(example.target.mean().item(), abs=2e-3)
+    assert example.target.std() == pytest.approx(0, abs=1e-6)
+    assert example.noisy.std() > 0.05
+
+
+def test_the_loss_counts_only_what_the_mask_holds():
+    error, mask = torch.ones(2, 1, 4, 4), torch.zeros(2, 1, 4, 4)
+    error[:, :, :2] = 3
+    mask[:, :, :2] = 1
+    assert masked_loss(error, mask) == pytest.approx(3, rel=1e-4)
+
+
+def correlations(noise):
+    """Correlation of pure noise at all distances that a table holds."""
+    power = np.square(np.abs(np.fft.fft2(noise))).mean(axis=(0, 1))
+    table = np.roll(np.fft.ifft2(power).real, (REACH, REACH), (0, 1))[: 2 * REACH + 1]
+    return table[:, : 2 * REACH + 1] / table[REACH, REACH]
+
+
+@pytest.mark.parametrize("width", [0.0, 0.8])
+def test_the_blind_judge_estimates_the_error_against_a_second_image(rng, width):
+    clean = gaussian_filter(rng.random((24, 1, 96, 96), np.float32), (0, 0, 3, 3)) * 5
+
+    def take(seed):
+        rng = np.random.default_rng(seed)
+        if width:
+            return CorrelatedGaussian(0.1, width)(clean, rng).astype(np.float32)
+        return (clean + 0.1 * rng.standard_normal(clean.shape)).astype(np.float32)
+
+    noisy, second = take(1), take(2)
+    correlation = NoiseCorrelation(correlations(noisy - clean))
+    judge = blind_judge(noisy, np.full(24, 0.01), correlation, rng)
+    seen = Judge(*(torch.from_numpy(side) for side in (noisy, second)), "repeats")
+    for network in (lambda x: x, blur, lambda x: blur(blur(x))):
+        estimate, real = judge(network, 5).mean(), seen(network, 24).mean()
+        assert estimate == pytest.approx(real.item(), rel=0.05)
+    np.testing.assert_allclose(judge.untouched(), judge(lambda x: x, 24), rtol=1e-5)
+
+
+def test_mixing_blends_both_sides_alike(rng):
+    clean = np.arange(6, dtype=np.float32)[:, None, None, None] * np.ones((6, 1, 8, 8), np.float32)
+    example = mix(Supervised().example(clean + 0.5, clean, rng), rng)
+    np.testing.assert_allclose(example.noisy - example.target, 0.5, rtol=1e-5)
+    assert len(np.unique(example.target)) > 2
+    assert not np.allclose(example.target, clean)
