@@ -15,6 +15,7 @@ from napari_clip_denoise.cli import (
     info,
     models,
     plan,
+    study,
     train,
 )
 from napari_clip_denoise.errors import ClipDenoiseError
@@ -35,6 +36,7 @@ app.command()(train.train)
 app.command()(finetune.finetune)
 app.command()(evaluate.evaluate)
 app.command()(features.features)
+app.command()(study.study)
 app.command()(bench.bench)
 app.command()(info.info)
 

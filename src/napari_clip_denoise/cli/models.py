@@ -5,7 +5,10 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(name="models", help="List, show and import models.", no_args_is_help=True)
+from napari_clip_denoise.cli.options import ClipWeightsOption
+from napari_clip_denoise.errors import InputError
+
+app = typer.Typer(name="models", help="List, show, import and build models.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -24,7 +27,7 @@ def list_models() -> None:
         table.add_row(entry.name, kind, entry.origin, card.description)
     if CLIP_MODEL not in {entry.name for entry in found}:
         table.add_row(
-            CLIP_MODEL, "", "not ready", "the paper's network; import a published checkpoint"
+            CLIP_MODEL, "", "not ready", "the paper's network; import a checkpoint or build it"
         )
     Console().print(table)
 
@@ -54,6 +57,50 @@ def import_model(
     path = install(model, overwrite=overwrite)
     kind = "one channel (CT)" if model.card.network.channels == 1 else "RGB"
     print(f"Imported '{name}', {kind}, to {path}")
+
+
+@app.command()
+def build(
+    name: Annotated[str, typer.Argument(help="clip-rn50.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of clean images to learn from; none is needed.")
+    ] = None,
+    minutes: Annotated[float, typer.Option(help="How long to train, about.")] = 60,
+    run: Annotated[
+        Path | None, typer.Option(help="Folder for the state; by default beside your models.")
+    ] = None,
+    clip_weights: ClipWeightsOption = None,
+    device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "cpu",
+    overwrite: Annotated[bool, typer.Option(help="Replace a model of that name.")] = False,
+) -> None:
+    """Make a model whole here: fetch CLIP's encoder and train a decoder on it."""
+    from napari_clip_denoise.models.registry import CLIP_MODEL
+    from napari_clip_denoise.training.build import build_clip
+
+    if name != CLIP_MODEL:
+        raise InputError(f"'{name}' cannot be built; only {CLIP_MODEL} can.")
+
+    def report(entry: dict[str, float]) -> None:
+        score = ""
+        if "score" in entry:
+            score = f"  check set {entry['noisy']:.2f} -> {entry['score']:.2f} dB"
+        print(
+            f"step {entry['step']:.0f}/{entry['steps']:.0f}  loss {entry['loss']:.4f}  "
+            f"{entry['seconds']:.0f} s{score}",
+            flush=True,
+        )
+
+    print(
+        build_clip(
+            data,
+            minutes=minutes,
+            run=run,
+            clip_weights=clip_weights,
+            device=device,
+            overwrite=overwrite,
+            report=report,
+        )
+    )
 
 
 @app.command()

@@ -1,10 +1,19 @@
-"""CLIP's own encoder, through open_clip."""
+"""CLIP's own encoder, from where open_clip gets it."""
 
+import errno
 import zipfile
 from pathlib import Path
 
 import open_clip
 import torch
+from huggingface_hub import constants, hf_hub_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+)
+from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
 
 from napari_clip_denoise.errors import ModelError
 from napari_clip_denoise.network.config import EncoderConfig
@@ -13,6 +22,7 @@ from napari_clip_denoise.network.encoder import Encoder
 ARCHITECTURE = "RN50"
 PRETRAINED = "openai"
 UNUSED = ("layer4.", "attnpool.")
+LOCAL_COPY = "give a local copy of them with --clip-weights FILE (clip_weights= in Python)"
 
 
 def load_clip_encoder(weights: str | Path | None = None) -> Encoder:
@@ -22,7 +32,8 @@ def load_clip_encoder(weights: str | Path | None = None) -> Encoder:
     ----------
     weights : str or Path, optional
         A local file with the weights, as open_clip or OpenAI offers them. Without it they
-        come from open_clip's cache and are downloaded on first use.
+        come from the cache that open_clip uses, too, and are downloaded on first use;
+        ``HF_ENDPOINT`` names another server.
 
     Returns
     -------
@@ -32,19 +43,51 @@ def load_clip_encoder(weights: str | Path | None = None) -> Encoder:
     Raises
     ------
     ModelError
-        If the file does not hold CLIP RN50, or there is neither a cache nor a network.
+        If the file does not hold CLIP RN50, or it is not in the cache and could not be
+        downloaded.
     """
     if weights is not None:
         return _from_file(Path(weights))
+    path = _download()
     try:
-        clip = open_clip.create_model(ARCHITECTURE, PRETRAINED, force_quick_gelu=True)
-    except Exception as error:  # open_clip, the hub's client and sockets each raise their own
+        return _from_file(path)
+    except ModelError as error:
+        raise ModelError(
+            f"{path.resolve()} was downloaded and does not hold the weights of CLIP "
+            f"{ARCHITECTURE}; delete it and try again, or {LOCAL_COPY}."
+        ) from error
+
+
+def _download() -> Path:
+    """Find the weights in the cache, or download them into it; a broken download goes on."""
+    repository = open_clip.get_pretrained_cfg(ARCHITECTURE, PRETRAINED)["hf_hub"].rstrip("/")
+    try:
+        try:
+            return Path(hf_hub_download(repository, HF_SAFE_WEIGHTS_NAME))
+        except LocalEntryNotFoundError:
+            raise
+        except EntryNotFoundError:
+            return Path(hf_hub_download(repository, HF_WEIGHTS_NAME))
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise ModelError(
             "CLIP's RN50 weights are not in the cache and could not be downloaded; connect to "
-            "the internet once, or give a local copy of them with --clip-weights FILE "
-            "(clip_weights= in Python)."
+            f"the internet once, or {LOCAL_COPY}."
         ) from error
-    return _encoder(clip.visual.state_dict())
+    except HfHubHTTPError as error:
+        raise ModelError(
+            f"{constants.ENDPOINT} refused CLIP's RN50 weights (HTTP "
+            f"{error.response.status_code}); try again later, or {LOCAL_COPY}."
+        ) from error
+    except Exception as error:  # whatever sockets and their clients raise
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise ModelError(
+                f"There is no room for CLIP's RN50 weights in {constants.HF_HUB_CACHE}; make "
+                "some (400 MB) and try again, or set HF_HOME to another place."
+            ) from error
+        raise ModelError(
+            f"The download of CLIP's RN50 weights broke off ({type(error).__name__}); try again, "
+            f"or {LOCAL_COPY}."
+        ) from error
 
 
 def _from_file(path: Path) -> Encoder:

@@ -73,7 +73,7 @@ def find(name_or_path: str | Path) -> Path:
         raise ModelError(
             "The model 'clip-rn50' has no decoder yet; import the authors' checkpoint with "
             "'clip-denoise models import net_g_latest.pth --name clip-rn50', or train one with "
-            "'clip-denoise train'."
+            "'clip-denoise models build clip-rn50'."
         )
     raise ModelError(
         f"There is no model '{name_or_path}'; give a {SUFFIX} file or one of: "

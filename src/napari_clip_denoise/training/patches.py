@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import skimage.data
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.source import open_stack
@@ -14,6 +15,10 @@ from napari_clip_denoise.training.recipe import ImageGroup, Recipe, Remap
 
 MAX_PLANES_A_FILE = 24
 MERGED = 0.5
+SAMPLES = (
+    "astronaut", "camera", "cell", "chelsea", "coffee", "coins", "hubble_deep_field",
+    "immunohistochemistry", "moon", "page", "retina", "rocket",
+)  # fmt: skip
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy")
 
 
@@ -77,6 +82,12 @@ def simulate_planes(count: int, size: int, seed: int) -> list[CleanPlane]:
     return planes
 
 
+def sample_planes() -> list[CleanPlane]:
+    """Read the photographs and micrographs that scikit-image carries; nothing is downloaded."""
+    images = [getattr(skimage.data, name)() for name in SAMPLES]
+    return [CleanPlane(image, 0.0, 255.0) for image in images]
+
+
 class PatchSource:
     """Draws batches of patches as a recipe says.
 
@@ -96,6 +107,10 @@ class PatchSource:
         weights = [group.weight for group in recipe.groups]
         if not recipe.varied:
             self._check_channels()
+        if recipe.samples:
+            self.pools.append(sample_planes())
+            self.halve.append(0.3)
+            weights.append(recipe.samples)
         if recipe.simulation.weight:
             self.pools.append(simulate_planes(recipe.simulation.planes, 2 * crop, recipe.seed))
             self.halve.append(0.2)

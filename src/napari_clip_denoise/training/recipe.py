@@ -205,6 +205,9 @@ class Recipe(_Settings):
         Intensity mapping that the model's card recommends.
     groups : tuple of ImageGroup
         Where clean images come from.
+    samples : float
+        How often patches come from the photographs and micrographs that scikit-image carries,
+        relative to the groups.
     varied : bool
         Whether patches vary in tone and colour, too, and not only by flips and rotations.
     """
@@ -218,6 +221,7 @@ class Recipe(_Settings):
     encoder: str = ""
     intensity: str = DEFAULT_INTENSITY
     groups: tuple[ImageGroup, ...] = ()
+    samples: Weight = 0.0
     varied: bool = True
     simulation: Simulation = Simulation()
     noise: Noise = Noise()
@@ -226,7 +230,7 @@ class Recipe(_Settings):
 
     @model_validator(mode="after")
     def _has_images_that_fit(self) -> Self:
-        if not (self.groups or self.simulation.weight):
+        if not (self.groups or self.simulation.weight or self.samples):
             raise ValueError("a recipe has groups of images, or simulates some")
         if self.noise.camera and self.network.channels != 3:
             raise ValueError("camera noise is for networks of three channels")

@@ -1,0 +1,142 @@
+"""The out-of-distribution study: trained on one noise at one level, tested on many."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from napari_clip_denoise.evaluation.compare import evaluate
+from napari_clip_denoise.evaluation.report import Evaluation, markdown_table
+from napari_clip_denoise.models.registry import DEFAULT_MODEL
+from napari_clip_denoise.training.encoders import RANDOM, load_encoder, with_encoder
+from napari_clip_denoise.training.fit import train
+from napari_clip_denoise.training.package import write_model
+from napari_clip_denoise.training.recipe import Recipe, load_recipe
+
+RECIPE = "paper-gaussian15"
+CHECKPOINTS = 20
+IDF = {
+    "gaussian-50": 25.73,
+    "spatial-55": 27.87,
+    "poisson-3.5": 27.47,
+    "salt-pepper-0.02": 33.38,
+    "speckle-0.04": 29.18,
+}
+"""PSNR in dB on CBSD68 that IDF reports, trained on Gaussian noise of sigma 15 alone (Kim et al.,
+ICCV 2025)."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What one of the compared decoders is trained on.
+
+    Attributes
+    ----------
+    name : str
+        Of the model.
+    encoder : str
+        See `napari_clip_denoise.training.encoders.with_encoder`; a random one has the shape of
+        the encoder of ``compact``.
+    augmentation_level : float
+        Of the progressive feature augmentation; 0 is none.
+    """
+
+    name: str
+    encoder: str
+    augmentation_level: float = 0.025
+
+
+VARIANTS = (
+    Variant("frozen", DEFAULT_MODEL),
+    Variant("frozen-unaugmented", DEFAULT_MODEL, 0.0),
+    Variant("random", RANDOM),
+)
+
+
+def run_study(
+    data: str | Path,
+    test: Sequence[str | Path],
+    run: str | Path,
+    *,
+    steps: int = 300_000,
+    batch: int = 16,
+    crop: int = 128,
+    limit: int | None = None,
+    device: str = "cpu",
+    report: Callable[[str], None] = print,
+) -> Evaluation:
+    """Train a decoder for each of `VARIANTS` by the paper's recipe, and score all of them.
+
+    A study that was broken off goes on where it stopped.
+
+    Parameters
+    ----------
+    data : str or Path
+        Folder of clean RGB images to train on, such as CBSD432.
+    test : sequence of str or Path
+        Folders of clean RGB images to score on, such as CBSD68.
+    run : str or Path
+        Folder for the states and models.
+    steps : int
+        Of each training; the paper's schedule is shortened in proportion.
+    batch, crop : int
+        Patches a step and their side in pixels; the defaults are the paper's.
+    limit : int, optional
+        Score only on the first few images.
+    device : str
+        ``"cpu"``, ``"cuda"``, ``"mps"`` or ``"auto"``.
+    report : callable
+        Told what happens, a line at a time.
+    """
+    models = []
+    for variant in VARIANTS:
+        recipe = variant_recipe(variant, steps, batch=batch, crop=crop)
+        denoiser = train(
+            recipe,
+            Path(data),
+            Path(run) / variant.name,
+            device=device,
+            resume=True,
+            encoder=partial(load_encoder, recipe.encoder, recipe.network.encoder, seed=recipe.seed),
+            report=partial(_tell, report, variant.name, steps),
+        )
+        models.append(write_model(recipe, denoiser, Path(run) / f"{variant.name}.safetensors"))
+    return evaluate(models, test, limit=limit, harm=False, device=device, report=report)
+
+
+def variant_recipe(variant: Variant, steps: int, *, batch: int = 16, crop: int = 128) -> Recipe:
+    """Give the paper's recipe for a variant, its schedule shortened to some steps."""
+    shaped = with_encoder(load_recipe(RECIPE), DEFAULT_MODEL)
+    recipe = with_encoder(shaped, variant.encoder)
+    paper = recipe.optimisation
+    first = steps * paper.periods[0] // paper.steps
+    optimisation = paper.model_copy(
+        update={
+            "steps": steps,
+            "batch": batch,
+            "crop": crop,
+            "checkpoint_every": max(1, steps // CHECKPOINTS),
+            "periods": (first, steps - first),
+            "augmentation_level": variant.augmentation_level,
+        }
+    )
+    return recipe.model_copy(update={"name": variant.name, "optimisation": optimisation})
+
+
+def _tell(report: Callable[[str], None], name: str, steps: int, entry: dict[str, float]) -> None:
+    report(f"{name}: step {entry['step']:.0f}/{steps}  loss {entry['loss']:.4f}")
+
+
+def study_table(result: Evaluation) -> str:
+    """Give the PSNRs as Markdown, beside those that IDF reports for CBSD68."""
+    names = ["noisy", *(facts.name for facts in result.methods)]
+    rows = [
+        [
+            data,
+            noise,
+            *(f"{result.mean(name, data, noise)['psnr']:.2f}" for name in names),
+            f"{IDF[noise]:.2f}" if noise in IDF else "",
+        ]
+        for data, noise in result.rows
+    ]
+    return markdown_table(["data", "noise", *names, "IDF (published)"], rows)

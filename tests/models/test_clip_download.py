@@ -1,0 +1,175 @@
+"""The download of CLIP's encoder, from a server that answers as the hub does."""
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import open_clip
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from napari_clip_denoise.errors import ModelError
+from napari_clip_denoise.models.clip import load_clip_encoder
+
+FILE = "/timm/resnet50_clip.openai/resolve/main/open_clip_model.safetensors"
+COMMIT = "0" * 40
+
+
+class Hub:
+    """A server on loopback; `behave` may cut a GET short by giving how many bytes to send."""
+
+    def __init__(self, files):
+        self.files = files
+        self.requests = []
+        self.behave = lambda number, size: size
+        hub = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_HEAD(self):
+                self.answer(send_body=False)
+
+            def do_GET(self):
+                self.answer(send_body=True)
+
+            def answer(self, *, send_body):
+                if self.path not in hub.files:
+                    self.send_response(404)
+                    self.send_header("X-Repo-Commit", COMMIT)
+                    self.send_header("X-Error-Code", "EntryNotFound")
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
+                content = hub.files[self.path]
+                first = int((self.headers.get("Range") or "bytes=0-")[6:].split("-")[0])
+                hub.requests.append((self.command, first))
+                self.send_response(206 if first else 200)
+                self.send_header("ETag", '"abc"')
+                self.send_header("X-Repo-Commit", COMMIT)
+                if first:
+                    total = len(content)
+                    self.send_header("Content-Range", f"bytes {first}-{total - 1}/{total}")
+                self.send_header("Content-Length", str(len(content) - first))
+                self.end_headers()
+                if send_body:
+                    n_gets = sum(command == "GET" for command, _ in hub.requests)
+                    n_bytes = hub.behave(n_gets, len(content) - first)
+                    self.wfile.write(content[first : first + n_bytes])
+                    self.close_connection = n_bytes < len(content) - first
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server.server_port}"
+        Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def gets(self):
+        return [first for command, first in self.requests if command == "GET"]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """Bytes of a CLIP RN50 with random weights, in half precision as OpenAI's."""
+    torch.manual_seed(0)
+    clip = open_clip.create_model("RN50", pretrained=None)
+    path = tmp_path_factory.mktemp("clip") / "clip.safetensors"
+    save_file({name: value.half() for name, value in clip.state_dict().items()}, path)
+    content = path.read_bytes()
+    path.unlink()
+    return content, clip.visual.conv2.weight.detach().half().float()
+
+
+@pytest.fixture
+def hub(weights, tmp_path, monkeypatch):
+    served = Hub({FILE: weights[0]})
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", served.address)
+    template = served.address + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
+    yield served
+    served.server.shutdown()
+    served.server.server_close()
+
+
+def test_the_first_use_downloads_and_the_second_needs_no_server(hub, weights):
+    encoder = load_clip_encoder()
+    assert torch.equal(encoder.conv2.weight, weights[1])
+    assert hub.gets() == [0]
+    hub.server.shutdown()
+    hub.server.server_close()
+    again = load_clip_encoder()
+    assert torch.equal(again.conv2.weight, encoder.conv2.weight)
+
+
+def test_the_endpoint_and_the_cache_come_from_the_environment(hub, weights, tmp_path):
+    code = (
+        "from napari_clip_denoise.models.clip import load_clip_encoder\n"
+        "print(load_clip_encoder().conv2.weight.sum().item())"
+    )
+    environment = {**os.environ, "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "home")}
+    environment.pop("HF_HUB_CACHE", None)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert float(done.stdout) == pytest.approx(weights[1].sum().item(), abs=1e-3)
+    assert list((tmp_path / "home").rglob("open_clip_model.safetensors"))
+
+
+def test_a_connection_that_breaks_once_goes_on_where_it_stopped(hub, weights):
+    half = len(weights[0]) // 2
+    hub.behave = lambda number, size: half if number == 1 else size
+    assert torch.equal(load_clip_encoder().conv2.weight, weights[1])
+    first, second = hub.gets()
+    assert first == 0
+    assert 0 < second <= half
+
+
+def test_a_connection_that_stays_broken_is_one_sentence_and_a_later_try_ends_well(hub, weights):
+    half = len(weights[0]) // 2
+    hub.behave = lambda number, size: half if number == 1 else 0
+    with pytest.raises(ModelError, match=r"broke off .*try again, or .*--clip-weights"):
+        load_clip_encoder()
+    hub.behave = lambda number, size: size
+    assert torch.equal(load_clip_encoder().conv2.weight, weights[1])
+
+
+def test_a_full_disk_is_named(hub, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("huggingface_hub.file_download.http_get", full)
+    with pytest.raises(ModelError, match=r"no room .*HF_HOME"):
+        load_clip_encoder()
+
+
+def test_a_wrong_file_is_named_so_that_it_can_be_deleted(hub):
+    hub.files[FILE] = b"<html>Sign in to the hotel's network</html>"
+    with pytest.raises(ModelError, match=r"was downloaded and does not hold .*delete it") as caught:
+        load_clip_encoder()
+    name = str(caught.value).split(" was downloaded")[0]
+    assert os.path.exists(name)  # noqa: PTH110
+
+
+def test_a_refusal_is_told_with_its_status(hub):
+    hub.files.clear()
+    with pytest.raises(ModelError, match=r"refused .*HTTP 404"):
+        load_clip_encoder()
+
+
+def test_no_server_and_no_cache_name_both_remedies(hub, monkeypatch):
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        template = address + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+        with pytest.raises(ModelError, match=r"connect to the internet once, or .*--clip-weights"):
+            load_clip_encoder()
