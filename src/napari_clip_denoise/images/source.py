@@ -258,5 +258,8 @@ def looks_like_dicom(path: Path) -> bool:
     """Whether a file begins as DICOM files do, whatever its name."""
     if not path.is_file():
         return False
-    with path.open("rb") as file:
-        return file.read(len(DICOM_START) + DICOM_PREAMBLE)[DICOM_PREAMBLE:] == DICOM_START
+    try:
+        with path.open("rb") as file:
+            return file.read(DICOM_PREAMBLE + len(DICOM_START))[DICOM_PREAMBLE:] == DICOM_START
+    except OSError:
+        return False
