@@ -12,8 +12,8 @@ from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.inference.settings import DenoiseSettings, make_settings
-from napari_clip_denoise.models.registry import CLIP_MODEL, entries
 
 CUSTOM = "custom"
 INTENSITIES = (
@@ -57,7 +57,7 @@ class SettingsForm(QWidget):
         self._viewer = viewer
         self.layer = ComboBox(choices=self._layers, tooltip="The layer to denoise.")
         self.model = ComboBox(
-            choices=_models,
+            choices=model_list.choices,
             tooltip="'compact' comes with the plugin; models in your models folder follow.",
         )
         self.whole = ComboBox(
@@ -103,6 +103,7 @@ class SettingsForm(QWidget):
         self._rows.setRowVisible(self.low.native, False)
         self._rows.setRowVisible(self.high.native, False)
         self.intensity.changed.connect(self._show_range)
+        model_list.changed.connect(self.model.reset_choices)
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered, events.renamed):
             event.connect(self._refresh_layers)
@@ -110,7 +111,7 @@ class SettingsForm(QWidget):
             self.layer.value = viewer.layers.selection.active
 
     def _lay_out(self) -> QFormLayout:
-        rows = _form(
+        rows = labelled(
             ("Image", self.layer),
             ("Model", self.model),
             ("Apply to", self.whole),
@@ -122,7 +123,7 @@ class SettingsForm(QWidget):
         )
         advanced = QWidget()
         advanced.setLayout(
-            _form(
+            labelled(
                 ("Device", self.device),
                 ("Tile", self.tile),
                 ("Batch", self.batch),
@@ -209,17 +210,10 @@ class SettingsForm(QWidget):
         self.layer.reset_choices()
 
 
-def _form(*rows: tuple[str, Widget]) -> QFormLayout:
+def labelled(*rows: tuple[str, Widget]) -> QFormLayout:
+    """Lay out labels and fields in rows."""
     layout = QFormLayout()
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     for label, widget in rows:
         layout.addRow(label, widget.native)
     return layout
-
-
-def _models(_: object) -> list[tuple[str, str]]:
-    names = [entry.name for entry in entries()]
-    choices = [(name, name) for name in names]
-    if CLIP_MODEL not in names:
-        choices.append((f"{CLIP_MODEL} (needs a decoder)", CLIP_MODEL))
-    return choices
