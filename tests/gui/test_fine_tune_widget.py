@@ -11,7 +11,7 @@ from napari_clip_denoise.models.registry import models_folder as user_folder
 from napari_clip_denoise.training import finetune_settings
 from napari_clip_denoise.training.finetune_progress import Learning
 
-WAIT = 60_000
+WAIT = 240_000
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_a_model_learns_is_saved_and_offered_at_once(both, qtbot, grainy, clean)
     form.name.value = "mine"
     widget.start_button.click()
     assert not widget.start_button.isEnabled()
-    wait_for_judgements(widget, qtbot, 3)
+    wait_for_judgements(widget, qtbot, 1)
     assert widget.reason.text().startswith("Objective supervised")
     assert "left" in widget.progress.label.text()
     assert all(axes.images for axes in widget.plot._pictures)
@@ -97,7 +97,7 @@ def test_the_window_answers_while_a_model_learns(both, qtbot, grainy):
     timer.timeout.connect(lambda: ticks.append(1))
     timer.start(20)
     widget.start_button.click()
-    wait_for_judgements(widget, qtbot, 3)
+    wait_for_judgements(widget, qtbot, 1)
     timer.stop()
     assert len(ticks) > 20
     widget.cancel_button.click()

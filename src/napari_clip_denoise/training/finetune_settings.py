@@ -107,7 +107,7 @@ class FineTuneSettings(BaseModel):
     average_decay: Share = 0.99
     augmentation_level: Annotated[float, Field(ge=0)] = 0.025
     mixup: Share = 0.25
-    held_out: Annotated[int, Field(gt=0)] = 32
+    held_out: Annotated[int, Field(gt=0)] = 64
     judge_every: Annotated[int, Field(gt=0)] = 50
     patience: Annotated[int, Field(gt=0)] = 20
     seed: int = 0
