@@ -75,8 +75,8 @@ def finetune(
         make_fine_tune_settings,
         parse_noise,
         read_settings,
+        run_folder,
     )
-    from napari_clip_denoise.training.finetune_state import run_folder
 
     values: dict[str, Any] = {
         "name": name,

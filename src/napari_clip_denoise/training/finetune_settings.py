@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity
-from napari_clip_denoise.models.registry import DEFAULT_MODEL
+from napari_clip_denoise.models.registry import DEFAULT_MODEL, models_folder
 from napari_clip_denoise.training.recipe import Optimisation
 
 ObjectiveName = Literal[
@@ -16,6 +16,7 @@ ObjectiveName = Literal[
 ]
 Share = Annotated[float, Field(ge=0, le=1)]
 SCHEDULE_TICKS = 1000
+UNFINISHED = ".unfinished"
 
 
 class NoiseByHand(BaseModel):
@@ -106,7 +107,7 @@ class FineTuneSettings(BaseModel):
     average_decay: Share = 0.99
     augmentation_level: Annotated[float, Field(ge=0)] = 0.025
     mixup: Share = 0.25
-    held_out: Annotated[int, Field(gt=0)] = 32
+    held_out: Annotated[int, Field(gt=0)] = 64
     judge_every: Annotated[int, Field(gt=0)] = 50
     patience: Annotated[int, Field(gt=0)] = 20
     seed: int = 0
@@ -155,6 +156,11 @@ def make_fine_tune_settings(**values: object) -> FineTuneSettings:
             ) from (error)
         name = str(first["loc"][0])
         raise InputError(f"The setting {name}={values.get(name)!r} is wrong: {reason}.") from error
+
+
+def run_folder(name: str) -> Path:
+    """Where the state of an unfinished model of this name is kept: in the models folder."""
+    return models_folder() / UNFINISHED / name
 
 
 def read_settings(path: Path) -> dict[str, object]:
