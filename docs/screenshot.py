@@ -22,9 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path)
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
-    parser.add_argument(
-        "--stage", choices=STAGES, default="after"
-    )
+    parser.add_argument("--stage", choices=STAGES, default="after")
     options = parser.parse_args()
 
     get_settings().appearance.theme = options.theme
@@ -65,6 +63,8 @@ def main() -> None:
         timer.stop()
         check() if options.stage == "check" else save()
 
+    if options.stage == "check":
+        widget.form.whole.value = False
     if options.stage == "preview":
         widget.preview.toggle.setChecked(True)
         widget.preview.curtain.setValue(widget.preview.curtain.maximum() // 2)

@@ -41,15 +41,15 @@ def test_a_preview_is_that_part_of_the_run(stack, tiny, tiny_file, rows, columns
         view(stack, tiny_file, rows, columns, output_dtype="float32"), CancelToken()
     )
     expected = whole[1:2, slice(*rows), slice(*columns)]
-    np.testing.assert_allclose(made.change.apply(1.0, made.dtype), expected, atol=0.02)
+    np.testing.assert_allclose(made.pixels(1.0), expected, atol=0.02)
 
 
 def test_a_strength_needs_no_network(stack, tiny, tiny_file):
     made = PreviewMaker()(view(stack, tiny_file, (0, 400), (0, 420)), CancelToken())
-    np.testing.assert_array_equal(made.change.apply(0.0, made.dtype), stack.array[1:])
+    np.testing.assert_array_equal(made.pixels(0.0), stack.array[1:])
     for strength in (0.5, 1.0):
         expected = denoise(stack, tiny, strength=strength, device="cpu")[1:]
-        difference = made.change.apply(strength, made.dtype).astype(int) - expected
+        difference = made.pixels(strength).astype(int) - expected
         assert np.abs(difference).max() <= 1
         assert np.mean(difference != 0) < 1e-3
 
@@ -62,7 +62,7 @@ def test_rgb_and_nan(tiny, tiny_file):
     settings = make_settings(model=str(tiny_file), device="cpu")
     made = PreviewMaker()(View(stack, region, settings), CancelToken())
     expected = denoise(image, tiny, axes="yxs", device="cpu")[:40, :50]
-    np.testing.assert_allclose(made.change.apply(1.0, made.dtype), expected, atol=1e-4)
+    np.testing.assert_allclose(made.pixels(1.0), expected, atol=1e-4)
 
 
 def test_the_mapping_and_the_model_are_kept(stack, tiny_file, monkeypatch):

@@ -144,7 +144,7 @@ class LivePreview:
             return
         state = (preview, strength, self.curtain)
         if state != self._drawn:
-            pixels = preview.change.apply(strength, preview.dtype)
+            pixels = preview.pixels(strength)
             region, pixels = _draw_curtain(preview.view, pixels, self.curtain)
             self._show(source, region, pixels)
             self._drawn = state

@@ -18,7 +18,7 @@ from napari_clip_denoise.inference.settings import DenoiseSettings
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.job import Job
-    from napari_clip_denoise.inference.region import Change
+    from napari_clip_denoise.inference.region import Box
     from napari_clip_denoise.models.checkpoint import Model
 
 MAX_PIXELS = 2**20
@@ -54,26 +54,32 @@ class View:
         return id(self.stack.array), self.stack.axes, self.region, settings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Preview:
-    """What the network changes in a view.
+    """What the network changes in a view, before a strength is chosen.
 
     Attributes
     ----------
     view : View
         What was looked at.
-    change : Change
-        Blend it with `Change.apply`.
-    dtype : numpy.dtype
-        Type of the result.
+    job, box, change :
+        What `region.apply` needs.
     seconds : float
         How long it took.
     """
 
     view: View
-    change: "Change"
-    dtype: np.dtype
+    job: "Job"
+    box: "Box"
+    change: np.ndarray
     seconds: float
+
+    def pixels(self, strength: float) -> np.ndarray:
+        """Give the region denoised at some strength, without the network."""
+        from napari_clip_denoise.inference.region import apply
+
+        job = replace(self.job, strength=strength)
+        return apply(job, self.view.region, self.box, self.change)
 
 
 @dataclass(frozen=True)
@@ -131,14 +137,14 @@ class PreviewMaker:
         Cancelled
             If the token says so.
         """
-        from napari_clip_denoise.inference.region import change_of_box, read_box
+        from napari_clip_denoise.inference.region import correct, read_box
 
         started = perf_counter()
         job = self.job(view)
         cancel.check()
         box = read_box(job, view.region)
-        change = change_of_box(job, view.region, box, cancel=cancel)
-        return Preview(view, change, job.dtype, perf_counter() - started)
+        change = correct(job, view.region, box, cancel=cancel)
+        return Preview(view, job, box, change, perf_counter() - started)
 
     def job(self, view: View) -> "Job":
         """Put the job of a view together, with one small tile where that is exact."""

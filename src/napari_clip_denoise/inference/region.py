@@ -34,31 +34,6 @@ class Box:
     tiles: list[tuple[Span, Span]]
 
 
-@dataclass(frozen=True)
-class Change:
-    """What a denoiser changes in a region, before the strength is chosen.
-
-    Attributes
-    ----------
-    noisy : numpy.ndarray
-        The region as it is, (N, Y, X, S), of a floating-point type that holds it.
-    change : numpy.ndarray
-        Denoised minus noisy, in raw values, (N, Y, X, up to 3).
-    shape : tuple of int
-        Of the region, in the axes of the source.
-    """
-
-    noisy: np.ndarray
-    change: np.ndarray
-    shape: tuple[int, ...]
-
-    def apply(self, strength: float, dtype: np.dtype) -> np.ndarray:
-        """Give the region denoised by a share of the change, as a type."""
-        result = self.noisy.copy()
-        result[..., :3] += strength * self.change
-        return cast(result, dtype).reshape(self.shape)
-
-
 def planes_in(job: Job, region: Region) -> float:
     """How many planes a region amounts to, in fractions of large ones."""
     n_plane_axes = 3 if job.stack.is_rgb else 2
@@ -128,46 +103,69 @@ def denoise_box(
     advance: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """Denoise what `read_box` has read; see `denoise_region`."""
-    change = change_of_box(job, region, box, cancel=cancel, advance=advance)
-    return change.apply(job.strength, job.dtype)
+    change = correct(job, region, box, cancel=cancel, advance=advance)
+    return apply(job, region, box, change)
 
 
-def change_of_box(
+def correct(
     job: Job,
     region: Region,
     box: Box,
     *,
     cancel: CancelToken | None = None,
     advance: Callable[[float], None] | None = None,
-) -> Change:
-    """Find what the denoiser changes in what `read_box` has read, whatever the job's strength."""
-    stack = job.stack
-    n_leading = len(region) - (3 if stack.is_rgb else 2)
-    y, x = region[n_leading : n_leading + 2]
-    values = box.values.reshape(-1, *box.values.shape[n_leading:])
-    if not stack.is_rgb:
-        values = values[..., np.newaxis]
-    channels = np.array(_channels(stack.axes, region[:n_leading]))
-    inside = values[:, y.start - box.y : y.stop - box.y, x.start - box.x : x.stop - box.x]
+) -> np.ndarray:
+    """Find what the network changes in what `read_box` has read, whatever the job's strength.
 
-    colours = fill_non_finite(values[..., :3])
+    Returns
+    -------
+    numpy.ndarray
+        (M images, channels, Y, X) of the region, float32: denoised minus noisy on the
+        network's scale.
+    """
+    colours, channels, (y, x) = _colours(job, region, box)
     unit = np.empty(colours.shape, np.float32)
     for channel in np.unique(channels):
         mine = channels == channel
         unit[mine] = job.mapping.channel(channel).to_unit(colours[mine])
     inputs = _to_network(unit, job.runner.card.network.channels)
     share = planes_in(job, region) / (len(inputs) * len(box.tiles))
-    correction = np.zeros((*inputs.shape[:2], *inside.shape[1:3]), np.float32)
+    size = (y.stop - y.start, x.stop - x.start)
+    correction = np.zeros((*inputs.shape[:2], *size), np.float32)
     _accumulate(job, inputs, correction, box, (y, x), cancel, advance, share)
-    unit_change = _from_network(correction, len(values), colours.shape[-1])
+    return correction
 
-    raw = colours[:, y.start - box.y : y.stop - box.y, x.start - box.x : x.stop - box.x]
-    noisy = inside.astype(np.result_type(inside.dtype, np.float32))
-    change = np.empty(raw.shape, noisy.dtype)
+
+def apply(job: Job, region: Region, box: Box, change: np.ndarray) -> np.ndarray:
+    """Add what `correct` found to the raw values, on their scale, by the job's strength."""
+    colours, channels, (y, x) = _colours(job, region, box)
+    window = (slice(y.start - box.y, y.stop - box.y), slice(x.start - box.x, x.stop - box.x))
+    inside = _planes(job, box)[:, *window]
+    raw = colours[:, *window]
+    unit_change = _from_network(change, len(colours), colours.shape[-1])
+    result = inside.astype(np.result_type(inside.dtype, np.float32))
     for channel in np.unique(channels):
         mine = channels == channel
-        change[mine] = job.mapping.channel(channel).change(raw[mine], unit_change[mine])
-    return Change(noisy, change, tuple(part.stop - part.start for part in region))
+        raw_change = job.mapping.channel(channel).change(raw[mine], unit_change[mine])
+        result[mine, ..., :3] += job.strength * raw_change
+    shape = tuple(part.stop - part.start for part in region)
+    return cast(result, job.dtype).reshape(shape)
+
+
+def _planes(job: Job, box: Box) -> np.ndarray:
+    """Raw values of a box, (N, Y, X, S)."""
+    values = box.values.reshape(-1, *box.values.shape[len(job.stack.leading_shape) :])
+    return values if job.stack.is_rgb else values[..., np.newaxis]
+
+
+def _colours(
+    job: Job, region: Region, box: Box
+) -> tuple[np.ndarray, np.ndarray, tuple[slice, slice]]:
+    """Samples of a box that are denoised, the channel of each plane, and rows and columns."""
+    n_leading = len(job.stack.leading_shape)
+    y, x = region[n_leading : n_leading + 2]
+    channels = np.array(_channels(job.stack.axes, region[:n_leading]))
+    return fill_non_finite(_planes(job, box)[..., :3]), channels, (y, x)
 
 
 def cast(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
