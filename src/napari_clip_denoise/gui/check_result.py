@@ -23,7 +23,13 @@ from qtpy.QtWidgets import (
 
 from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, InputError
 from napari_clip_denoise.evaluation.sample import CheckedSample, Pair, check_sample, choose_planes
-from napari_clip_denoise.gui.layers import current_plane, images_of, result_arguments, stack_of
+from napari_clip_denoise.gui.layers import (
+    METADATA,
+    current_plane,
+    images_of,
+    result_arguments,
+    stack_of,
+)
 from napari_clip_denoise.gui.pairs import guess_pair, pair_of, residual_of, settings_of
 from napari_clip_denoise.gui.plots import CurvePlot, MapPlot
 from napari_clip_denoise.gui.workers import measure_uncertainty
@@ -249,7 +255,7 @@ class CheckResultWidget(QWidget):
     def _refresh(self, event: Any) -> None:
         for field in (self.noisy, self.denoised, self.reference):
             field.reset_choices()
-        if event.type == "inserted" and not self.is_running:
+        if event.type == "inserted" and "source" in event.value.metadata.get(METADATA, {}):
             self._guess()
 
     def _guess(self) -> None:
