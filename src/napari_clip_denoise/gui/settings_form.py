@@ -103,7 +103,7 @@ class SettingsForm(QWidget):
         self._rows.setRowVisible(self.low.native, False)
         self._rows.setRowVisible(self.high.native, False)
         self.intensity.changed.connect(self._show_range)
-        model_list.changed.connect(self.model.reset_choices)
+        model_list.keep_up_to_date(self.model, self)
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered, events.renamed):
             event.connect(self._refresh_layers)
