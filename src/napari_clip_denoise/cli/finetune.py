@@ -92,8 +92,6 @@ def finetune(
         "seed": seed,
     }
     given = {key: value for key, value in values.items() if value is not None}
-    if steps and minutes is None:
-        given["minutes"] = None
     chosen = make_fine_tune_settings(**(read_settings(settings) if settings else {}) | given)
     place(chosen.name, overwrite=overwrite)
     with _learning_bar() as report:

@@ -52,7 +52,7 @@ class FineTuneWidget(QWidget):
         self.progress = ProgressRow()
         self.plot = LearningPlot(napari_viewer.theme)
         self.plot.hide()
-        napari_viewer.events.theme.connect(lambda event: self.plot.paint(event.value))
+        napari_viewer.events.theme.connect(self._paint)
 
         buttons = QHBoxLayout()
         for button in (self.start_button, self.stop_button, self.cancel_button, self.save_button):
@@ -124,6 +124,9 @@ class FineTuneWidget(QWidget):
         model_list.changed.emit()
         self.save_button.setEnabled(False)
         show_info(f"Saved as '{model.card.name}'; the Denoise widget offers it now.")
+
+    def _paint(self, event: Any) -> None:
+        self.plot.paint(event.value)
 
     def _take(self, messages: Messages) -> None:
         for message in messages:

@@ -88,7 +88,7 @@ class FineTuneForm(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(self._rows)
-        model_list.changed.connect(self.model.reset_choices)
+        model_list.keep_up_to_date(self.model, self)
         for field in (self.noisy, self.kind, self.other):
             field.changed.connect(self._show_rows)
         events = viewer.layers.events
