@@ -132,6 +132,7 @@ class DenoiseWidget(QWidget):
 
     def _use_imported(self) -> None:
         self.form.model.reset_choices()
+        self.form.model.value = CLIP_MODEL
         self._show_remedy()
 
     def _take(self, message: Started | Progress | None, layer: Image, region: Region) -> None:
