@@ -13,6 +13,7 @@ from napari_clip_denoise.images.axes import infer_axes, leading_axes, parse_axes
 
 TIFF_SUFFIXES = (".tif", ".tiff", ".lsm")
 ZARR_SUFFIXES = (".zarr",)
+ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")
 REGION_PIXELS = 2**22
 RASTER_SUFFIXES = (".npy", ".png", ".jpg", ".jpeg", ".bmp")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -205,9 +206,9 @@ def open_stack(path: str | Path, axes: str | None = None) -> Stack:
     Parameters
     ----------
     path : str or Path
-        TIFF, OME-TIFF, OME-Zarr 0.4 and 0.5, zarr, NumPy, NIfTI, PNG, JPEG or BMP, told by
-        the suffix; a DICOM series, by its folder or any of its files. Of a pyramid the full
-        resolution is taken.
+        TIFF, OME-TIFF, OME-Zarr 0.4 and 0.5 (also an image within a store), zarr, NumPy, NIfTI,
+        PNG, JPEG or BMP, told by the suffix; a DICOM series, by its folder or any of its files.
+        Of a pyramid the full resolution is taken.
     axes : str, optional
         Instead of those that the file tells.
 
@@ -220,7 +221,7 @@ def open_stack(path: str | Path, axes: str | None = None) -> Stack:
     suffix = path.suffix.lower()
     if not path.exists():
         raise InputError(f"There is no file or store {path}.")
-    if suffix in ZARR_SUFFIXES:
+    if suffix in ZARR_SUFFIXES or any((path / name).exists() for name in ZARR_FILES):
         from napari_clip_denoise.images.ome_zarr import read_zarr
 
         return read_zarr(path, axes)
