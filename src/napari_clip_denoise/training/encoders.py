@@ -92,7 +92,7 @@ def random_encoder(shape: EncoderConfig, seed: int) -> Encoder:
 
 
 @torch.no_grad()
-def calibrate(encoder: Encoder, images: Iterable[Tensor]) -> None:
+def calibrate(encoder: Encoder, images: Iterable[Tensor], parts: tuple[str, ...] = ("",)) -> None:
     """Set the statistics of the batch normalisation to those of some images, and keep them.
 
     Features then begin with about unit variance at every depth, as in Salimans and Kingma (NIPS
@@ -105,8 +105,14 @@ def calibrate(encoder: Encoder, images: Iterable[Tensor]) -> None:
         With random weights; changed in place.
     images : iterable of Tensor
         Batches (N, 3, H, W).
+    parts : tuple of str
+        Only modules whose names begin so, such as ``"layer3"``.
     """
-    norms = [module for module in encoder.modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [
+        module
+        for name, module in encoder.named_modules()
+        if isinstance(module, nn.BatchNorm2d) and name.startswith(parts)
+    ]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()

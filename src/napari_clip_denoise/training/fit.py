@@ -107,11 +107,16 @@ def train(
     if start is not None:
         own = denoiser.state_dict()
         given = start.state_dict().items()
-        fitting = {k: v for k, v in given if k in own and v.shape == own[k].shape}
+        fitting = {
+            k: v
+            for k, v in given
+            if k in own and v.shape == own[k].shape and not k.startswith(recipe.renewed)
+        }
         denoiser.load_state_dict(fitting, strict=False)
-    elif settings.train_encoder:
+    if settings.calibrate:
         batches = (torch.from_numpy(patches.batch(step)[0]) for step in range(CALIBRATION_BATCHES))
-        calibrate(denoiser.encoder, map(denoiser.first, batches))
+        parts = tuple(name.removeprefix("encoder.") for name in recipe.renewed) if start else ("",)
+        calibrate(denoiser.encoder, map(denoiser.first, batches), parts)
     state = None
     if resume and state_path.exists():
         state = torch.load(state_path, map_location=fabric.device, weights_only=True)
@@ -179,7 +184,13 @@ def make_optimiser(denoiser: Denoiser, settings: Optimisation) -> torch.optim.Op
     weights = [p for p in denoiser.parameters() if p.requires_grad]
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimiser == "muon":
-        return Muon(weights, lr=rate, weight_decay=decay, nesterov=True)
+        return Muon(
+            weights,
+            lr=rate,
+            weight_decay=decay,
+            nesterov=True,
+            fallback_lr_scale=settings.fallback_rate,
+        )
     return torch.optim.AdamW(weights, lr=rate, weight_decay=decay)
 
 

@@ -155,7 +155,11 @@ class Optimisation(_Settings):
 
     `precision` is that of the convolutions; bfloat16 pays where the processor has it. Muon
     takes the weights of the convolutions and leaves the rest to AdamW (Jordan et al., 2024, as
-    `timm` has it, with updates as large as AdamW's).
+    `timm` has it, with updates as large as AdamW's), at `fallback_rate` times the learning rate.
+
+    With `calibrate`, an encoder that begins with random weights gets the statistics of the first
+    batches for its batch normalisation. Without it, and at a high rate, the rectifiers of its deep
+    stages are soon switched off for good.
     """
 
     optimiser: Literal["adamw", "muon"] = "adamw"
@@ -176,6 +180,8 @@ class Optimisation(_Settings):
     average_decay: float = 0.999
     augmentation_level: float = 0.025
     train_encoder: bool = True
+    calibrate: bool = False
+    fallback_rate: Annotated[float, Field(gt=0)] = 1.0
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     checkpoint_every: int = 1000
 
@@ -203,6 +209,9 @@ class Recipe(_Settings):
         file. Empty, it has random weights, too, and is usually trained.
     intensity : str
         Intensity mapping that the model's card recommends.
+    renewed : tuple of str
+        Parts that begin at random although the model to start from has them, by the beginning of
+        their names: ``"encoder.layer3"``.
     groups : tuple of ImageGroup
         Where clean images come from.
     samples : float
@@ -220,6 +229,7 @@ class Recipe(_Settings):
     network: DenoiserConfig
     encoder: str = ""
     intensity: str = DEFAULT_INTENSITY
+    renewed: tuple[str, ...] = ()
     groups: tuple[ImageGroup, ...] = ()
     samples: Weight = 0.0
     varied: bool = True
