@@ -47,7 +47,8 @@ def main() -> None:
         )
 
     def check() -> None:
-        _, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Check result")
+        dock, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Check result", tabify=True)
+        dock.raise_()
         panel.check()
         viewer.layers.selection = {viewer.layers[0]}
         checking.timeout.connect(lambda: None if panel.is_running else (checking.stop(), save()))
@@ -63,6 +64,8 @@ def main() -> None:
         timer.stop()
         check() if options.stage == "check" else save()
 
+    if options.stage == "check":
+        widget.form.whole.value = False
     if options.stage == "preview":
         widget.preview.toggle.setChecked(True)
         widget.preview.curtain.setValue(widget.preview.curtain.maximum() // 2)

@@ -203,11 +203,18 @@ def test_training_writes_a_model(cli, tmp_path):
     assert code == 0, err
 
 
-def test_bench_prints_both_times_and_their_ratio(cli, tiny_file):
-    code, out, _ = cli("bench", "--model", tiny_file, "--side", 64, "--runs", 1, "--device", "cpu")
-    assert code == 0
+def test_bench_prints_times_ratios_and_json(cli, tiny_file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = ("--side", 64, "--runs", 1, "--device", "cpu", "--planes", 3, "--json", "bench.json")
+    code, out, err = cli("bench", "--model", tiny_file, *options)
+    assert code == 0, err
     assert out.count("s a plane") == 2
-    assert float(out.split("ratio")[1]) > 0
+    figures = json.loads((tmp_path / "bench.json").read_text())
+    assert figures["network"]["ratio"] > 0
+    run = figures["run"]
+    assert run["run_times_bare"] == pytest.approx(run["run"] / run["bare"])
+    assert {stage["name"] for stage in run["stages"]} >= {"read", "device", "write"}
+    assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]
 
 
 def test_help_loads_neither_torch_nor_napari():

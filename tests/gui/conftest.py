@@ -12,6 +12,17 @@ from napari_clip_denoise.noise.simulate import fluorescence
 RUN_MILLISECONDS = 60_000
 
 
+@pytest.fixture(autouse=True)
+def plugin_settings(tmp_path, monkeypatch):
+    """Keep the tests away from the user's settings of the plugin; gives their file."""
+    import napari.settings
+
+    monkeypatch.setattr(napari.settings, "_CFG_PATH", str(tmp_path / "napari" / "settings.yaml"))
+    napari.settings._clear_plugin_settings_cache()
+    yield tmp_path / "napari" / "napari-clip-denoise.yaml"
+    napari.settings._clear_plugin_settings_cache()
+
+
 @pytest.fixture(scope="session")
 def noisy():
     """A noisy stack (4, 90, 110), uint16."""

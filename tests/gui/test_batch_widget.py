@@ -97,23 +97,23 @@ def test_cancel_keeps_what_is_finished(batch, qtbot, folder, unlimited, tmp_path
     assert not batch.cancel_button.isEnabled()
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "message"),
-    [
-        ("inputs", "", "no images to denoise"),
-        ("inputs", "/nowhere/at/all", "There is no file or folder"),
-        ("pattern", "*.png", "No image was found"),
-        ("output", None, "no folder for the results"),
-        ("model", "clip-rn50", "no decoder yet"),
-    ],
-)
-def test_wrong_input_is_notified(batch, run, errors, tmp_path, field, value, message):
-    getattr(batch.form, field).value = value
-    run()
-    assert len(errors()) == 1
-    assert message in errors()[0]
-    assert batch.run_button.isEnabled()
-    assert batch.progress.bar.maximum() > 0
+def test_wrong_input_is_notified(batch, run, errors):
+    form = batch.form
+    for field, value, message in (
+        (form.inputs, "", "no images to denoise"),
+        (form.inputs, "/nowhere/at/all", "There is no file or folder"),
+        (form.pattern, "*.png", "No image was found"),
+        (form.output, None, "no folder for the results"),
+        (form.model, "clip-rn50", "no decoder yet"),
+    ):
+        before, n_errors = field.value, len(errors())
+        field.value = value
+        run()
+        assert len(errors()) == n_errors + 1
+        assert message in errors()[-1]
+        assert batch.run_button.isEnabled()
+        assert batch.progress.bar.maximum() > 0
+        field.value = before
 
 
 def test_files_are_chosen_with_dialogs(batch, folder, monkeypatch):

@@ -57,3 +57,15 @@ def test_results_have_the_names_of_their_images(folder):
         plan_outputs([folder / "b.tif", folder / "d" / "b.tif"], "out")
     with pytest.raises(InputError, match=r"format \.doc is not known"):
         plan_outputs(sources, "out", ".doc")
+
+
+def test_dicom_files_among_other_images_are_not_passed_over(folder):
+    scan = folder / "scan.1"
+    (scan / "notes.txt").touch()
+    assert find_sources([scan]) == [scan]
+    (scan / "preview.png").touch()
+    with pytest.raises(InputError, match="DICOM files among other images"):
+        find_sources([scan])
+    assert find_sources([scan], "*.png") == [scan / "preview.png"]
+    assert find_sources([scan / "IM0900"]) == [scan / "IM0900"]
+    assert scan not in find_sources([folder])

@@ -1,5 +1,6 @@
 import sys
 
+import dask.array as da
 import numpy as np
 import pydicom
 import pytest
@@ -79,6 +80,12 @@ def test_only_the_planes_asked_for_are_read(folder, monkeypatch):
     monkeypatch.setattr(pydicom, "dcmread", lambda p, **o: read.append(p.name) or original(p, **o))
     stack.read((slice(1, 3), slice(0, 5), slice(0, 5)))
     assert read == ["IM0899", "IM0898"]
+
+
+def test_a_series_can_be_a_dask_array(folder):
+    stack = open_stack(folder)
+    lazy = da.from_array(stack.array, chunks=(1, *stack.plane_shape))
+    np.testing.assert_array_equal(lazy.compute(), hounsfield())
 
 
 def test_slices_are_sorted_along_the_normal_whatever_their_names_and_numbers(tmp_path):

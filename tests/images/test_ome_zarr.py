@@ -73,6 +73,20 @@ def test_the_pyramid_is_the_mean_and_lies_in_place(stack, store):
     np.testing.assert_allclose(translation["translation"], [0, 1, 2.1, 3.05])
 
 
+def test_version_0_4_on_demand(stack, tmp_path):
+    path = write(stack, tmp_path / "old.ome.zarr", ome_version="0.4")
+    yaozarrs.validate_zarr_store(path)
+    (node,) = Reader(parse_url(path))()
+    assert node.metadata["contrast_limits"] == [[100, 5000], [50, 900]]
+    np.testing.assert_array_equal(node.data[0].compute(), stack.array)
+    np.testing.assert_array_equal(node.data[1].compute(), halve(stack.array))
+    assert zarr.open(path, mode="r")["0"].metadata.zarr_format == 2
+    assert (path / "0" / "0" / "0" / "0" / "0").exists()
+    assert open_stack(path).metadata == stack.metadata
+    with pytest.raises(InputError, match=r"no OME-Zarr version 0\.3"):
+        create_writer(tmp_path / "a.zarr", stack, stack.dtype, ome_version="0.3")
+
+
 def test_how_it_was_made_is_kept(store):
     own = zarr.open(store, mode="r").attrs[OWN_KEY]
     assert own["model"] == "compact"
@@ -148,6 +162,8 @@ def test_plates_and_other_folders_are_refused(tmp_path):
     zarr.create_group(tmp_path / "p.zarr", attributes={"ome": {"version": "0.5", "plate": {}}})
     with pytest.raises(InputError, match="is a plate; give one of its images"):
         open_stack(tmp_path / "p.zarr")
+    zarr.create_array(tmp_path / "p.zarr" / "A" / "1" / "0", data=np.ones((3, 30, 40), "u1"))
+    assert open_stack(tmp_path / "p.zarr" / "A" / "1" / "0").shape == (3, 30, 40)
     (tmp_path / "folder.zarr").mkdir()
     with pytest.raises(InputError, match="no zarr store"):
         open_stack(tmp_path / "folder.zarr")

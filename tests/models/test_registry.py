@@ -4,7 +4,16 @@ import pytest
 
 from napari_clip_denoise import load
 from napari_clip_denoise.errors import InputError, ModelError
-from napari_clip_denoise.models.registry import entries, find, install
+from napari_clip_denoise.models.checkpoint import read_card
+from napari_clip_denoise.models.registry import (
+    add_file,
+    delete,
+    entries,
+    export_file,
+    find,
+    install,
+    rename,
+)
 
 
 def test_the_bundled_model_comes_first_and_is_small():
@@ -37,3 +46,43 @@ def test_unknown_models_are_answered_with_those_there_are():
 def test_clip_without_a_decoder_says_what_to_do():
     with pytest.raises(ModelError, match=r"no decoder yet; import .* or train"):
         load("clip-rn50")
+
+
+def test_a_file_is_added_renamed_exported_and_deleted(tiny, tiny_file, models_folder, tmp_path):
+    assert add_file(tiny_file) == "tiny"
+    with pytest.raises(InputError, match="already a model 'tiny'"):
+        add_file(tiny_file)
+    assert rename("tiny", "lab") == models_folder / "lab.safetensors"
+    assert load("lab").sha256 == tiny.sha256
+    assert load("lab").card.name == "lab"
+    copy = export_file("lab", tmp_path / "for-you")
+    assert copy.name == "for-you.safetensors"
+    assert load(copy).sha256 == tiny.sha256
+    delete("lab")
+    assert [entry.origin for entry in entries()] == ["bundled"]
+    assert copy.exists()
+
+
+def test_a_rename_keeps_the_type_of_the_weights(models_folder):
+    export_file("compact", models_folder / "mine")
+    size = find("mine").stat().st_size
+    rename("mine", "ours")
+    assert abs(find("ours").stat().st_size - size) < 100
+    assert read_card(find("ours")).scores == read_card(find("compact")).scores
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: rename("compact", "mine"), "comes with the program"),
+        (lambda: delete("compact"), "comes with the program"),
+        (lambda: delete("nonsense"), "no model 'nonsense'"),
+        (lambda: rename("tiny", "no/name"), "cannot be the name"),
+        (lambda: rename("tiny", "tiny"), "already a model"),
+    ],
+)
+def test_what_cannot_be_managed_is_refused(tiny, models_folder, call, message):
+    install(tiny)
+    with pytest.raises((InputError, ModelError), match=message):
+        call()
+    assert (models_folder / "tiny.safetensors").exists()

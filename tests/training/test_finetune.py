@@ -25,7 +25,6 @@ from napari_clip_denoise.training.finetune_settings import make_fine_tune_settin
 from tiny_network import TINY
 
 FAST = {
-    "minutes": None,
     "steps": 12,
     "batch": 4,
     "patch": 32,
@@ -311,7 +310,6 @@ def test_clip_without_a_decoder_gets_one_from_scratch(monkeypatch, noisy, clean,
         ({"clean": "noisy"}, {}, "synthetic needs clean images, and noisy ones or numbers"),
         ({"noisy": "noisy"}, {"model": "nonsense"}, "no model 'nonsense'"),
         ({"noisy": "noisy"}, {"patch": 40}, "patch=40 is wrong"),
-        ({"noisy": "noisy"}, {"minutes": None, "steps": None}, "needs minutes, steps or both"),
         ({"noisy": "noisy"}, {"batch": 3, "devices": 2}, "cannot be shared by 2 devices"),
     ],
 )
@@ -344,5 +342,7 @@ def test_a_full_disk_gives_one_sentence(model, noisy, tmp_path, monkeypatch):
 def test_settings_are_checked():
     settings = make_fine_tune_settings(minutes=3)
     assert settings.objective == "auto"
+    assert make_fine_tune_settings().minutes == 15
+    assert make_fine_tune_settings(steps=9).minutes is None
     with pytest.raises(InputError, match=r"objective='magic' is wrong"):
         make_fine_tune_settings(objective="magic")

@@ -1,5 +1,6 @@
 """``clip-denoise bench``."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,9 +19,19 @@ def bench(
     precision: PrecisionOption = "auto",
     side: Annotated[int, typer.Option(help="Side of the plane, a multiple of 16.", min=16)] = 512,
     runs: Annotated[int, typer.Option(help="Counted pairs of runs.", min=1)] = 5,
+    planes: Annotated[
+        int, typer.Option(help="Also time a whole run of so many planes, zarr to OME-Zarr.", min=0)
+    ] = 0,
+    json: Annotated[Path | None, typer.Option(help="Write the figures to this file too.")] = None,
 ) -> None:
-    """Time a model as it is run here against the paper's way of running it."""
+    """Time a model against the paper's way of running it, and a run against its parts."""
+    from dataclasses import asdict
+    from json import dumps
+    from tempfile import TemporaryDirectory
+    from typing import Any
+
     from napari_clip_denoise.evaluation.bench import compare, paper_model
+    from napari_clip_denoise.evaluation.bench_stack import bench_stack
     from napari_clip_denoise.inference.device import resolve_device, resolve_precision
     from napari_clip_denoise.inference.settings import make_settings
     from napari_clip_denoise.models.registry import load
@@ -28,10 +39,27 @@ def bench(
     settings = make_settings(device=device, precision=precision)
     where = resolve_device(settings.device)
     kind = resolve_precision(settings.precision, where)
-    result = compare(
-        load(model) if model else paper_model(), where, kind, side=side // 16 * 16, runs=runs
-    )
+    loaded = load(model) if model else paper_model()
+    side = side // 16 * 16
+    result = compare(loaded, where, kind, side=side, runs=runs)
     name = str(kind).removeprefix("torch.")
     print(f"unfolded, layer4 computed, float32  {result.reference:8.3f} s a plane")
     print(f"as run here, {name:22} {result.ready:8.3f} s a plane")
     print(f"ratio                               {result.ratio:8.2f}")
+    figures: dict[str, Any] = {"network": asdict(result)}
+    if planes:
+        with TemporaryDirectory(dir=".") as folder:
+            whole = bench_stack(loaded, settings, Path(folder), planes=planes, side=side)
+        figures["run"] = whole.as_json()
+        print(f"plain copy, zarr to zarr            {whole.copy:8.2f} s for {planes} planes")
+        print(f"run with an idle network            {whole.idle:8.2f} s")
+        print(f"network on batches in memory        {whole.bare:8.2f} s")
+        print(
+            f"whole run                           {whole.run:8.2f} s, "
+            f"{whole.planes_per_second:.1f} planes/s, {whole.megabytes_per_second:.1f} MB/s, "
+            f"peak {whole.peak_bytes / 2**20:.0f} MiB"
+        )
+        for stage in whole.stages:
+            print(f"  {stage.name:7} {stage.busy:4.0%} of {stage.threads} threads busy")
+    if json is not None:
+        json.write_text(dumps(figures, indent=1) + "\n")

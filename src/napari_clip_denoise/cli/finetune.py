@@ -75,8 +75,8 @@ def finetune(
         make_fine_tune_settings,
         parse_noise,
         read_settings,
+        run_folder,
     )
-    from napari_clip_denoise.training.finetune_state import run_folder
 
     values: dict[str, Any] = {
         "name": name,
@@ -92,8 +92,6 @@ def finetune(
         "seed": seed,
     }
     given = {key: value for key, value in values.items() if value is not None}
-    if steps and minutes is None:
-        given["minutes"] = None
     chosen = make_fine_tune_settings(**(read_settings(settings) if settings else {}) | given)
     place(chosen.name, overwrite=overwrite)
     with _learning_bar() as report:

@@ -8,7 +8,7 @@ import typer
 from napari_clip_denoise.cli.options import ClipWeightsOption
 from napari_clip_denoise.errors import InputError
 
-app = typer.Typer(name="models", help="List, show, import and build models.", no_args_is_help=True)
+app = typer.Typer(name="models", help="List, show, build and manage models.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -109,3 +109,37 @@ def path() -> None:
     from napari_clip_denoise.models.registry import models_folder
 
     print(models_folder())
+
+
+@app.command()
+def rename(
+    name: Annotated[str, typer.Argument(help="One of your own models.")],
+    new_name: Annotated[str, typer.Argument(help="What to call it.")],
+) -> None:
+    """Rename one of your own models."""
+    from napari_clip_denoise.models import registry
+
+    print(registry.rename(name, new_name))
+
+
+@app.command()
+def delete(
+    name: Annotated[str, typer.Argument(help="One of your own models.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Delete one of your own models for good."""
+    from napari_clip_denoise.models import registry
+
+    if yes or typer.confirm(f"Delete the model '{name}' for good?"):
+        registry.delete(name)
+
+
+@app.command()
+def copy(
+    name: Annotated[str, typer.Argument(help="Name of a model.")],
+    file: Annotated[Path, typer.Argument(help="The copy, ending in .safetensors.")],
+) -> None:
+    """Copy the file of a model, to hand it on."""
+    from napari_clip_denoise.models import registry
+
+    print(registry.export_file(name, file))

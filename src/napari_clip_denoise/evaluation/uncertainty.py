@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.inference.job import Job
 from napari_clip_denoise.inference.progress import CancelToken
-from napari_clip_denoise.inference.region import correct, raw_changes, read_box
+from napari_clip_denoise.inference.region import apply, correct, read_box
 from napari_clip_denoise.inference.runner import Pending, Runner
 
 PASSES = 16
@@ -93,19 +93,16 @@ def uncertainty(
     """
     box = read_box(job, region)
     disturbed = DisturbedRunner(job.runner, level)
-    job = replace(job, runner=disturbed)  # type: ignore[arg-type]
-    total: np.ndarray | float = 0.0
-    squared: np.ndarray | float = 0.0
+    full = replace(job, runner=disturbed, strength=1.0, dtype=np.dtype(np.float64))  # type: ignore[arg-type]
+    results: list[np.ndarray] = []
     for number in range(passes):
         disturbed.begin_pass(seed + number)
-        found = correct(job, region, box, cancel=cancel)
-        change = np.stack(list(raw_changes(job, region, box, found))).astype(np.float64)
-        total = total + change
-        squared = squared + np.square(change)
+        change = correct(full, region, box, cancel=cancel)
+        results.append(apply(full, region, box, change).astype(np.float32))
         if advance is not None:
             advance(1 / passes)
-    variance = np.maximum(squared / passes - np.square(total / passes), 0)
-    variance = gaussian_filter(variance, (0, SMOOTHING, SMOOTHING, 0))
-    plain = variance if job.stack.is_rgb else variance[..., 0]
-    sizes = [part.stop - part.start for part in region[: len(job.stack.leading_shape)]]
-    return np.sqrt(plain).astype(np.float32).reshape(*sizes, *plain.shape[1:])
+    variance = np.var(results, axis=0)
+    width = [0.0] * variance.ndim
+    first = len(job.stack.leading_shape)
+    width[first : first + 2] = SMOOTHING, SMOOTHING
+    return np.sqrt(np.maximum(gaussian_filter(np.nan_to_num(variance), width), 0))

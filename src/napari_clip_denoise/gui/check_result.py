@@ -9,11 +9,27 @@ from magicgui.widgets import ComboBox
 from napari.layers import Image
 from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QFormLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, InputError
 from napari_clip_denoise.evaluation.sample import CheckedSample, Pair, check_sample, choose_planes
-from napari_clip_denoise.gui.layers import current_plane, images_of, result_arguments, stack_of
+from napari_clip_denoise.gui.layers import (
+    METADATA,
+    current_plane,
+    images_of,
+    result_arguments,
+    stack_of,
+)
 from napari_clip_denoise.gui.pairs import guess_pair, pair_of, residual_of, settings_of
 from napari_clip_denoise.gui.plots import CurvePlot, MapPlot
 from napari_clip_denoise.gui.workers import measure_uncertainty
@@ -64,8 +80,16 @@ class CheckResultWidget(QWidget):
         self.verdict.setWordWrap(True)
         self.figures = QLabel("")
         self.figures.setWordWrap(True)
-        self.curve = CurvePlot("Variance of the residual over the value; line: noise")
-        self.map = MapPlot("Autocorrelation of the residual", CORRELATION_SHOWN)
+        self.curve = CurvePlot("Variance over value")
+        self.map = MapPlot("Autocorrelation", CORRELATION_SHOWN)
+        self.curve.setToolTip(
+            "Points: variance of the residual at pixels of about that value. Line: noise, as the "
+            "noisy image itself shows it at flat places. They agree where only noise was removed."
+        )
+        self.map.setToolTip(
+            "How alike the residual is a few pixels further. White: not at all, as of white noise. "
+            "Red: structure, or noise that is correlated. Blue: noise that was left in."
+        )
         self._lay_out()
         events = napari_viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered, events.renamed):
@@ -86,12 +110,24 @@ class CheckResultWidget(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.check_button)
         buttons.addWidget(self.spread_button)
-        layout = QVBoxLayout(self)
+        plots = QHBoxLayout()
+        plots.addWidget(self.curve)
+        plots.addWidget(self.map)
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(rows)
         layout.addLayout(buttons)
-        for widget in (self.verdict, self.figures, self.curve, self.map):
-            layout.addWidget(widget)
+        layout.addWidget(self.verdict)
+        layout.addWidget(self.figures)
+        layout.addLayout(plots)
         layout.addStretch()
+        scroll = QScrollArea()
+        scroll.setWidget(content)
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        QVBoxLayout(self).addWidget(scroll)
 
     @property
     def is_running(self) -> bool:
@@ -219,7 +255,7 @@ class CheckResultWidget(QWidget):
     def _refresh(self, event: Any) -> None:
         for field in (self.noisy, self.denoised, self.reference):
             field.reset_choices()
-        if event.type == "inserted" and not self.is_running:
+        if event.type == "inserted" and "source" in event.value.metadata.get(METADATA, {}):
             self._guess()
 
     def _guess(self) -> None:

@@ -10,16 +10,22 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_clip_denoise.errors import Cancelled, ClipDenoiseError
+from napari_clip_denoise.gui.clip_remedy import ClipRemedy
+from napari_clip_denoise.gui.copy_row import CopyRow
 from napari_clip_denoise.gui.layer_form import LayerForm
 from napari_clip_denoise.gui.layers import current_plane, result_arguments, result_name, stack_of
 from napari_clip_denoise.gui.preview_row import PreviewRow
 from napari_clip_denoise.gui.progress_row import ProgressRow
+from napari_clip_denoise.gui.remembered import remember, restore
 from napari_clip_denoise.gui.workers import Finished, Request, Started, denoise_steps
 from napari_clip_denoise.images.grid import Region, whole
 from napari_clip_denoise.inference.progress import CancelToken, Progress
+from napari_clip_denoise.models.registry import CLIP_MODEL, entries
 from napari_clip_denoise.text import format_seconds
 
 REFRESH_SECONDS = 0.5
+RUN_KEY = "Ctrl+Return"
+HINT = "Open an image to begin, or File > Open Sample > CLIP Denoise to try it."
 
 
 class DenoiseWidget(QWidget):
@@ -41,7 +47,10 @@ class DenoiseWidget(QWidget):
 
         self.form = LayerForm(napari_viewer)
         self.run_button = QPushButton("Denoise")
-        self.run_button.setToolTip("Denoise into a new layer; the image itself is never changed.")
+        self.run_button.setToolTip(
+            f"Denoise into a new layer; the image itself is never changed ({RUN_KEY})."
+        )
+        self.run_button.setShortcut(RUN_KEY)
         self.run_button.clicked.connect(self.run)
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Stop now; what was computed so far is thrown away.")
@@ -49,8 +58,14 @@ class DenoiseWidget(QWidget):
         self.cancel_button.clicked.connect(self.cancel)
         self.progress = ProgressRow()
 
+        restore(self.form)
         self.preview = PreviewRow(
             napari_viewer, lambda: (self.form.chosen_layer(), self.form.settings())
+        )
+        self.remedy = ClipRemedy(self._use_imported)
+        self.form.model.changed.connect(self._show_remedy)
+        self.copy_row = CopyRow(
+            lambda: (self.form.chosen_layer(), self.form.settings(), self.form.chosen_store())
         )
 
         buttons = QHBoxLayout()
@@ -58,10 +73,15 @@ class DenoiseWidget(QWidget):
         buttons.addWidget(self.cancel_button)
         layout = QVBoxLayout(self)
         layout.addWidget(self.form)
+        layout.addWidget(self.remedy)
         layout.addWidget(self.preview)
         layout.addLayout(buttons)
         layout.addWidget(self.progress)
+        layout.addWidget(self.copy_row)
         layout.addStretch()
+        self._show_remedy()
+        if self.form.layer.value is None:
+            self.progress.label.setText(HINT)
         self.destroyed.connect(self._cancel.cancel)
 
     @property
@@ -84,6 +104,7 @@ class DenoiseWidget(QWidget):
         except ClipDenoiseError as error:
             show_error(str(error))
             return
+        remember(self.form)
         self._cancel = CancelToken()
         self.destroyed.connect(self._cancel.cancel)
         self._worker = create_worker(
@@ -102,6 +123,17 @@ class DenoiseWidget(QWidget):
         self._cancel.cancel()
         self.cancel_button.setEnabled(False)
         self.progress.label.setText("Cancelling …")
+
+    def _show_remedy(self) -> None:
+        self.remedy.setVisible(
+            self.form.model.value == CLIP_MODEL
+            and CLIP_MODEL not in {entry.name for entry in entries()}
+        )
+
+    def _use_imported(self) -> None:
+        self.form.model.reset_choices()
+        self.form.model.value = CLIP_MODEL
+        self._show_remedy()
 
     def _take(self, message: Started | Progress | None, layer: Image, region: Region) -> None:
         if isinstance(message, Started):

@@ -29,7 +29,8 @@ class Plot(QWidget):
         painter.setPen(self.palette().text().color())
         painter.drawText(QPointF(MARGIN, line_height), self._title)
         top = line_height + MARGIN
-        frame = QRectF(MARGIN, top, self.width() - 2 * MARGIN, self.height() - top - line_height)
+        height = self.height() - top - line_height - MARGIN
+        frame = QRectF(MARGIN, top, self.width() - 2 * MARGIN, height)
         self._paint(painter, frame)
 
     def _paint(self, painter: QPainter, frame: QRectF) -> None:
@@ -111,4 +112,4 @@ class MapPlot(Plot):
         square = QRectF(frame.center().x() - side / 2, frame.top(), side, side)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
         painter.drawImage(square, image)
-        self._caption(painter, f"± {self._limit:g}, {width // 2} px to each side")
+        self._caption(painter, f"± {self._limit:g}, {width // 2} px")

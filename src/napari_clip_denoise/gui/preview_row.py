@@ -12,6 +12,7 @@ from napari_clip_denoise.inference.settings import DenoiseSettings
 
 TICK_MILLISECONDS = 50
 CURTAIN_STEPS = 200
+PREVIEW_KEY = "Ctrl+Shift+D"
 
 
 class PreviewRow(QWidget):
@@ -34,8 +35,10 @@ class PreviewRow(QWidget):
         self.toggle.setCheckable(True)
         self.toggle.setToolTip(
             "Show what you see now denoised, over the image. It follows the sliders, pan, zoom "
-            "and every setting, and is removed when you switch it off."
+            "and every setting, and is removed when you switch it off "
+            f"({PREVIEW_KEY})."
         )
+        self.toggle.setShortcut(PREVIEW_KEY)
         self.toggle.toggled.connect(self._switch)
         self.compare = QPushButton("Hold to compare")
         self.compare.setToolTip("Hold down to see the noisy image.")

@@ -6,13 +6,13 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
+from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.inference.settings import (
     PRESETS,
     DenoiseSettings,
     PresetName,
     make_settings,
 )
-from napari_clip_denoise.models.registry import CLIP_MODEL, entries
 
 CUSTOM = "custom"
 PRESET_CHOICES = (("General", "general"), ("CT (Hounsfield units)", "ct"), ("My own", None))
@@ -52,7 +52,7 @@ class SettingsForm(QWidget):
             tooltip="Settings that suit a kind of images; each can still be changed below.",
         )
         self.model = ComboBox(
-            choices=_models,
+            choices=model_list.choices,
             tooltip="'compact' comes with the plugin; models in your models folder follow.",
         )
         self.intensity = ComboBox(
@@ -87,9 +87,10 @@ class SettingsForm(QWidget):
         self.preset.changed.connect(self._use_preset)
         self.intensity.changed.connect(self._show_range)
         self.intensity.changed.connect(self._show_preset)
+        model_list.keep_up_to_date(self.model, self)
 
     def _lay_out(self) -> QFormLayout:
-        rows = _form(
+        rows = labelled(
             ("Model", self.model),
             ("Preset", self.preset),
             ("Intensity", self.intensity),
@@ -99,7 +100,7 @@ class SettingsForm(QWidget):
         )
         advanced = QWidget()
         advanced.setLayout(
-            _form(
+            labelled(
                 ("Device", self.device),
                 ("Tile", self.tile),
                 ("Batch", self.batch),
@@ -177,17 +178,10 @@ class SettingsForm(QWidget):
         self._rows.setRowVisible(self.high.native, is_custom)
 
 
-def _form(*rows: tuple[str, Widget]) -> QFormLayout:
+def labelled(*rows: tuple[str, Widget]) -> QFormLayout:
+    """Lay out labels and fields in rows."""
     layout = QFormLayout()
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     for label, widget in rows:
         layout.addRow(label, widget.native)
     return layout
-
-
-def _models(_: object) -> list[tuple[str, str]]:
-    names = [entry.name for entry in entries()]
-    choices = [(name, name) for name in names]
-    if CLIP_MODEL not in names:
-        choices.append((f"{CLIP_MODEL} (needs a decoder)", CLIP_MODEL))
-    return choices

@@ -6,28 +6,29 @@ from pathlib import Path
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.source import (
+    DICOM_SUFFIXES,
     NIFTI_SUFFIXES,
-    RASTER_SUFFIXES,
     SUFFIXES,
-    TIFF_SUFFIXES,
     ZARR_SUFFIXES,
     is_dicom,
     looks_like_dicom,
 )
 
+ANY = "*"
 DOUBLE_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr", *NIFTI_SUFFIXES)
+OTHER_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in DICOM_SUFFIXES)
 WRITTEN_INSTEAD = {".lsm": ".tif", ".bmp": ".png"}
 """Formats that are read but not written, and what takes their place."""
 
 
-def find_sources(inputs: Iterable[str | Path], pattern: str = "*") -> list[Path]:
+def find_sources(inputs: Iterable[str | Path], pattern: str = ANY) -> list[Path]:
     """Find the images that files, folders and patterns stand for.
 
     Parameters
     ----------
     inputs : iterable of str or Path
-        Files and stores stand for themselves, so does the folder of a DICOM series. Any other
-        folder stands for the images in it, a text such as ``data/*.tif`` for what it matches.
+        Files and stores stand for themselves, so does a folder of nothing but DICOM files. Any
+        other folder stands for the images in it, ``data/*.tif`` for what it matches.
     pattern : str
         Names of the images to take from folders, such as ``*.tif``; ``**/*.tif`` looks into
         their folders as well.
@@ -46,6 +47,11 @@ def find_sources(inputs: Iterable[str | Path], pattern: str = "*") -> list[Path]
     for item in inputs:
         path = Path(item)
         if path.is_dir() and not _is_image(path):
+            if pattern == ANY and _holds_dicom(path):
+                raise InputError(
+                    f"The folder {path} holds DICOM files among other images; give a file of the "
+                    "series, or a pattern such as *.tif for the others."
+                )
             matches = _listed(path, pattern)
         elif path.exists():
             matches = [path]
@@ -117,10 +123,17 @@ def _split_name(path: Path) -> tuple[str, str]:
 def _is_image(path: Path) -> bool:
     """Whether a path is an image by its name, or the folder or a file of a DICOM series."""
     if path.is_dir() and path.suffix.lower() not in ZARR_SUFFIXES:
-        others = (*TIFF_SUFFIXES, *RASTER_SUFFIXES, *NIFTI_SUFFIXES)
-        files = (file for file in path.iterdir() if not file.name.lower().endswith(others))
-        return any(map(looks_like_dicom, files))
+        return not any(_is_other(file) for file in path.iterdir()) and _holds_dicom(path)
     return path.name.lower().endswith(SUFFIXES) or looks_like_dicom(path)
+
+
+def _holds_dicom(folder: Path) -> bool:
+    return any(looks_like_dicom(file) for file in folder.iterdir() if not _is_other(file))
+
+
+def _is_other(path: Path) -> bool:
+    """Whether a path is, by its name, an image of another kind than DICOM."""
+    return not path.name.startswith(".") and path.name.lower().endswith(OTHER_SUFFIXES)
 
 
 def _listed(folder: Path, pattern: str) -> list[Path]:

@@ -114,6 +114,8 @@ def create_pyramid(root: Path, group: zarr.Group, layout: StoreLayout, dtype: np
     options: dict[str, Any] = {"chunks": layout.chunks, "dtype": dtype}
     if group.metadata.zarr_format == 3:
         options |= {"shards": layout.region, "dimension_names": list(layout.axes)}
+    else:
+        options["chunk_key_encoding"] = {"name": "v2", "separator": "/"}
     shape = layout.shape
     levels = [group.create_array("0", shape=shape, **options)]
     while max(shape[-2:]) > SMALLEST_SIDE:

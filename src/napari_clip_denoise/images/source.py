@@ -13,6 +13,7 @@ from napari_clip_denoise.images.axes import infer_axes, leading_axes, parse_axes
 
 TIFF_SUFFIXES = (".tif", ".tiff", ".lsm")
 ZARR_SUFFIXES = (".zarr",)
+ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")
 REGION_PIXELS = 2**22
 RASTER_SUFFIXES = (".npy", ".png", ".jpg", ".jpeg", ".bmp")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -205,9 +206,9 @@ def open_stack(path: str | Path, axes: str | None = None) -> Stack:
     Parameters
     ----------
     path : str or Path
-        TIFF, OME-TIFF, OME-Zarr 0.4 and 0.5, zarr, NumPy, NIfTI, PNG, JPEG or BMP, told by
-        the suffix; a DICOM series, by its folder or any of its files. Of a pyramid the full
-        resolution is taken.
+        TIFF, OME-TIFF, OME-Zarr 0.4 and 0.5 (also an image within a store), zarr, NumPy, NIfTI,
+        PNG, JPEG or BMP, told by the suffix; a DICOM series, by its folder or any of its files.
+        Of a pyramid the full resolution is taken.
     axes : str, optional
         Instead of those that the file tells.
 
@@ -220,7 +221,7 @@ def open_stack(path: str | Path, axes: str | None = None) -> Stack:
     suffix = path.suffix.lower()
     if not path.exists():
         raise InputError(f"There is no file or store {path}.")
-    if suffix in ZARR_SUFFIXES:
+    if suffix in ZARR_SUFFIXES or any((path / name).exists() for name in ZARR_FILES):
         from napari_clip_denoise.images.ome_zarr import read_zarr
 
         return read_zarr(path, axes)
@@ -258,5 +259,8 @@ def looks_like_dicom(path: Path) -> bool:
     """Whether a file begins as DICOM files do, whatever its name."""
     if not path.is_file():
         return False
-    with path.open("rb") as file:
-        return file.read(len(DICOM_START) + DICOM_PREAMBLE)[DICOM_PREAMBLE:] == DICOM_START
+    try:
+        with path.open("rb") as file:
+            return file.read(DICOM_PREAMBLE + len(DICOM_START))[DICOM_PREAMBLE:] == DICOM_START
+    except OSError:
+        return False

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -54,22 +54,20 @@ class View:
         return id(self.stack.array), self.stack.axes, self.region, settings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Preview:
-    """What the network changes in a view, to be applied with any strength.
+    """What the network changes in a view, before a strength is chosen.
 
     Attributes
     ----------
     view : View
         What was looked at.
-    job : Job
-        How.
-    box : Box
-        The pixels of the view.
-    change : numpy.ndarray
-        What the network changes in them, see `napari_clip_denoise.inference.region.correct`.
+    job, box, change :
+        What `region.apply` needs.
     seconds : float
         How long it took.
+    blended : dict
+        Pixels of the strength that was asked for last.
     """
 
     view: View
@@ -77,12 +75,17 @@ class Preview:
     box: "Box"
     change: np.ndarray
     seconds: float
+    blended: dict[float, np.ndarray] = field(default_factory=dict)
 
     def pixels(self, strength: float) -> np.ndarray:
-        """Give the view denoised, without running the network again."""
+        """Give the region denoised at some strength, without the network."""
         from napari_clip_denoise.inference.region import apply
 
-        return apply(replace(self.job, strength=strength), self.view.region, self.box, self.change)
+        if strength not in self.blended:
+            job = replace(self.job, strength=strength)
+            self.blended.clear()
+            self.blended[strength] = apply(job, self.view.region, self.box, self.change)
+        return self.blended[strength]
 
 
 @dataclass(frozen=True)
@@ -147,7 +150,9 @@ class PreviewMaker:
         cancel.check()
         box = read_box(job, view.region)
         change = correct(job, view.region, box, cancel=cancel)
-        return Preview(view, job, box, change, perf_counter() - started)
+        preview = Preview(view, job, box, change, perf_counter() - started)
+        preview.pixels(view.settings.strength)
+        return preview
 
     def job(self, view: View) -> "Job":
         """Put the job of a view together, with one small tile where that is exact."""

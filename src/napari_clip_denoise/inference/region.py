@@ -6,7 +6,7 @@ host, `correct` on the device, `apply` on the host.
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice, product
 
@@ -152,34 +152,17 @@ def correct(
 
 def apply(job: Job, region: Region, box: Box, change: np.ndarray) -> np.ndarray:
     """Add what `correct` found to the raw values, on their scale."""
-    inside = _inside(job, region, box)
+    unit_change = _from_network(change, len(box.values), box.colours.shape[-1])
+    y, x = region[_n_leading(job) :][:2]
+    inside = (slice(y.start - box.y, y.stop - box.y), slice(x.start - box.x, x.stop - box.x))
     result = np.empty((len(box.values), *change.shape[-2:], box.values.shape[-1]), job.dtype)
-    for plane, raw_change in enumerate(raw_changes(job, region, box, change)):
+    for plane, channel in enumerate(_channels(job, region)):
         exact = box.values[plane][inside].astype(np.result_type(box.values.dtype, np.float32))
-        exact[..., :3] += job.strength * raw_change
+        raw = box.colours[plane][inside]
+        mapping = job.mapping.channel(channel)
+        exact[..., :3] += job.strength * mapping.change(raw, unit_change[plane])
         result[plane] = cast(exact, job.dtype)
     return result.reshape([part.stop - part.start for part in region])
-
-
-def raw_changes(job: Job, region: Region, box: Box, change: np.ndarray) -> Iterator[np.ndarray]:
-    """Bring what `correct` found to the scale of the raw values, whatever the strength.
-
-    Yields
-    ------
-    numpy.ndarray
-        (Y, X, up to 3 samples) of each plane.
-    """
-    unit_change = _from_network(change, len(box.values), box.colours.shape[-1])
-    inside = _inside(job, region, box)
-    for plane, channel in enumerate(_channels(job, region)):
-        mapping = job.mapping.channel(channel)
-        yield mapping.change(box.colours[plane][inside], unit_change[plane])
-
-
-def _inside(job: Job, region: Region, box: Box) -> tuple[slice, slice]:
-    """Where the region lies in its box."""
-    y, x = region[_n_leading(job) :][:2]
-    return slice(y.start - box.y, y.stop - box.y), slice(x.start - box.x, x.stop - box.x)
 
 
 @dataclass(frozen=True)

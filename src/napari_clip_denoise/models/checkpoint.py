@@ -112,6 +112,23 @@ def save_model(model: Model, path: str | Path, *, dtype: torch.dtype = torch.flo
     return Model(card, rounded, path)
 
 
+def copy_model(path: Path, target: Path, card: ModelCard) -> None:
+    """Copy a model file with another card; the tensors stay byte for byte as they are.
+
+    Raises
+    ------
+    OutputError
+        If the copy cannot be written.
+    """
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        save_file(load_file(path), partial, metadata={CARD_KEY: card.model_dump_json()})
+        partial.replace(target)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(f"The model could not be written to {target}: {error}.") from error
+
+
 def read_card(path: str | Path) -> ModelCard:
     """Read only the card of a model file.
 

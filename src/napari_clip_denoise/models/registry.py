@@ -141,3 +141,90 @@ def install(model: "Model", *, overwrite: bool = False) -> Path:
         ) from error
     save_model(model, path)
     return path
+
+
+def add_file(path: str | Path) -> str:
+    """Copy a model file into the user's folder, under the name on its card, and give that name.
+
+    Raises
+    ------
+    ModelError
+        If it is no model file.
+    InputError
+        If there is a model of that name.
+    """
+    from napari_clip_denoise.models.checkpoint import copy_model, read_card
+
+    card = read_card(path)
+    copy_model(Path(path), _free_place(card.name), card)
+    return card.name
+
+
+def rename(name: str, new_name: str) -> Path:
+    """Give a model of the user's folder another name, on its card too.
+
+    Raises
+    ------
+    ModelError, InputError
+        If it is no model of the user, or the new name is taken or cannot be one.
+    """
+    from pydantic import ValidationError
+
+    from napari_clip_denoise.models.card import ModelCard
+    from napari_clip_denoise.models.checkpoint import copy_model, read_card
+
+    path = _own(name)
+    try:
+        card = ModelCard.model_validate(read_card(path).model_dump() | {"name": new_name})
+    except ValidationError as error:
+        raise InputError(
+            f"'{new_name}' cannot be the name of a model; use letters, digits, '.', '_' and '-'."
+        ) from error
+    target = _free_place(new_name)
+    copy_model(path, target, card)
+    path.unlink()
+    return target
+
+
+def delete(name: str) -> None:
+    """Delete a model of the user's folder for good.
+
+    Raises
+    ------
+    ModelError, InputError
+        If it is no model of the user.
+    """
+    _own(name).unlink()
+
+
+def export_file(name: str, target: str | Path) -> Path:
+    """Copy the file of a model to somewhere else, to hand it on.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+    OutputError
+        If the copy cannot be written.
+    """
+    from napari_clip_denoise.models.checkpoint import copy_model, read_card
+
+    path, target = find(name), Path(target)
+    target = target.with_name(f"{target.name}{SUFFIX}") if target.suffix != SUFFIX else target
+    copy_model(path, target, read_card(path))
+    return target
+
+
+def _own(name: str) -> Path:
+    path = find(name)
+    if path.parent != models_folder():
+        raise InputError(f"The model '{name}' comes with the program and stays as it is.")
+    return path
+
+
+def _free_place(name: str) -> Path:
+    path = models_folder() / f"{name}{SUFFIX}"
+    if path.exists():
+        raise InputError(f"There is already a model '{name}' in {path.parent}; delete it first.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path

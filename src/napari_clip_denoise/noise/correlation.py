@@ -115,6 +115,8 @@ def estimate_correlation(planes: Iterable[np.ndarray]) -> NoiseCorrelation | Non
     ring = np.ones(table.shape, bool)
     ring[1:-1, 1:-1] = False
     table -= max(0.0, table[ring].mean())
+    if table[REACH, REACH] <= 0:
+        return None
     seen = np.square(high_pass(flat)[:, 1:-1, 1:-1]).mean() / table[REACH, REACH]
     return NoiseCorrelation(table / table[REACH, REACH], float(seen))
 

@@ -39,7 +39,8 @@ class AnscombeTransform:
         """Give the raw value whose noisy transforms have this mean (exact unbiased inverse)."""
         d = np.maximum(stabilised, _LOWEST)
         root = np.sqrt(3 / 2)
-        photons = d**2 / 4 + root / (4 * d) - 11 / (8 * d**2) + 5 * root / (8 * d**3) - 1 / 8
+        r = 1 / d
+        photons = d * d / 4 - 1 / 8 + r * (root / 4 + r * (5 * root / 8 * r - 11 / 8))
         return np.maximum(photons, 0) * self.gain - self.intercept / self.gain
 
     def expected(self, values: np.ndarray) -> np.ndarray:

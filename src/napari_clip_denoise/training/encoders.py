@@ -1,10 +1,11 @@
 """Frozen encoders that a decoder can be trained on, or that can be examined."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from napari_clip_denoise.models.checkpoint import read_card
 from napari_clip_denoise.models.clip import load_clip_encoder
@@ -88,3 +89,31 @@ def random_encoder(shape: EncoderConfig, seed: int) -> Encoder:
         if isinstance(module, nn.BatchNorm2d):
             nn.init.ones_(module.weight)
     return encoder
+
+
+@torch.no_grad()
+def calibrate(encoder: Encoder, images: Iterable[Tensor]) -> None:
+    """Set the statistics of the batch normalisation to those of some images, and keep them.
+
+    Features then begin with about unit variance at every depth, as in Salimans and Kingma (NIPS
+    2016). Without it those of deep stages are so small that the first steps of a training switch
+    their rectifiers off for good.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        With random weights; changed in place.
+    images : iterable of Tensor
+        Batches (N, 3, H, W).
+    """
+    norms = [module for module in encoder.modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    for batch in images:
+        encoder(batch)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()

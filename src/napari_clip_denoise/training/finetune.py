@@ -79,6 +79,11 @@ class FineTuned:
     steps: int
     seconds: float
 
+    def named(self, name: str) -> Model:
+        """The model under another name."""
+        card = self.model.card.model_copy(update={"name": name})
+        return replace(self.model, card=card)
+
     @property
     def verdict(self) -> str:
         """Say how it went."""

@@ -1,14 +1,14 @@
 """Settings of a fine-tuning, shared by napari, the command line and the library."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity
-from napari_clip_denoise.models.registry import DEFAULT_MODEL
+from napari_clip_denoise.models.registry import DEFAULT_MODEL, models_folder
 from napari_clip_denoise.training.recipe import Optimisation
 
 ObjectiveName = Literal[
@@ -16,6 +16,8 @@ ObjectiveName = Literal[
 ]
 Share = Annotated[float, Field(ge=0, le=1)]
 SCHEDULE_TICKS = 1000
+DEFAULT_MINUTES = 15.0
+UNFINISHED = ".unfinished"
 
 
 class NoiseByHand(BaseModel):
@@ -60,7 +62,7 @@ class FineTuneSettings(BaseModel):
     intensity : str or (float, float)
         How raw values map to the network's scale; use the same when you denoise.
     minutes : float or None
-        Time for training.
+        Time for training; 15 if steps are not given either.
     steps : int or None
         Steps of training; a training by steps alone is the same whenever it is repeated.
     batch, patch : int
@@ -94,7 +96,7 @@ class FineTuneSettings(BaseModel):
         None
     )
     intensity: Intensity = DEFAULT_INTENSITY
-    minutes: Annotated[float, Field(gt=0)] | None = 15.0
+    minutes: Annotated[float, Field(gt=0)] | None = None
     steps: Annotated[int, Field(gt=0)] | None = None
     batch: Annotated[int, Field(gt=0)] = 8
     patch: Annotated[int, Field(gt=0, multiple_of=32)] = 96
@@ -106,7 +108,7 @@ class FineTuneSettings(BaseModel):
     average_decay: Share = 0.99
     augmentation_level: Annotated[float, Field(ge=0)] = 0.025
     mixup: Share = 0.25
-    held_out: Annotated[int, Field(gt=0)] = 32
+    held_out: Annotated[int, Field(gt=0)] = 64
     judge_every: Annotated[int, Field(gt=0)] = 50
     patience: Annotated[int, Field(gt=0)] = 20
     seed: int = 0
@@ -114,11 +116,12 @@ class FineTuneSettings(BaseModel):
     devices: Annotated[int, Field(gt=0)] = 1
     precision: Literal["bfloat16", "float32"] = "float32"
 
-    @model_validator(mode="after")
-    def _ends(self) -> "FineTuneSettings":
-        if self.minutes is None and self.steps is None:
-            raise ValueError("a training needs minutes, steps or both")
-        return self
+    @model_validator(mode="before")
+    @classmethod
+    def _ends(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if values.get("minutes") is None and values.get("steps") is None:
+            return values | {"minutes": DEFAULT_MINUTES}
+        return values
 
     @property
     def optimisation(self) -> Optimisation:
@@ -149,12 +152,13 @@ def make_fine_tune_settings(**values: object) -> FineTuneSettings:
     except ValidationError as error:
         first = error.errors()[0]
         reason = first["msg"][0].lower() + first["msg"][1:]
-        if not first["loc"]:
-            raise InputError(
-                f"The settings are wrong: {reason.removeprefix('value error, ')}."
-            ) from (error)
         name = str(first["loc"][0])
         raise InputError(f"The setting {name}={values.get(name)!r} is wrong: {reason}.") from error
+
+
+def run_folder(name: str) -> Path:
+    """Where the state of an unfinished model of this name is kept: in the models folder."""
+    return models_folder() / UNFINISHED / name
 
 
 def read_settings(path: Path) -> dict[str, object]:

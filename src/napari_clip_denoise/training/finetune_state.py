@@ -11,11 +11,9 @@ import torch
 from torch import Tensor
 
 from napari_clip_denoise.errors import InputError, OutputError
-from napari_clip_denoise.models.registry import models_folder
 from napari_clip_denoise.training.finetune_settings import FineTuneSettings
 
 STATE = "last.pt"
-UNFINISHED = ".unfinished"
 FREE_TO_CHANGE = {"minutes", "steps", "patience", "device", "devices", "precision"}
 Tensors = dict[str, Tensor]
 
@@ -46,11 +44,6 @@ class State:
     step: int = 0
     seconds: float = 0.0
     stale: int = 0
-
-
-def run_folder(name: str) -> Path:
-    """Where the state of an unfinished model of this name is kept: in the models folder."""
-    return models_folder() / UNFINISHED / name
 
 
 class RunFolder:

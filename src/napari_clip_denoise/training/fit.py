@@ -14,11 +14,13 @@ from torch import Tensor, nn
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
+from napari_clip_denoise.training.encoders import calibrate
 from napari_clip_denoise.training.log import TrainingLog
 from napari_clip_denoise.training.patches import PatchSource
 from napari_clip_denoise.training.recipe import Optimisation, Recipe
 
 LAST_STATE = "last.pt"
+CALIBRATION_BATCHES = 8
 LOG = "log.csv"
 LOG_EVERY = 100
 
@@ -107,6 +109,9 @@ def train(
         given = start.state_dict().items()
         fitting = {k: v for k, v in given if k in own and v.shape == own[k].shape}
         denoiser.load_state_dict(fitting, strict=False)
+    elif settings.train_encoder:
+        batches = (torch.from_numpy(patches.batch(step)[0]) for step in range(CALIBRATION_BATCHES))
+        calibrate(denoiser.encoder, map(denoiser.first, batches))
     state = None
     if resume and state_path.exists():
         state = torch.load(state_path, map_location=fabric.device, weights_only=True)

@@ -1,0 +1,19 @@
+import shutil
+
+from typer.testing import CliRunner
+
+from napari_clip_denoise.cli.app import app
+from napari_clip_denoise.models.registry import entries
+
+
+def test_models_are_renamed_copied_and_deleted(tiny_file, models_folder, tmp_path):
+    shutil.copy(tiny_file, models_folder / "tiny.safetensors")
+    run = CliRunner().invoke
+    assert run(app, ["models", "rename", "tiny", "lab"]).exit_code == 0
+    copy = tmp_path / "copy.safetensors"
+    assert run(app, ["models", "copy", "lab", str(copy)]).exit_code == 0
+    assert copy.exists()
+    run(app, ["models", "delete", "lab"], input="n\n")
+    assert [entry.name for entry in entries()] == ["compact", "lab"]
+    run(app, ["models", "delete", "lab", "--yes"])
+    assert [entry.name for entry in entries()] == ["compact"]

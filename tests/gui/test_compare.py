@@ -1,0 +1,41 @@
+import numpy as np
+import pytest
+
+from napari_clip_denoise.evaluation import methods
+from napari_clip_denoise.gui.compare import PACKAGES, CompareWidget
+
+
+def test_the_methods_are_those_of_the_library():
+    assert list(PACKAGES) == list(methods.BASELINES)
+    for name, package in PACKAGES.items():
+        assert methods.BASELINES[name].package == (package or "")
+
+
+@pytest.fixture
+def panel(viewer):
+    """The Compare widget."""
+    _, panel = viewer.window.add_plugin_dock_widget("napari-clip-denoise", "Compare")
+    assert isinstance(panel, CompareWidget)
+    return panel
+
+
+def test_methods_are_shown_side_by_side(viewer, panel, qtbot, noisy, errors):
+    layer = viewer.add_image(noisy, scale=(2, 0.5, 0.5))
+    panel.methods.value = ["tiny", "gaussian"]
+    qtbot.waitUntil(lambda: layer.corner_pixels[1, 1] > 0, timeout=10_000)
+    panel.run_button.click()
+    qtbot.waitUntil(lambda: not panel.is_running, timeout=60_000)
+    names = [each.name.split(" · ")[0] for each in viewer.layers]
+    assert names == ["noisy", "noisy", "tiny", "gaussian"]
+    assert viewer.canvas.grid.enabled
+    assert "tiny" in panel.label.text()
+    plane = viewer.dims.current_step[0]
+    shown = viewer.layers[1]
+    first = np.rint(layer.world_to_data(shown.data_to_world((0, 0, 0)))).astype(int)
+    assert first[0] == plane
+    height, width = shown.data.shape[1:]
+    expected = noisy[plane, first[1] : first[1] + height, first[2] : first[2] + width]
+    np.testing.assert_array_equal(shown.data[0], expected)
+    panel.methods.value = []
+    panel.run_button.click()
+    assert "nothing to compare" in errors()[0]

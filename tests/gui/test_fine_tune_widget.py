@@ -1,0 +1,165 @@
+import shutil
+
+import numpy as np
+import pytest
+from qtpy.QtCore import QTimer
+from scipy.ndimage import gaussian_filter
+
+from napari_clip_denoise.gui.denoise import DenoiseWidget
+from napari_clip_denoise.gui.fine_tune import FineTuneWidget, describe
+from napari_clip_denoise.models.registry import models_folder as user_folder
+from napari_clip_denoise.training import finetune_settings
+from napari_clip_denoise.training.finetune_progress import Learning
+
+WAIT = 240_000
+
+
+@pytest.fixture(scope="module")
+def clean():
+    rng = np.random.default_rng(0)
+    return 300 * gaussian_filter((rng.random((2, 200, 200)) > 0.995) * 10.0, (0, 2, 2))
+
+
+@pytest.fixture(scope="module")
+def grainy(clean):
+    return clean + np.random.default_rng(1).normal(0, 30, clean.shape)
+
+
+@pytest.fixture
+def both(make_napari_viewer, tiny_file, models_folder, monkeypatch):
+    """The Fine-tune and the Denoise widget in a window, with small and quick settings."""
+    shutil.copy(tiny_file, models_folder / "tiny.safetensors")
+    original = finetune_settings.make_fine_tune_settings
+
+    def quick(**values):
+        small = {"batch": 2, "patch": 32, "judge_every": 3, "held_out": 8, "learning_rate": 3e-3}
+        return original(**values | small)
+
+    monkeypatch.setattr("napari_clip_denoise.gui.fine_tune_form.make_fine_tune_settings", quick)
+    viewer = make_napari_viewer(show=True)
+    _, denoise = viewer.window.add_plugin_dock_widget("napari-clip-denoise", "Denoise")
+    _, widget = viewer.window.add_plugin_dock_widget("napari-clip-denoise", "Fine-tune")
+    assert isinstance(widget, FineTuneWidget)
+    assert isinstance(denoise, DenoiseWidget)
+    widget.form.model.value = "tiny"
+    widget.form.device.value = "cpu"
+    widget.form.minutes.value = 30
+    return widget, denoise, viewer
+
+
+def wait_for_judgements(widget, qtbot, count):
+    qtbot.waitUntil(lambda: len(widget.plot._scores) > count, timeout=WAIT)
+
+
+def test_a_model_learns_is_saved_and_offered_at_once(both, qtbot, grainy, clean):
+    widget, denoise, viewer = both
+    viewer.add_image(grainy, name="grainy")
+    viewer.add_image(clean, name="clean")
+    form = widget.form
+    form.noisy.value, form.kind.value = viewer.layers["grainy"], "clean"
+    form.other.value = viewer.layers["clean"]
+    form.name.value = "mine"
+    widget.start_button.click()
+    assert not widget.start_button.isEnabled()
+    wait_for_judgements(widget, qtbot, 1)
+    assert widget.reason.text().startswith("Objective supervised")
+    assert "left" in widget.progress.label.text()
+    assert all(axes.images for axes in widget.plot._pictures)
+    widget.stop_button.click()
+    qtbot.waitUntil(lambda: not widget.is_running, timeout=WAIT)
+    assert "beats the one at the start" in widget.progress.label.text()
+    assert "mine" not in denoise.form.model.choices
+    widget.save_button.click()
+    assert "mine" in denoise.form.model.choices
+    assert (user_folder() / "mine.safetensors").exists()
+    assert not widget.save_button.isEnabled()
+    widget.start_button.click()
+    assert not widget.is_running, "the name is taken now"
+
+
+def test_cancel_keeps_nothing(both, qtbot, grainy):
+    widget, _, viewer = both
+    viewer.add_image(grainy)
+    widget.start_button.click()
+    wait_for_judgements(widget, qtbot, 1)
+    widget.cancel_button.click()
+    qtbot.waitUntil(lambda: not widget.is_running, timeout=WAIT)
+    assert widget.progress.label.text() == "Cancelled; nothing was kept."
+    assert not widget.save_button.isEnabled()
+    assert not list((user_folder() / ".unfinished").iterdir())
+
+
+def test_the_window_answers_while_a_model_learns(both, qtbot, grainy):
+    widget, _, viewer = both
+    viewer.add_image(grainy)
+    ticks = []
+    timer = QTimer()
+    timer.timeout.connect(lambda: ticks.append(1))
+    timer.start(20)
+    widget.start_button.click()
+    wait_for_judgements(widget, qtbot, 1)
+    timer.stop()
+    assert len(ticks) > 20
+    widget.cancel_button.click()
+    qtbot.waitUntil(lambda: not widget.is_running, timeout=WAIT)
+
+
+def test_a_closed_window_ends_the_training(both, qtbot, grainy):
+    widget, _, viewer = both
+    viewer.add_image(grainy)
+    widget.start_button.click()
+    wait_for_judgements(widget, qtbot, 1)
+    control = widget._control
+    viewer.close()
+    qtbot.waitUntil(lambda: control.is_cancelled, timeout=WAIT)
+
+
+def test_a_folder_can_be_learned_from(both, qtbot, grainy, tmp_path):
+    widget, _, _ = both
+    np.save(tmp_path / "a.npy", grainy)
+    assert not widget.form.noisy_folder.native.isHidden()
+    widget.form.noisy_folder.value = tmp_path
+    widget.start_button.click()
+    wait_for_judgements(widget, qtbot, 1)
+    assert "only noisy images" in widget.reason.text()
+    widget.stop_button.click()
+    qtbot.waitUntil(lambda: not widget.is_running, timeout=WAIT)
+
+
+def test_rows_that_do_not_matter_are_hidden(both, grainy):
+    form, viewer = both[0].form, both[2]
+    viewer.add_image(grainy, axis_labels=("t", "y", "x"))
+    form.noisy.value = viewer.layers[0]
+    assert form.noisy_folder.native.isHidden()
+    assert form.other.native.isHidden()
+    form.kind.value = "axis"
+    assert form.repeat_axis.choices == ("t",)
+    assert form.settings().repeat_axis == "t"
+    form.kind.value = "repeats"
+    assert not form.other.native.isHidden()
+    assert form.settings().repeat_axis is None
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda f: None, "choose a layer or name a folder"),
+        (lambda f: setattr(f.objective, "value", "synthetic"), "needs clean images"),
+        (lambda f: setattr(f.noisy_folder, "value", "/no/where"), "no file or store"),
+        (lambda f: setattr(f.name, "value", "a b"), "name='a b' is wrong"),
+    ],
+)
+def test_wrong_input_is_notified(both, qtbot, errors, change, message):
+    widget = both[0]
+    widget.form.noisy_folder.value = "/tmp" if message.startswith("name") else ""
+    change(widget.form)
+    widget.start_button.click()
+    qtbot.waitUntil(lambda: not widget.is_running, timeout=WAIT)
+    assert len(errors()) == 1
+    assert message in errors()[0]
+    assert widget.start_button.isEnabled()
+
+
+def test_progress_in_words():
+    learning = Learning(120, 0.5, 60, 185, 0.1, None, 10**-2.2, 10**-2.1)
+    assert describe(learning) == "step 120 · 21.00 -> 22.00 dB · 3 min 05 s left"

@@ -1,0 +1,57 @@
+import pytest
+from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
+
+from napari_clip_denoise.gui.models import ModelsWidget
+
+
+@pytest.fixture
+def panel(viewer):
+    """The Models widget; the user's folder holds 'tiny'."""
+    _, panel = viewer.window.add_plugin_dock_widget("napari-clip-denoise", "Models")
+    assert isinstance(panel, ModelsWidget)
+    return panel
+
+
+def names(panel):
+    return [panel.list.item(row).text().split()[0] for row in range(panel.list.count())]
+
+
+def test_models_are_listed_with_their_cards(panel):
+    assert names(panel) == ["compact", "tiny"]
+    assert panel.chosen.name == "compact"
+    assert "learned from" in panel.card.toPlainText()
+    assert "→" in panel.card.toPlainText()
+    assert not panel.delete_button.isEnabled()
+    panel.refresh("tiny")
+    assert "random weights" in panel.card.toPlainText()
+    assert panel.delete_button.isEnabled()
+
+
+def test_a_model_is_exported_renamed_imported_and_deleted(panel, qtbot, monkeypatch, tmp_path):
+    copy = tmp_path / "copy.safetensors"
+    panel.refresh("tiny")
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(copy), ""))
+    panel.export_button.click()
+    assert copy.exists()
+    monkeypatch.setattr(QInputDialog, "getText", lambda *a, **k: ("lab", True))
+    panel.rename_button.click()
+    assert names(panel) == ["compact", "lab"]
+    assert panel.chosen.name == "lab"
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *a: (str(copy), ""))
+    panel.import_button.click()
+    qtbot.waitUntil(lambda: names(panel) == ["compact", "lab", "tiny"], timeout=60_000)
+    answers = iter([QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes])
+    monkeypatch.setattr(QMessageBox, "question", lambda *a: next(answers))
+    panel.refresh("tiny")
+    panel.delete_button.click()
+    assert names(panel) == ["compact", "lab", "tiny"]
+    panel.delete_button.click()
+    assert names(panel) == ["compact", "lab"]
+
+
+def test_a_wrong_file_is_notified(panel, qtbot, errors, tmp_path):
+    wrong = tmp_path / "wrong.safetensors"
+    wrong.write_bytes(b"nothing")
+    panel.import_file(wrong)
+    qtbot.waitUntil(lambda: bool(errors()), timeout=60_000)
+    assert "damaged or not a model" in errors()[0]
