@@ -79,6 +79,20 @@ def test_few_real_pairs_get_a_row_each(tmp_path):
     assert many[0].protocol.data_range == 255
 
 
+def test_volumes_of_ct_are_paired(tmp_path):
+    nibabel = pytest.importorskip("nibabel")
+    volume = np.random.default_rng(0).integers(-1000, 1000, (12, 10, 3)).astype(np.int16)
+    for side in ("noisy", "clean"):
+        (tmp_path / side).mkdir()
+        image = nibabel.Nifti1Image(volume, np.eye(4))
+        nibabel.save(image, tmp_path / side / "a.nii.gz")
+    (row,) = conditions("ct", [tmp_path])
+    (image,) = row.images()
+    assert sorted(image.truth.shape) == [3, 10, 12]
+    np.testing.assert_array_equal(np.sort(image.truth.ravel()), np.sort(volume.ravel()))
+    assert row.intensity == "window"
+
+
 def test_what_cannot_be_scored_is_refused(folder, tmp_path):
     with pytest.raises(InputError, match="no suite 'all'"):
         conditions("all", [folder])

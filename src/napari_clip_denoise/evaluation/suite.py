@@ -12,7 +12,12 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.evaluation.metrics import Protocol
 from napari_clip_denoise.images.grid import whole
 from napari_clip_denoise.images.intensity import CT_WINDOW, Intensity
-from napari_clip_denoise.images.source import open_stack
+from napari_clip_denoise.images.source import (
+    NIFTI_SUFFIXES,
+    RASTER_SUFFIXES,
+    TIFF_SUFFIXES,
+    open_stack,
+)
 from napari_clip_denoise.noise.models import (
     Gaussian,
     MeanFilteredGaussian,
@@ -32,7 +37,7 @@ NOISES: dict[str, NoiseModel] = {
 }
 """The noises of the paper's tests, and speckle, by name; deviations on the scale of 8 bits."""
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".npy")
+SUFFIXES = (*RASTER_SUFFIXES, *TIFF_SUFFIXES, *NIFTI_SUFFIXES)
 REAL = "real"
 FEW = 4
 """Folders with fewer real pairs than this get a row a pair: their mean says little."""
@@ -251,7 +256,7 @@ def clean_images(folder: Path) -> tuple[Path, ...]:
     """
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}.")
-    files = tuple(sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES))
+    files = tuple(sorted(p for p in folder.iterdir() if p.name.lower().endswith(SUFFIXES)))
     if not files:
         raise InputError(
             f"{folder} holds no image ({', '.join(SUFFIXES)}); give a folder of clean images."
