@@ -11,10 +11,11 @@ from pathlib import Path
 import napari
 from napari.settings import get_settings
 from qtpy.QtCore import QTimer
+from scipy.ndimage import gaussian_filter
 
 PLUGIN = "napari-clip-denoise"
 SIZE = (1280, 800)
-STAGES = ("before", "preview", "running", "after", "check")
+STAGES = ("before", "preview", "running", "after", "check", "blurred")
 
 
 def main() -> None:
@@ -49,26 +50,36 @@ def main() -> None:
     def check() -> None:
         dock, panel = viewer.window.add_plugin_dock_widget(PLUGIN, "Check result", tabify=True)
         dock.raise_()
+        if options.stage == "blurred":
+            panel.noisy.value, panel.denoised.value = viewer.layers[:2]
         panel.check()
         viewer.layers.selection = {viewer.layers[0]}
         checking.timeout.connect(lambda: None if panel.is_running else (checking.stop(), save()))
         checking.start(200)
+
+    def blur() -> None:
+        image = viewer.layers[0]
+        place = {name: getattr(image, name) for name in ("scale", "units", "contrast_limits")}
+        blurred = gaussian_filter(image.data.astype("float32"), (0, 3, 3))
+        viewer.add_image(blurred, name="Blurred by 3 pixels", **place)
 
     def wait() -> None:
         if options.stage == "preview" and widget.preview.preview.layer is None:
             return
         if options.stage == "running" and widget.progress.bar.value() < 300:
             return
-        if options.stage in ("after", "check") and widget.is_running:
+        if options.stage in ("after", "check", "blurred") and widget.is_running:
             return
         timer.stop()
-        check() if options.stage == "check" else save()
+        check() if options.stage in ("check", "blurred") else save()
 
     if options.stage == "check":
         widget.form.whole.value = False
     if options.stage == "preview":
         widget.preview.toggle.setChecked(True)
         widget.preview.curtain.setValue(widget.preview.curtain.maximum() // 2)
+    elif options.stage == "blurred":
+        blur()
     elif options.stage != "before":
         widget.run()
     timer, checking = QTimer(), QTimer()

@@ -39,6 +39,8 @@ from napari_clip_denoise.inference.progress import CancelToken
 
 SCOPES = (("Current plane", False), ("Planes all over the layer", True))
 CORRELATION_SHOWN = 0.2
+LEAST_WIDTH = 80
+"""Of a field in pixels; long names of layers are cut rather than the panel."""
 REMOVED, ADDED = ("removed structure", "#e05a33"), ("added structure", "#3a86d6")
 
 
@@ -106,6 +108,7 @@ class CheckResultWidget(QWidget):
             ("Reference", self.reference),
             ("Look at", self.scope),
         ):
+            field.native.setMinimumWidth(LEAST_WIDTH)
             rows.addRow(label, field.native)
         buttons = QHBoxLayout()
         buttons.addWidget(self.check_button)
