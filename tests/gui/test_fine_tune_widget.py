@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -158,6 +160,11 @@ def test_wrong_input_is_notified(both, qtbot, errors, change, message):
     assert len(errors()) == 1
     assert message in errors()[0]
     assert widget.start_button.isEnabled()
+
+
+def test_opening_the_widget_does_not_load_torch():
+    code = "import sys, napari_clip_denoise.gui.fine_tune; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_progress_in_words():
