@@ -1,4 +1,6 @@
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -146,18 +148,30 @@ def test_rows_that_do_not_matter_are_hidden(both, grainy):
         (lambda f: None, "choose a layer or name a folder"),
         (lambda f: setattr(f.objective, "value", "synthetic"), "needs clean images"),
         (lambda f: setattr(f.noisy_folder, "value", "/no/where"), "no file or store"),
-        (lambda f: setattr(f.name, "value", "a b"), "name='a b' is wrong"),
     ],
 )
 def test_wrong_input_is_notified(both, qtbot, errors, change, message):
     widget = both[0]
-    widget.form.noisy_folder.value = "/tmp" if message.startswith("name") else ""
     change(widget.form)
     widget.start_button.click()
     qtbot.waitUntil(lambda: not widget.is_running, timeout=WAIT)
     assert len(errors()) == 1
     assert message in errors()[0]
     assert widget.start_button.isEnabled()
+
+
+def test_a_name_that_is_no_file_name_is_notified(both, errors, grainy):
+    widget, _, viewer = both
+    viewer.add_image(grainy)
+    widget.form.name.value = "a b"
+    widget.start_button.click()
+    assert not widget.is_running
+    assert "name='a b' is wrong" in errors()[0]
+
+
+def test_opening_the_widget_does_not_load_torch():
+    code = "import sys, napari_clip_denoise.gui.fine_tune; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_progress_in_words():

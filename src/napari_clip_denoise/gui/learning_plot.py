@@ -2,6 +2,7 @@
 
 from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from napari.utils.theme import get_theme
 
 from napari_clip_denoise.training.finetune_progress import Learning, Picture, decibels
@@ -45,6 +46,7 @@ class LearningPlot(FigureCanvasQTAgg):
             axes.set_title(title, loc="left")
             axes.tick_params(labelsize=7)
             axes.grid(visible=True, alpha=0.15)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         (self._loss_line,) = self._loss_axes.plot([], [], color=LOSS_COLOR, linewidth=1.2)
         (self._score_line,) = self._score_axes.plot(
             [], [], color=SCORE_COLOR, linewidth=1.2, marker="o", markersize=3
