@@ -71,6 +71,7 @@ def test_shares_may_run_at_the_same_time(source, tiny, tmp_path, expected):
     with ThreadPoolExecutor(3) as threads:
         list(threads.map(share, range(3)))
     assert files_of(path) == expected
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_cancelled_share_leaves_the_others_work(source, tiny, tmp_path, expected):

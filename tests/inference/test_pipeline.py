@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import dask.array as da
 import numpy as np
 import pytest
 import torch
@@ -105,9 +106,19 @@ def test_then_it_moves_to_the_cpu_and_stays_there(tiny, noisy, memory):
     np.testing.assert_allclose(result.astype(int), expected, atol=1)
 
 
+def test_a_library_user_is_warned(tiny, noisy, memory):
+    memory(ERRORS[0], cuda=0, cpu=304 * 272)
+    options = {"device": "cpu", "intensity": (0, 999), "batch": 2}
+    with pytest.warns(UserWarning, match="going on with 1 at a time"):
+        denoise(noisy[:2], tiny, **options)
+    with pytest.warns(UserWarning, match="going on with 1 at a time"):
+        denoise(da.from_array(noisy[:2], chunks=(2, -1, -1)), tiny, **options).compute()
+
+
 def test_where_nothing_fits_it_says_so(tiny, noisy, memory):
     memory(ERRORS[0], cuda=0, cpu=0)
-    with pytest.raises(OutOfDeviceMemory, match="do not fit into the memory of cpu; choose a"):
+    refused = pytest.raises(OutOfDeviceMemory, match="do not fit into the memory of cpu; choose a")
+    with pytest.warns(UserWarning, match="going on with"), refused:
         denoise(noisy, tiny, device="cpu", intensity=(0, 999))
 
 

@@ -71,6 +71,8 @@ class Manifest:
 
     def may_finish(self, n_regions: int) -> bool:
         """Whether all regions of all shares are finished, and no other share makes them whole."""
+        if not self._folder.exists():
+            return False
         with self._alone():
             if self.fingerprint() is None or len(self._read()) < n_regions:
                 return False
@@ -139,11 +141,6 @@ class Manifest:
             self._list = None
         self._finish.release()
         self._lock.release()
-
-    def remove(self) -> None:
-        """Forget it all, once the store is whole."""
-        self.release()
-        remove(self._folder)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

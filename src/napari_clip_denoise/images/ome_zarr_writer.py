@@ -1,5 +1,6 @@
 """Writing OME-Zarr stores, region by region and in as many sittings as it takes."""
 
+import os
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,9 +11,9 @@ import numpy as np
 import zarr
 
 from napari_clip_denoise.errors import OutputError
-from napari_clip_denoise.images.files import PartialFile
+from napari_clip_denoise.images.files import PartialFile, remove
 from napari_clip_denoise.images.grid import Region, count, number
-from napari_clip_denoise.images.manifest import Manifest, difference
+from napari_clip_denoise.images.manifest import FOLDER, Manifest, difference
 from napari_clip_denoise.images.ome_metadata import image_metadata, omero_metadata
 from napari_clip_denoise.images.ome_zarr import OWN_KEY
 from napari_clip_denoise.images.pyramid import Pyramid, create_pyramid, open_pyramid
@@ -86,23 +87,23 @@ class OmeZarrWriter(PartialFile):
 
     def _set_up(self, fingerprint: dict[str, Any] | None) -> tuple[zarr.Group, Pyramid]:
         """Open the store of an interrupted run, or create one."""
-        layout = self._layout
+        layout, root = self._layout, self.partial.resolve()
         now = {**(fingerprint or {}), "regions": list(self.region_shape), "ome": self._version}
         then = self._manifest.fingerprint()
         if then is not None and fingerprint is not None:
             differs = difference(then, now)
             if differs is None:
-                group = zarr.open_group(self.partial, mode="r+")
-                return group, open_pyramid(self.partial, group, layout)
+                group = zarr.open_group(root, mode="r+")
+                return group, open_pyramid(root, group, layout)
             if not self._overwrite or self._manifest.others_at_work():
                 raise OutputError(
                     f"{self.path} was begun in another way ({differs}); go on as then, allow "
                     "overwriting (--overwrite) to begin anew, or give another name."
                 )
         self._manifest.clear()
-        group = zarr.create_group(self.partial, zarr_format=3 if self._version == "0.5" else 2)
+        group = zarr.create_group(root, zarr_format=3 if self._version == "0.5" else 2)
         group.attrs[OWN_KEY] = {**self._own, "complete": False}
-        pyramid = create_pyramid(self.partial, group, layout, self._dtype)
+        pyramid = create_pyramid(root, group, layout, self._dtype)
         self._manifest.begin(now)
         return group, pyramid
 
@@ -129,8 +130,11 @@ class OmeZarrWriter(PartialFile):
     def finish(self) -> Path:
         """Make the store whole and give it its name, unless other shares are still to come."""
         if self._manifest.may_finish(count(self.stack.shape, self.region_shape)):
-            return super().finish()
-        self._let_go()
+            super().finish()
+            self._manifest.release()
+            remove(self.path / FOLDER)
+        else:
+            self._let_go()
         return self.path
 
     def abort(self) -> None:
@@ -166,7 +170,8 @@ class OmeZarrWriter(PartialFile):
         )
         self._group.attrs.update(image if self._version == "0.4" else {"ome": image})
         self._group.attrs[OWN_KEY] = {**self._own, "complete": True}
-        self._manifest.remove()
+        if os.name == "nt":
+            self._manifest.release()  # or its open files would keep the folder from being renamed
 
     def _number(self, index: Region) -> int:
         return number(index, self.stack.shape, self.region_shape)

@@ -1,5 +1,6 @@
 """What to do when a device has too little memory: less at a time, then another device."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
@@ -31,7 +32,7 @@ def within_memory(
     attempt : callable
         Raises `OutOfDeviceMemory` where a job does not fit.
     notify : callable, optional
-        Told in a sentence what is changed.
+        Told in a sentence what is changed; by default it is a warning.
 
     Returns
     -------
@@ -53,8 +54,7 @@ def within_memory(
             if smaller is None:
                 raise
             job, change = smaller
-            if notify is not None:
-                notify(f"{str(error).partition(';')[0]}; going on with {change}.")
+            (notify or warnings.warn)(f"{str(error).partition(';')[0]}; going on with {change}.")
 
 
 def denoise_within_memory(job: Job, region: Region) -> np.ndarray:

@@ -185,8 +185,12 @@ def _job(task: Task) -> Job:
 @lru_cache(maxsize=1)
 def _prepare_once(task: Task) -> Job:
     torch.set_num_threads(task.threads)
-    source = task.source
-    stack = source if isinstance(source, Stack) else open_stack(source, task.axes)
+    if isinstance(task.source, Stack):
+        stack = task.source
+    else:
+        stack = open_stack(task.source)
+        if stack.axes != task.axes:
+            stack = open_stack(task.source, task.axes)
     return prepare(stack, task.model, task.settings, mapping=task.mapping)
 
 

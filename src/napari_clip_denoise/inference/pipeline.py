@@ -4,9 +4,9 @@ Memory is bounded by the regions in flight, whatever their number.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -67,7 +67,8 @@ def run(
     planes_before : float
         How many of them were finished by an earlier run.
     notify : callable, optional
-        Told in a sentence if the device has too little memory and what is done about it.
+        Told in a sentence if the device has too little memory and what is done about it; by
+        default it is a warning, which napari shows.
     profile : Profile, optional
         Counts where the time goes.
     """
@@ -88,9 +89,13 @@ def run(
             write(region, block)
 
     began_with = job
-    with ThreadPoolExecutor(READERS) as readers, ThreadPoolExecutor(WRITERS) as writers:
+    with (
+        ThreadPoolExecutor(READERS) as readers,
+        ThreadPoolExecutor(WRITERS) as writers,
+        closing(_ahead(readers, lambda region: read(region, began_with), regions)) as boxes,
+    ):
         writes: deque[Future[None]] = deque()
-        for region, box in _ahead(readers, lambda region: read(region, began_with), regions):
+        for region, box in boxes:
 
             def attempt(
                 job: Job, region: Region = region, box: Box = box
@@ -104,7 +109,7 @@ def run(
             while len(writes) >= WRITERS:
                 writes.popleft().result()
             writes.append(writers.submit(finish, job, region, box, change))
-            del box, change
+            del attempt, box, change
         for pending in writes:
             pending.result()
 
@@ -164,7 +169,7 @@ def ending_well(writer: Writer) -> Iterator[None]:
 
 def _ahead(
     pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T]
-) -> Iterator[tuple[T, R]]:
+) -> Generator[tuple[T, R], None, None]:
     """Do work on items in a pool and give the results in order, `READERS` of them ahead."""
     waiting: deque[tuple[T, Future[R]]] = deque()
     try:

@@ -48,7 +48,7 @@ class Model:
     def __reduce__(self) -> tuple[Any, ...]:
         """Travel to another process as a path where that is enough, not as weights."""
         if self.path is not None and self.card.encoder.included:
-            return _load_once, (self.path,)
+            return _load_once, (self.path.resolve(),)
         return Model, (self.card, self.denoiser, None)
 
 
