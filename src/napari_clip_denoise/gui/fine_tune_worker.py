@@ -1,19 +1,16 @@
 """Fine-tuning as a generator for napari's ``thread_worker``: no widget and no viewer in here."""
 
-from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from napari_clip_denoise.gui.llvm import keep_triton_out
+from napari_clip_denoise.gui.workers import relay
 from napari_clip_denoise.training.finetune_progress import Control, Learning
 from napari_clip_denoise.training.finetune_settings import FineTuneSettings, run_folder
 
 if TYPE_CHECKING:
     from napari_clip_denoise.training.finetune import FineTuned
-
-POLL_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -24,12 +21,12 @@ class Begun:
     notes: tuple[str, ...]
 
 
-Messages = tuple[Begun | Learning, ...]
+Message = Begun | Learning
 
 
 def fine_tune_steps(
     sources: dict[str, Any], settings: FineTuneSettings, control: Control
-) -> "Generator[Messages, None, FineTuned]":
+) -> "Generator[Message | None, None, FineTuned]":
     """Fine-tune in a thread of its own and pass on what it reports.
 
     Parameters
@@ -43,17 +40,16 @@ def fine_tune_steps(
 
     Yields
     ------
-    tuple of Begun or Learning
-        What is new since the last time, perhaps nothing.
+    Begun, Learning or None
+        None while nothing is new.
 
     Returns
     -------
     FineTuned
         The result.
     """
-    messages: SimpleQueue[Begun | Learning] = SimpleQueue()
 
-    def work() -> "FineTuned":
+    def work(report: Callable[[Message], None]) -> "FineTuned":
         keep_triton_out()
         from napari_clip_denoise.training.finetune import fine_tune
 
@@ -61,28 +57,9 @@ def fine_tune_steps(
             **sources,
             settings=settings,
             run=run_folder(settings.name),
-            begin=lambda reason, notes: messages.put(Begun(reason, notes)),
-            report=messages.put,
+            begin=lambda reason, notes: report(Begun(reason, notes)),
+            report=report,
             control=control,
         )
 
-    with ThreadPoolExecutor(1) as thread:
-        running = thread.submit(work)
-        try:
-            while not (running.done() and messages.empty()):
-                yield _drain(messages)
-        finally:
-            if not running.done():
-                control.cancel()
-    return running.result()
-
-
-def _drain(messages: "SimpleQueue[Begun | Learning]") -> Messages:
-    """Wait a moment for a message, and take all that there are."""
-    found: list[Begun | Learning] = []
-    try:
-        found.append(messages.get(timeout=POLL_SECONDS))
-        while True:
-            found.append(messages.get_nowait())
-    except Empty:
-        return tuple(found)
+    return (yield from relay(work, control))

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import psutil
@@ -105,8 +105,16 @@ def denoise_steps(
     return (yield from relay(lambda report: _denoise(request, cancel, report), cancel))
 
 
+class Cancellable(Protocol):
+    """Anything that stops work in another thread."""
+
+    def cancel(self) -> None:
+        """Ask the work to stop."""
+        ...
+
+
 def relay(
-    work: Callable[[Callable[[Any], None]], Any], cancel: CancelToken
+    work: Callable[[Callable[[Any], None]], Any], cancel: Cancellable
 ) -> Generator[Any, None, Any]:
     """Work in a thread of its own and pass on what it reports; None while nothing is new.
 
@@ -114,7 +122,7 @@ def relay(
     ----------
     work : callable
         Gets a function to report with; what it returns is returned.
-    cancel : CancelToken
+    cancel : Cancellable
         Used if the generator is closed before the work is done.
     """
     messages: SimpleQueue[Any] = SimpleQueue()

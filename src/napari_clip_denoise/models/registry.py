@@ -156,7 +156,9 @@ def add_file(path: str | Path) -> str:
     from napari_clip_denoise.models.checkpoint import copy_model, read_card
 
     card = read_card(path)
-    copy_model(Path(path), _free_place(card.name), card)
+    target = place(card.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    copy_model(Path(path), target, card)
     return card.name
 
 
@@ -180,7 +182,7 @@ def rename(name: str, new_name: str) -> Path:
         raise InputError(
             f"'{new_name}' cannot be the name of a model; use letters, digits, '.', '_' and '-'."
         ) from error
-    target = _free_place(new_name)
+    target = place(new_name)
     copy_model(path, target, card)
     path.unlink()
     return target
@@ -219,12 +221,4 @@ def _own(name: str) -> Path:
     path = find(name)
     if path.parent != models_folder():
         raise InputError(f"The model '{name}' comes with the program and stays as it is.")
-    return path
-
-
-def _free_place(name: str) -> Path:
-    path = models_folder() / f"{name}{SUFFIX}"
-    if path.exists():
-        raise InputError(f"There is already a model '{name}' in {path.parent}; delete it first.")
-    path.parent.mkdir(parents=True, exist_ok=True)
     return path
