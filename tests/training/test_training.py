@@ -63,13 +63,6 @@ def recipe(**optimisation):
     )
 
 
-def test_the_bundled_recipe_is_that_of_the_bundled_model():
-    shipped = load_recipe("compact")
-    card = load("compact").card
-    assert card.network == shipped.network
-    assert Recipe.model_validate(card.recipe) == shipped
-
-
 def test_training_lowers_the_loss_and_gives_a_model(data, tmp_path):
     entries = []
     settings = recipe(steps=200)
