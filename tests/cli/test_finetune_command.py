@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 from typer.testing import CliRunner
 
 from napari_clip_denoise.cli.app import app
-from napari_clip_denoise.models.checkpoint import read_card
+from napari_clip_denoise.models.card_file import read_card
 
 FAST = """
 batch: 4

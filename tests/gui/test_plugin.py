@@ -24,7 +24,9 @@ def test_the_samples_open(make_napari_viewer, key, ndim):
     assert layer.data.std() > 10
 
 
-@pytest.mark.parametrize("module", ["denoise", "batch", "check_result", "compare"])
+@pytest.mark.parametrize(
+    "module", ["denoise", "batch", "check_result", "compare", "fine_tune", "models"]
+)
 def test_opening_a_widget_does_not_load_torch(module):
     code = f"import sys, napari_clip_denoise.gui.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -7,7 +7,8 @@ from safetensors.torch import save_file
 from napari_clip_denoise import load, save
 from napari_clip_denoise.errors import ModelError, OutputError
 from napari_clip_denoise.models.card import EncoderCard
-from napari_clip_denoise.models.checkpoint import Model, load_model, read_card
+from napari_clip_denoise.models.card_file import read_card
+from napari_clip_denoise.models.checkpoint import Model, load_model
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
 from tiny_network import TINY

@@ -1,10 +1,12 @@
 import shutil
+import subprocess
+import sys
 
 import pytest
 
 from napari_clip_denoise import load
 from napari_clip_denoise.errors import InputError, ModelError
-from napari_clip_denoise.models.checkpoint import read_card
+from napari_clip_denoise.models.card_file import read_card
 from napari_clip_denoise.models.registry import (
     add_file,
     delete,
@@ -86,3 +88,11 @@ def test_what_cannot_be_managed_is_refused(tiny, models_folder, call, message):
     with pytest.raises((InputError, ModelError), match=message):
         call()
     assert (models_folder / "tiny.safetensors").exists()
+
+
+def test_cards_are_read_without_torch():
+    code = (
+        "import sys; from napari_clip_denoise.models.registry import entries; "
+        "assert entries()[0].card.name == 'compact'; sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

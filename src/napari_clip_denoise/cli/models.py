@@ -37,7 +37,7 @@ def show(name: Annotated[str, typer.Argument(help="Name of a model, or a file.")
     """Show a model's card."""
     from rich.console import Console
 
-    from napari_clip_denoise.models.checkpoint import read_card
+    from napari_clip_denoise.models.card_file import read_card
     from napari_clip_denoise.models.registry import find
 
     Console().print_json(read_card(find(name)).model_dump_json())

@@ -39,7 +39,7 @@ from napari_clip_denoise.inference.progress import CancelToken
 
 SCOPES = (("Current plane", False), ("Planes all over the layer", True))
 CORRELATION_SHOWN = 0.2
-LEAST_WIDTH = 80
+LEAST_WIDTH = 190
 """Of a field in pixels; long names of layers are cut rather than the panel."""
 REMOVED, ADDED = ("removed structure", "#e05a33"), ("added structure", "#3a86d6")
 

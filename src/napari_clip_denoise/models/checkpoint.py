@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from napari_clip_denoise.errors import ModelError, OutputError
 from napari_clip_denoise.models.card import ModelCard
+from napari_clip_denoise.models.card_file import CARD_KEY, read_card
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
 
-CARD_KEY = "card"
 ENCODER_PREFIX = "encoder."
 
 
@@ -110,45 +109,6 @@ def save_model(model: Model, path: str | Path, *, dtype: torch.dtype = torch.flo
         partial.unlink(missing_ok=True)
         raise OutputError(f"The model could not be written to {path}: {error}.") from error
     return Model(card, rounded, path)
-
-
-def copy_model(path: Path, target: Path, card: ModelCard) -> None:
-    """Copy a model file with another card; the tensors stay byte for byte as they are.
-
-    Raises
-    ------
-    OutputError
-        If the copy cannot be written.
-    """
-    partial = target.with_name(f".{target.name}.partial")
-    try:
-        save_file(load_file(path), partial, metadata={CARD_KEY: card.model_dump_json()})
-        partial.replace(target)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"The model could not be written to {target}: {error}.") from error
-
-
-def read_card(path: str | Path) -> ModelCard:
-    """Read only the card of a model file.
-
-    Raises
-    ------
-    ModelError
-        If the file is not a model file of this package.
-    """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            text = (file.metadata() or {}).get(CARD_KEY)
-        if text is None:
-            raise ModelError(f"{path} has no model card, so it is not a model of this program.")
-        return ModelCard.model_validate_json(text)
-    except FileNotFoundError as error:
-        raise ModelError(f"There is no model file {path}.") from error
-    except (OSError, SafetensorError, ValidationError) as error:
-        raise ModelError(
-            f"{path} is damaged or not a model of this program; get the file again."
-        ) from error
 
 
 def load_model(path: str | Path, *, encoder: Callable[[], Encoder] | None = None) -> Model:

@@ -32,7 +32,7 @@ class Entry:
     @property
     def card(self) -> "ModelCard":
         """The model's card, read from its file."""
-        from napari_clip_denoise.models.checkpoint import read_card
+        from napari_clip_denoise.models.card_file import read_card
 
         return read_card(self.path)
 
@@ -153,7 +153,7 @@ def add_file(path: str | Path) -> str:
     InputError
         If there is a model of that name.
     """
-    from napari_clip_denoise.models.checkpoint import copy_model, read_card
+    from napari_clip_denoise.models.card_file import copy_model, read_card
 
     card = read_card(path)
     target = place(card.name)
@@ -173,7 +173,7 @@ def rename(name: str, new_name: str) -> Path:
     from pydantic import ValidationError
 
     from napari_clip_denoise.models.card import ModelCard
-    from napari_clip_denoise.models.checkpoint import copy_model, read_card
+    from napari_clip_denoise.models.card_file import copy_model, read_card
 
     path = _own(name)
     try:
@@ -209,7 +209,7 @@ def export_file(name: str, target: str | Path) -> Path:
     OutputError
         If the copy cannot be written.
     """
-    from napari_clip_denoise.models.checkpoint import copy_model, read_card
+    from napari_clip_denoise.models.card_file import copy_model, read_card
 
     path, target = find(name), Path(target)
     target = target.with_name(f"{target.name}{SUFFIX}") if target.suffix != SUFFIX else target

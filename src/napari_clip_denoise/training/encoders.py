@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from napari_clip_denoise.models.checkpoint import read_card
+from napari_clip_denoise.models.card_file import read_card
 from napari_clip_denoise.models.clip import load_clip_encoder
 from napari_clip_denoise.models.registry import CLIP_MODEL, find, load
 from napari_clip_denoise.network.config import EncoderConfig

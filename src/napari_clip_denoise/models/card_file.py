@@ -1,0 +1,51 @@
+"""The card of a model file, read and replaced without loading torch."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import load_file, save_file
+
+from napari_clip_denoise.errors import ModelError, OutputError
+from napari_clip_denoise.models.card import ModelCard
+
+CARD_KEY = "card"
+
+
+def read_card(path: str | Path) -> ModelCard:
+    """Read only the card of a model file.
+
+    Raises
+    ------
+    ModelError
+        If the file is not a model file of this package.
+    """
+    try:
+        with safe_open(path, framework="numpy") as file:
+            text = (file.metadata() or {}).get(CARD_KEY)
+        if text is None:
+            raise ModelError(f"{path} has no model card, so it is not a model of this program.")
+        return ModelCard.model_validate_json(text)
+    except FileNotFoundError as error:
+        raise ModelError(f"There is no model file {path}.") from error
+    except (OSError, SafetensorError, ValidationError) as error:
+        raise ModelError(
+            f"{path} is damaged or not a model of this program; get the file again."
+        ) from error
+
+
+def copy_model(path: Path, target: Path, card: ModelCard) -> None:
+    """Copy a model file with another card; the tensors stay byte for byte as they are.
+
+    Raises
+    ------
+    OutputError
+        If the copy cannot be written.
+    """
+    partial = target.with_name(f".{target.name}.partial")
+    try:
+        save_file(load_file(path), partial, metadata={CARD_KEY: card.model_dump_json()})
+        partial.replace(target)
+    except (OSError, SafetensorError) as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(f"The model could not be written to {target}: {error}.") from error
