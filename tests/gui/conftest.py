@@ -13,13 +13,14 @@ RUN_MILLISECONDS = 60_000
 
 
 @pytest.fixture(autouse=True)
-def plugin_settings(tmp_path, monkeypatch):
+def plugin_settings(tmp_path_factory, monkeypatch):
     """Keep the tests away from the user's settings of the plugin; gives their file."""
     import napari.settings
 
-    monkeypatch.setattr(napari.settings, "_CFG_PATH", str(tmp_path / "napari" / "settings.yaml"))
+    folder = tmp_path_factory.mktemp("napari")
+    monkeypatch.setattr(napari.settings, "_CFG_PATH", str(folder / "settings.yaml"))
     napari.settings._clear_plugin_settings_cache()
-    yield tmp_path / "napari" / "napari-clip-denoise.yaml"
+    yield folder / "napari-clip-denoise.yaml"
     napari.settings._clear_plugin_settings_cache()
 
 

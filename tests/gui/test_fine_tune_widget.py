@@ -99,7 +99,7 @@ def test_the_window_answers_while_a_model_learns(both, qtbot, grainy):
     timer.timeout.connect(lambda: ticks.append(1))
     timer.start(20)
     widget.start_button.click()
-    wait_for_judgements(widget, qtbot, 1)
+    wait_for_judgements(widget, qtbot, 5)
     timer.stop()
     assert len(ticks) > 20
     widget.cancel_button.click()

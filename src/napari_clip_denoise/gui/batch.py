@@ -34,13 +34,15 @@ class BatchRequest:
     existing: Any
 
 
-def batch_steps(request: BatchRequest, cancel: CancelToken) -> Generator[Any, None, None]:
+def batch_steps(
+    request: BatchRequest, cancel: CancelToken
+) -> Generator[tuple[Any, ...], None, None]:
     """Denoise files in a thread of its own.
 
     Yields
     ------
-    BatchProgress, FileResult or None
-        None while nothing is new.
+    tuple of BatchProgress or FileResult
+        What is new, perhaps nothing.
     """
 
     def work(report: Any) -> None:
@@ -151,7 +153,11 @@ class BatchWidget(QWidget):
         self.cancel_button.setEnabled(False)
         self.progress.label.setText("Cancelling …")
 
-    def _take(self, message: Any) -> None:
+    def _take(self, messages: tuple[Any, ...]) -> None:
+        for message in messages:
+            self._show(message)
+
+    def _show(self, message: Any) -> None:
         from napari_clip_denoise.inference.batch import BatchProgress, FileResult
 
         if isinstance(message, FileResult):

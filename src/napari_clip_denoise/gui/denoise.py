@@ -17,7 +17,7 @@ from napari_clip_denoise.gui.layers import current_plane, result_arguments, resu
 from napari_clip_denoise.gui.preview_row import PreviewRow
 from napari_clip_denoise.gui.progress_row import ProgressRow
 from napari_clip_denoise.gui.remembered import remember, restore
-from napari_clip_denoise.gui.workers import Finished, Request, Started, denoise_steps
+from napari_clip_denoise.gui.workers import Finished, Message, Request, Started, denoise_steps
 from napari_clip_denoise.images.grid import Region, whole
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.models.registry import CLIP_MODEL, entries
@@ -110,7 +110,7 @@ class DenoiseWidget(QWidget):
         self._worker = create_worker(
             denoise_steps, request, self._cancel, _start_thread=False, _ignore_errors=True
         )
-        self._worker.yielded.connect(lambda message: self._take(message, layer, region))
+        self._worker.yielded.connect(lambda messages: self._take(messages, layer, region))
         self._worker.returned.connect(lambda finished: self._finish(finished, layer.name))
         self._worker.errored.connect(self._fail)
         self._set_running(True)
@@ -135,17 +135,19 @@ class DenoiseWidget(QWidget):
         self.form.model.value = CLIP_MODEL
         self._show_remedy()
 
-    def _take(self, message: Started | Progress | None, layer: Image, region: Region) -> None:
-        if isinstance(message, Started):
-            arguments = result_arguments(
-                layer,
-                name=result_name(layer, region),
-                metadata=message.provenance,
-                region=region,
-            )
-            self._result = self._viewer.add_image(message.array, **arguments)
-        elif isinstance(message, Progress) and not self._cancel.is_cancelled:
-            self.progress.show_progress(message)
+    def _take(self, messages: tuple[Message, ...], layer: Image, region: Region) -> None:
+        for message in messages:
+            if isinstance(message, Started):
+                arguments = result_arguments(
+                    layer,
+                    name=result_name(layer, region),
+                    metadata=message.provenance,
+                    region=region,
+                )
+                self._result = self._viewer.add_image(message.array, **arguments)
+        last = messages[-1] if messages else None
+        if isinstance(last, Progress) and not self._cancel.is_cancelled:
+            self.progress.show_progress(last)
             if self._result is not None and time.monotonic() - self._refreshed > REFRESH_SECONDS:
                 self._result.refresh()
                 self._refreshed = time.monotonic()

@@ -128,18 +128,21 @@ class FineTuneWidget(QWidget):
     def _paint(self, event: Any) -> None:
         self.plot.paint(event.value)
 
-    def _take(self, message: Message | None) -> None:
-        if isinstance(message, Begun):
-            self.reason.setText(" ".join((f"Objective {message.reason}", *message.notes)))
-            self.plot.show()
-        if not isinstance(message, Learning):
+    def _take(self, messages: tuple[Message, ...]) -> None:
+        for message in messages:
+            if isinstance(message, Begun):
+                self.reason.setText(" ".join((f"Objective {message.reason}", *message.notes)))
+                self.plot.show()
+            else:
+                self.plot.add(message)
+        last = messages[-1] if messages else None
+        if not isinstance(last, Learning):
             return
-        self.plot.add(message)
         if not (self._control.is_stopped or self._control.is_cancelled):
             self.progress.bar.setMaximum(STEPS)
-            self.progress.bar.setValue(round(STEPS * message.share))
-            self.progress.label.setText(describe(message))
-        if time.monotonic() - self._refreshed > REFRESH_SECONDS or message.share >= 1:
+            self.progress.bar.setValue(round(STEPS * last.share))
+            self.progress.label.setText(describe(last))
+        if time.monotonic() - self._refreshed > REFRESH_SECONDS or last.share >= 1:
             self.plot.refresh()
             self._refreshed = time.monotonic()
 

@@ -11,7 +11,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.gui.layers import stack_of
+from napari_clip_denoise.gui.layers import images_of, stack_of
 from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.settings_form import DEVICES, labelled
 from napari_clip_denoise.images.axes import leading_axes
@@ -94,7 +94,7 @@ class FineTuneForm(QWidget):
         events = viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered, events.renamed):
             event.connect(self._refresh_layers)
-        if isinstance(viewer.layers.selection.active, Image):
+        if viewer.layers.selection.active in images_of(viewer):
             self.noisy.value = viewer.layers.selection.active
         self._show_rows()
 
@@ -149,7 +149,7 @@ class FineTuneForm(QWidget):
             self._rows.setRowVisible(field.native, is_shown)
 
     def _sources(self, _: object) -> list[tuple[str, Any]]:
-        layers = [layer for layer in self._viewer.layers if isinstance(layer, Image)]
+        layers = images_of(self._viewer)
         return [*((layer.name, layer) for layer in layers), ("A folder …", FOLDER)]
 
     def _axes(self, _: object) -> list[str]:
@@ -159,6 +159,14 @@ class FineTuneForm(QWidget):
     def _refresh_layers(self) -> None:
         self.noisy.reset_choices()
         self.other.reset_choices()
+        self._prefer_layer()
+
+    def _prefer_layer(self) -> None:
+        """Choose the active layer, where neither a layer nor a folder was chosen yet."""
+        layers = images_of(self._viewer)
+        if self.noisy.value == FOLDER and not self.noisy_folder.line_edit.value and layers:
+            active = self._viewer.layers.selection.active
+            self.noisy.value = active if active in layers else layers[-1]
 
 
 def _folder(tooltip: str) -> FileEdit:

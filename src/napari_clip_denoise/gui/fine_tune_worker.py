@@ -26,7 +26,7 @@ Message = Begun | Learning
 
 def fine_tune_steps(
     sources: dict[str, Any], settings: FineTuneSettings, control: Control
-) -> "Generator[Message | None, None, FineTuned]":
+) -> "Generator[tuple[Message, ...], None, FineTuned]":
     """Fine-tune in a thread of its own and pass on what it reports.
 
     Parameters
@@ -40,8 +40,8 @@ def fine_tune_steps(
 
     Yields
     ------
-    Begun, Learning or None
-        None while nothing is new.
+    tuple of Begun or Learning
+        What is new, perhaps nothing.
 
     Returns
     -------

@@ -1,10 +1,10 @@
 """Long work, as generators for napari's ``thread_worker``: no widget and no viewer in here."""
 
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 from typing import Any, Protocol
 
 import numpy as np
@@ -82,7 +82,7 @@ Message = Started | Progress
 
 def denoise_steps(
     request: Request, cancel: CancelToken
-) -> Generator[Message | None, None, Finished]:
+) -> Generator[tuple[Message, ...], None, Finished]:
     """Denoise in a thread of its own and pass on what it reports.
 
     Parameters
@@ -94,8 +94,8 @@ def denoise_steps(
 
     Yields
     ------
-    Started, Progress or None
-        None while nothing is new.
+    tuple of Started or Progress
+        What is new, perhaps nothing.
 
     Returns
     -------
@@ -115,8 +115,10 @@ class Cancellable(Protocol):
 
 def relay(
     work: Callable[[Callable[[Any], None]], Any], cancel: Cancellable
-) -> Generator[Any, None, Any]:
-    """Work in a thread of its own and pass on what it reports; None while nothing is new.
+) -> Generator[tuple[Any, ...], None, Any]:
+    """Work in a thread of its own and pass on what it reports, ten times a second at most.
+
+    However much is reported, the window has time for other things.
 
     Parameters
     ----------
@@ -124,16 +126,19 @@ def relay(
         Gets a function to report with; what it returns is returned.
     cancel : Cancellable
         Used if the generator is closed before the work is done.
+
+    Yields
+    ------
+    tuple
+        What is new, perhaps nothing.
     """
     messages: SimpleQueue[Any] = SimpleQueue()
     with ThreadPoolExecutor(1) as thread:
         done = thread.submit(work, messages.put)
         try:
             while not (done.done() and messages.empty()):
-                try:
-                    yield messages.get(timeout=POLL_SECONDS)
-                except Empty:
-                    yield None
+                wait([done], POLL_SECONDS)
+                yield tuple(messages.get_nowait() for _ in range(messages.qsize()))
         finally:
             if not done.done():
                 cancel.cancel()
