@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import estimate_mapping, parse_intensity
@@ -105,6 +106,15 @@ def test_noise_that_does_not_grow_is_not_stabilised():
     plane = 1000 * fluorescence((200, 200), seed=1) + rng.normal(0, 60, (200, 200))
     stack = as_stack(plane)
     assert estimate_mapping(stack, "anscombe") == estimate_mapping(stack, "percentile")
+
+
+def test_noise_that_neighbours_share_is_not_stabilised():
+    taken = shot_noise()
+    for width, is_stabilised in ((0, True), (0.8, False)):
+        noise = gaussian_filter(taken.noisy - taken.truth, width)
+        stack = as_stack(taken.truth + noise)
+        (channel,) = estimate_mapping(stack, "anscombe").channels
+        assert (channel.anscombe is not None) == is_stabilised
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.source import Stack
+from napari_clip_denoise.noise.correlation import estimate_correlation
 from napari_clip_denoise.noise.estimate import estimate_noise
 from napari_clip_denoise.noise.stabilise import AnscombeTransform
 
@@ -26,6 +27,7 @@ MAX_EXACT_PIXELS = 2**26
 WINDOW_SIDE = 512
 MAX_WINDOWS_A_SIDE = 4
 LEAST_GROWTH = 1.5
+MOST_CORRELATION = 0.45
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,8 @@ def estimate_mapping(stack: Stack, intensity: Intensity) -> IntensityMapping:
     intensity : str or (float, float)
         ``"percentile"``: the 1st and 99th percentile of up to 16 planes a channel;
         ``"anscombe"``: the same after the generalized Anscombe transform, with the gain and
-        read noise estimated from these planes, if the noise grows with the value;
+        read noise estimated from these planes, if the noise grows with the value and that
+        of neighbours is independent enough to be measured;
         ``"minmax"``: smallest and largest value, of the same sample where the channel has
         more than 67 million pixels; ``"dtype"``: range of an integer type, [0, 1] for
         floats; ``"window"``: CT in Hounsfield units, -1024 to 3072; or the raw values that
@@ -213,16 +216,23 @@ def _estimate(stack: Stack, channel: int | None, intensity: str) -> ChannelMappi
 
 def _transform(planes: list[np.ndarray], low: float, high: float) -> AnscombeTransform | None:
     """Find the transform that stabilises the noise, if that grows enough to matter."""
-    middles = (_middle(plane) for plane in planes)
-    found = estimate_noise(
-        sample for middle in middles for sample in np.moveaxis(np.atleast_3d(middle), -1, 0)
-    )
+    middles = [_middle(plane) for plane in planes]
+    samples = [s for middle in middles for s in np.moveaxis(np.atleast_3d(middle), -1, 0)]
+    found = estimate_noise(samples)
     if found is None or found.gain <= 0:
         return None
     at_low, at_high = found.variance(np.array([low, high]))
-    if at_high <= LEAST_GROWTH * at_low:
+    if at_high <= LEAST_GROWTH * at_low or _is_correlated(samples):
         return None
     return AnscombeTransform(found.gain, found.intercept)
+
+
+def _is_correlated(samples: list[np.ndarray]) -> bool:
+    """Whether neighbours share so much noise that `estimate_noise` misses most of it."""
+    correlation = estimate_correlation(samples)
+    if correlation is None:
+        return False
+    return max(correlation.horizontal, correlation.vertical) > MOST_CORRELATION
 
 
 def _middle(plane: np.ndarray) -> np.ndarray:
