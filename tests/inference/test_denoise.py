@@ -158,7 +158,7 @@ def test_an_rgb_model_takes_grey_planes(rgb_model, stack):
     pair = (0.0, 4000.0)
     colour = denoise(thrice, rgb_model, axes="yxs", device="cpu", intensity=pair)
     grey = denoise(stack[0].astype(np.float32), rgb_model, device="cpu", intensity=pair)
-    np.testing.assert_allclose(grey, colour.mean(axis=-1), rtol=1e-4)
+    np.testing.assert_allclose(grey, colour.mean(axis=-1), rtol=1e-4, atol=1e-3)
     assert not np.allclose(colour[..., 0], colour[..., 1])
 
 

@@ -174,7 +174,7 @@ def test_an_encoder_brings_its_shape_and_the_decoder_follows(tiny, tmp_path):
     recipe = with_encoder(load_recipe(PAPER[0]), "compact")
     compact = load("compact")
     assert recipe.network.encoder == compact.card.network.encoder
-    assert recipe.network.decoder_channels == (128, 64, 32, 16, 16)
+    assert recipe.network.decoder_channels == (192, 96, 48, 24, 24)
     encoder = encoder_of(recipe)()
     for key, value in compact.denoiser.encoder.state_dict().items():
         assert torch.equal(encoder.state_dict()[key], value)

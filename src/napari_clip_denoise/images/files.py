@@ -48,7 +48,9 @@ class PartialFile:
         if not path.parent.is_dir():
             raise OutputError(f"There is no folder {path.parent}; make it first.")
         try:
-            if not (self.can_resume and self.partial.is_dir()):
+            if self.can_resume:
+                self.partial.mkdir(exist_ok=True)
+            else:
                 remove(self.partial)
                 self.partial.touch()
                 self.partial.unlink()
