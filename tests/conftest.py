@@ -11,9 +11,14 @@ from napari_clip_denoise.models.checkpoint import Model, save_model
 from napari_clip_denoise.network.denoiser import Denoiser
 from tiny_network import TINY
 
-torch.set_num_threads(1)
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Compute with one thread, whatever a library has set: the last bits depend on it."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
