@@ -41,3 +41,10 @@ class OutOfDeviceMemory(DeviceError):
 
 class Cancelled(ClipDenoiseError):
     """The run was cancelled by the user; nothing that was unfinished is kept."""
+
+
+def in_words(error: BaseException) -> str:
+    """What to tell a user: our own sentence, or of a foreign error its type, too."""
+    if isinstance(error, ClipDenoiseError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

@@ -15,6 +15,7 @@ from napari_clip_denoise.cli.options import (
     PresetOption,
     StrengthOption,
     TileOption,
+    run_settings,
 )
 
 if TYPE_CHECKING:
@@ -58,14 +59,12 @@ def batch(
     """Denoise many files with one setting; exit code 1 if some failed."""
     from napari_clip_denoise.cli.progress import describe_files, progress_bar
     from napari_clip_denoise.images.collect import find_sources
-    from napari_clip_denoise.images.intensity import parse_intensity
     from napari_clip_denoise.inference.batch import denoise_files
-    from napari_clip_denoise.inference.settings import make_settings
     from napari_clip_denoise.models.registry import load
 
-    settings = make_settings(
+    settings = run_settings(
         preset,
-        **({"intensity": parse_intensity(intensity)} if intensity else {}),
+        intensity,
         model=model,
         strength=strength,
         output_dtype=dtype,

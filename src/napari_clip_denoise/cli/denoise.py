@@ -16,6 +16,7 @@ from napari_clip_denoise.cli.options import (
     StrengthOption,
     TileOption,
     parse_share,
+    run_settings,
 )
 
 
@@ -79,17 +80,15 @@ def denoise(
 
     from napari_clip_denoise.cli.cluster import cluster_client
     from napari_clip_denoise.cli.progress import progress_bar
-    from napari_clip_denoise.images.intensity import parse_intensity
     from napari_clip_denoise.images.source import open_stack
     from napari_clip_denoise.inference.profile import Profile
     from napari_clip_denoise.inference.run import denoise_to_file
-    from napari_clip_denoise.inference.settings import make_settings
     from napari_clip_denoise.models.registry import load
     from napari_clip_denoise.text import format_seconds
 
-    settings = make_settings(
+    settings = run_settings(
         preset,
-        **({"intensity": parse_intensity(intensity)} if intensity else {}),
+        intensity,
         model=model,
         strength=strength,
         output_dtype=dtype,

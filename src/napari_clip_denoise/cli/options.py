@@ -1,9 +1,12 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.inference.settings import DenoiseSettings
 
 ModelOption = Annotated[
     str, typer.Option("--model", "-m", help="Name of a model, or a .safetensors file.")
@@ -49,3 +52,19 @@ def parse_share(text: str) -> tuple[int, int]:
     if not (part.isdecimal() and n_parts.isdecimal() and int(part) < int(n_parts)):
         raise InputError(f"The share '{text}' is wrong; give i/n with i from 0 to n - 1.")
     return int(part), int(n_parts)
+
+
+def run_settings(preset: str, intensity: str | None, **values: object) -> "DenoiseSettings":
+    """Put the settings of a run together; without an intensity, that of the preset holds.
+
+    Raises
+    ------
+    InputError
+        If one of them is wrong.
+    """
+    from napari_clip_denoise.images.intensity import parse_intensity
+    from napari_clip_denoise.inference.settings import make_settings
+
+    if intensity:
+        values["intensity"] = parse_intensity(intensity)
+    return make_settings(preset, **values)

@@ -14,6 +14,7 @@ from napari_clip_denoise.cli.options import (
     PrecisionOption,
     PresetOption,
     TileOption,
+    run_settings,
 )
 
 
@@ -32,16 +33,14 @@ def plan(
     clip_weights: ClipWeightsOption = None,
 ) -> None:
     """Tell what a run of denoise would take, from timing a few tiles; nothing is written."""
-    from napari_clip_denoise.images.intensity import parse_intensity
     from napari_clip_denoise.images.source import open_stack
     from napari_clip_denoise.inference.plan import make_plan
-    from napari_clip_denoise.inference.settings import make_settings
     from napari_clip_denoise.models.registry import load
     from napari_clip_denoise.text import format_seconds
 
-    settings = make_settings(
+    settings = run_settings(
         preset,
-        **({"intensity": parse_intensity(intensity)} if intensity else {}),
+        intensity,
         model=model,
         output_dtype=dtype,
         device=device,

@@ -9,7 +9,7 @@ from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_clip_denoise.errors import Cancelled, ClipDenoiseError
+from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, in_words
 from napari_clip_denoise.gui.batch_form import BatchForm
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.progress_row import ProgressRow
@@ -191,8 +191,7 @@ class BatchWidget(QWidget):
         if isinstance(error, Cancelled):
             self._rest(f"Cancelled: {self._summary()}", is_done=False)
             return
-        is_ours = isinstance(error, ClipDenoiseError)
-        message = str(error) if is_ours else f"{type(error).__name__}: {error}"
+        message = in_words(error)
         self._rest(message, is_done=False)
         show_error(message)
 

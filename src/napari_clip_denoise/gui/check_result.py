@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, InputError
+from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, InputError, in_words
 from napari_clip_denoise.evaluation.sample import CheckedSample, Pair, check_sample, choose_planes
 from napari_clip_denoise.gui.layers import (
     METADATA,
@@ -206,8 +206,7 @@ class CheckResultWidget(QWidget):
     def _fail(self, error: Exception) -> None:
         if isinstance(error, Cancelled):
             return
-        is_ours = isinstance(error, ClipDenoiseError)
-        message = str(error) if is_ours else f"{type(error).__name__}: {error}"
+        message = in_words(error)
         self.verdict.setText(message)
         show_error(message)
 

@@ -10,7 +10,7 @@ from qtpy.QtCore import QUrl
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_clip_denoise.errors import ClipDenoiseError
+from napari_clip_denoise.errors import in_words
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.models.registry import CLIP_MODEL
 
@@ -70,8 +70,7 @@ class ClipRemedy(QWidget):
         self._imported()
 
     def _fail(self, error: Exception) -> None:
-        is_ours = isinstance(error, ClipDenoiseError)
-        show_error(str(error) if is_ours else f"{type(error).__name__}: {error}")
+        show_error(in_words(error))
 
 
 def _import(path: Path) -> str:

@@ -10,7 +10,7 @@ from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, InputError
+from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, InputError, in_words
 from napari_clip_denoise.gui.layers import images_of, result_arguments, stack_of
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.pairs import offset_in
@@ -160,8 +160,7 @@ class CompareWidget(QWidget):
         if isinstance(error, Cancelled):
             self.label.setText("Cancelled.")
             return
-        is_ours = isinstance(error, ClipDenoiseError)
-        message = str(error) if is_ours else f"{type(error).__name__}: {error}"
+        message = in_words(error)
         self.label.setText(message)
         show_error(message)
 

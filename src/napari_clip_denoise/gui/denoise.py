@@ -9,7 +9,7 @@ from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_clip_denoise.errors import Cancelled, ClipDenoiseError
+from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, in_words
 from napari_clip_denoise.gui.clip_remedy import ClipRemedy
 from napari_clip_denoise.gui.copy_row import CopyRow
 from napari_clip_denoise.gui.layer_form import LayerForm
@@ -168,8 +168,7 @@ class DenoiseWidget(QWidget):
             self._rest("Cancelled; nothing was kept.", is_done=False)
             show_info("Denoising was cancelled; nothing was kept.")
             return
-        is_ours = isinstance(error, ClipDenoiseError)
-        message = str(error) if is_ours else f"{type(error).__name__}: {error}"
+        message = in_words(error)
         self._rest(message, is_done=False)
         show_error(message)
 

@@ -8,7 +8,7 @@ from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_clip_denoise.errors import Cancelled, ClipDenoiseError
+from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, in_words
 from napari_clip_denoise.gui.fine_tune_form import FineTuneForm
 from napari_clip_denoise.gui.fine_tune_worker import Begun, Message, fine_tune_steps
 from napari_clip_denoise.gui.learning_plot import LearningPlot
@@ -158,8 +158,7 @@ class FineTuneWidget(QWidget):
             self._rest("Cancelled; nothing was kept.", is_done=False)
             show_info(str(error))
             return
-        is_ours = isinstance(error, ClipDenoiseError)
-        message = str(error) if is_ours else f"{type(error).__name__}: {error}"
+        message = in_words(error)
         self._rest(message, is_done=False)
         show_error(message)
 

@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_clip_denoise.errors import ClipDenoiseError
+from napari_clip_denoise.errors import ClipDenoiseError, in_words
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.models import registry
 
@@ -214,5 +214,4 @@ def _import(path: Path) -> str:
 
 
 def _show_failure(error: Exception) -> None:
-    is_ours = isinstance(error, ClipDenoiseError)
-    show_error(str(error) if is_ours else f"{type(error).__name__}: {error}")
+    show_error(in_words(error))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, InputError, OutputError
+from napari_clip_denoise.errors import Cancelled, InputError, OutputError, in_words
 from napari_clip_denoise.images.collect import plan_outputs
 from napari_clip_denoise.images.source import open_stack
 from napari_clip_denoise.inference.progress import CancelToken, Progress
@@ -156,10 +156,8 @@ def denoise_files(
             )
         except Cancelled:
             raise
-        except ClipDenoiseError as error:
-            message = str(error)
         except Exception as error:  # one broken file must not stop the rest
-            message = f"{type(error).__name__}: {error}"
+            message = in_words(error)
         done += 1
         state: State = "failed" if message else "done"
         yield FileResult(source, output, state, time.monotonic() - begun, message)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_clip_denoise.errors import Cancelled, ClipDenoiseError
+from napari_clip_denoise.errors import Cancelled, in_words
 from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.images.intensity import Intensity, IntensityMapping, estimate_mapping
 from napari_clip_denoise.images.source import Stack
@@ -234,9 +234,7 @@ class Previewer:
             made: Preview | Failure = self._make(view, cancel)
         except Cancelled:
             return
-        except ClipDenoiseError as error:
-            made = Failure(view, str(error))
-        except Exception as error:  # a source's own, such as a file that has gone
-            made = Failure(view, f"{type(error).__name__}: {error}")
+        except Exception as error:  # ours, or a source's own, such as a file that has gone
+            made = Failure(view, in_words(error))
         if not cancel.is_cancelled:
             self._deliver(made)
