@@ -13,6 +13,7 @@ from napari_clip_denoise.noise.models import (
     PoissonGaussian,
     Quantised,
     SaltAndPepper,
+    Smear,
     Speckle,
     Stripes,
 )
@@ -42,6 +43,26 @@ def test_correlated_noise_has_its_deviation_and_reach(correlation):
     expected = (kernel[1:] * kernel[:-1]).sum() / (kernel**2).sum()
     assert measured == pytest.approx(expected, abs=0.02)
     assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.05
+
+
+@settings(max_examples=20, deadline=None)
+@given(share=st.floats(0, 1), y=st.floats(0.3, 2), x=st.floats(0.3, 2))
+def test_a_smear_keeps_the_mean_and_lessens_noise_as_it_says(share, y, x):
+    smear = Smear(share, (y, x))
+    noise = 5 + np.random.default_rng(0).standard_normal((2, *SHAPE), np.float32)
+    smeared = smear(noise, np.random.default_rng(1))
+    assert smeared.dtype == np.float32
+    assert smeared.mean() == pytest.approx(noise.mean(), abs=1e-4)
+    assert smeared.std() == pytest.approx(smear.deviation, rel=0.03)
+
+
+def test_partly_blurred_noise_has_its_deviation_and_less_correlation():
+    def neighbours(share):
+        noise = CorrelatedGaussian(0.1, 0.8, share)(np.zeros(SHAPE), np.random.default_rng(0))
+        assert noise.std() == pytest.approx(0.1, rel=0.03)
+        return np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1]
+
+    assert abs(neighbours(0)) < 0.02 < neighbours(0.3) < neighbours(1) - 0.1
 
 
 @settings(max_examples=20, deadline=None)

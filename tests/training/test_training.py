@@ -176,6 +176,19 @@ def test_each_kind_of_noise_is_about_its_clean_patch(kind):
     assert np.corrcoef(target.ravel(), clean.ravel())[0, 1] > 0.95
 
 
+@pytest.mark.parametrize("kind", ["poisson_gaussian", "stabilised"])
+def test_smeared_photons_correlate_and_stay_about_their_clean_patch(kind):
+    settings = {"gaussian": 0, kind: 1, "photons": (20, 20), "smear_width": (0.6, 0.6)}
+    noise = Noise(**settings, smeared=1, smear_share=(0.5, 0.5))
+    clean = fluorescence((1, 128, 128), seed=1)
+    noisy, target = corrupt(clean, noise, np.random.default_rng(0))
+    residual = noisy - target
+    neighbours = np.corrcoef(residual[..., 1:].ravel(), residual[..., :-1].ravel())[0, 1]
+    assert 0.1 < neighbours < 0.4
+    assert residual.mean() == pytest.approx(0, abs=0.005)
+    assert np.corrcoef(target.ravel(), clean.ravel())[0, 1] > 0.95
+
+
 def test_artefacts_come_on_top():
     noise = Noise(sigma=(0, 0), stripes=1, salt_and_pepper=1, quantised=1, impulses=(0.02, 0.02))
     noisy, clean = corrupt(np.full((99, 99), 0.4, np.float32), noise, np.random.default_rng(0))

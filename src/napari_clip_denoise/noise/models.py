@@ -46,19 +46,50 @@ class CorrelatedGaussian:
         Standard deviation after the blur, on the image's scale.
     correlation : float
         Standard deviation of the blurring Gaussian in pixels.
+    share : float
+        How much of the noise is blurred, 1 for all of it; the rest stays white.
     """
 
     sigma: float
     correlation: float
+    share: float = 1.0
 
     def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Add the noise."""
-        width = (0,) * (clean.ndim - 2) + (self.correlation,) * 2
-        noise = gaussian_filter(rng.standard_normal(clean.shape, np.float32), width, mode="wrap")
+        smear = Smear(self.share, (self.correlation, self.correlation))
+        noise = smear(rng.standard_normal(clean.shape, np.float32), rng)
+        return clean + np.float32(self.sigma / smear.deviation) * noise
+
+
+@dataclass(frozen=True)
+class Smear:
+    """What a detector of limited bandwidth or a resampling does to an image and its noise.
+
+    A share of every pixel's value spreads to its neighbours.
+
+    Parameters
+    ----------
+    share : float
+        Of the value, 0 to 1.
+    width : tuple of float
+        Standard deviation of the Gaussian by which it spreads, in pixels along (Y, X).
+    """
+
+    share: float
+    width: tuple[float, float]
+
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Spread the values; the image's borders meet."""
+        blurred = gaussian_filter(clean, self.width, mode="wrap", axes=(-2, -1))
+        return (clean + np.float32(self.share) * (blurred - clean)).astype(np.float32)
+
+    @property
+    def deviation(self) -> float:
+        """What white noise of standard deviation 1 keeps of it."""
         impulse = np.zeros((33, 33), np.float32)
         impulse[16, 16] = 1
-        gain = np.sqrt(np.square(gaussian_filter(impulse, self.correlation, mode="wrap")).sum())
-        return clean + np.float32(self.sigma / gain) * noise
+        blurred = gaussian_filter(impulse, self.width, mode="wrap")
+        return float(np.linalg.norm(impulse + np.float32(self.share) * (blurred - impulse)))
 
 
 @dataclass(frozen=True)

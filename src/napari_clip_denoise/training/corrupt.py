@@ -10,6 +10,7 @@ from napari_clip_denoise.noise.models import (
     PoissonGaussian,
     Quantised,
     SaltAndPepper,
+    Smear,
     Speckle,
     Stripes,
 )
@@ -44,7 +45,8 @@ def corrupt(
     elif kind == "faint":
         noisy = Gaussian(rng.uniform(*noise.faint_sigma))(clean, rng)
     elif kind == "correlated":
-        noisy = CorrelatedGaussian(sigma, rng.uniform(*noise.correlation))(clean, rng)
+        share = rng.uniform() if rng.random() < noise.partly else 1.0
+        noisy = CorrelatedGaussian(sigma, rng.uniform(*noise.correlation), share)(clean, rng)
     elif kind == "speckle":
         noisy = Speckle(sigma)(clean, rng)
     elif kind == "camera":
@@ -63,9 +65,15 @@ def _photons(
     background = rng.uniform(*noise.background)
     light = np.clip(clean, 0, None) + np.float32(background)
     noisy = PoissonGaussian(photons, read_noise)(light, rng)
+    variance = 1.0
+    if rng.random() < noise.smeared:
+        width = (log_uniform(noise.smear_width, rng), log_uniform(noise.smear_width, rng))
+        smear = Smear(rng.uniform(*noise.smear_share), width)
+        noisy, light, clean = (smear(image, rng) for image in (noisy, light, clean))
+        variance = smear.deviation**2
     if not stabilise:
         return noisy - np.float32(background), clean
-    transform = AnscombeTransform(1 / photons, (read_noise / photons) ** 2)
+    transform = AnscombeTransform(variance / photons, variance * (read_noise / photons) ** 2)
     low, high = transform.forward(np.array([background, background + 1]))
     return (
         ((transform.forward(noisy) - low) / (high - low)).astype(np.float32),

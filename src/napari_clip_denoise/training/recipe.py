@@ -66,6 +66,14 @@ class Noise(_Settings):
         Gaussian standard deviation, drawn uniformly, on a scale where images span [0, 1].
     correlation : tuple of float
         Blur of correlated noise, in pixels.
+    partly : float
+        Probability that only a share of correlated noise is blurred.
+    smeared : float
+        Probability that a detector or a resampling smears photons, and their noise, into
+        neighbouring pixels.
+    smear_share, smear_width : tuple of float
+        Share of the light that is smeared, drawn uniformly, and how far in pixels, drawn
+        log-uniformly for each axis.
     photons : tuple of float
         Photons at the value 1, drawn log-uniformly.
     background : tuple of float
@@ -91,6 +99,10 @@ class Noise(_Settings):
     sigma: Range = (0.0, 55 / 255)
     faint_sigma: Range = (0.0, 0.01)
     correlation: Range = (0.4, 1.2)
+    partly: Weight = 0.0
+    smeared: Weight = 0.0
+    smear_share: Range = (0.0, 0.6)
+    smear_width: Range = (0.4, 2.0)
     photons: Range = (2.0, 1000.0)
     background: Range = (0.0, 0.2)
     read_noise: Range = (0.0, 3.0)
@@ -114,6 +126,7 @@ class Noise(_Settings):
             "stabilised": f"stabilised Poisson-Gaussian {photons}",
             "speckle": f"speckle, sigma {sigma}",
             "camera": f"raw camera noise {self.camera_signal:g} / {self.camera_constant:g}",
+            "smeared": "photons smeared into neighbouring pixels",
             "stripes": "stripes",
             "salt_and_pepper": "salt and pepper",
             "quantised": "quantisation",
