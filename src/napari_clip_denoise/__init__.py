@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_clip_denoise.inference.run import denoise, denoise_to_zarr
     from napari_clip_denoise.models.checkpoint import Model
     from napari_clip_denoise.models.checkpoint import save_model as save
+    from napari_clip_denoise.models.export import export_model
     from napari_clip_denoise.models.published import import_published
     from napari_clip_denoise.models.registry import install, load
     from napari_clip_denoise.training.finetune import fine_tune
@@ -27,6 +28,7 @@ __all__ = [
     "denoise_files",
     "denoise_to_zarr",
     "evaluate",
+    "export_model",
     "feature_similarity",
     "fine_tune",
     "import_published",
@@ -41,6 +43,7 @@ _HOMES = {
     "denoise_files": ("inference.batch", "denoise_files"),
     "denoise_to_zarr": ("inference.run", "denoise_to_zarr"),
     "evaluate": ("evaluation.compare", "evaluate"),
+    "export_model": ("models.export", "export_model"),
     "feature_similarity": ("evaluation.features", "feature_similarity"),
     "fine_tune": ("training.finetune", "fine_tune"),
     "import_published": ("models.published", "import_published"),

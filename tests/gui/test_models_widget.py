@@ -1,6 +1,9 @@
+from pathlib import Path
+
 import pytest
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 
+from napari_clip_denoise.gui import models
 from napari_clip_denoise.gui.models import ModelsWidget
 
 
@@ -32,7 +35,7 @@ def test_a_model_is_exported_renamed_imported_and_deleted(panel, qtbot, monkeypa
     panel.refresh("tiny")
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(copy), ""))
     panel.export_button.click()
-    assert copy.exists()
+    qtbot.waitUntil(lambda: copy.exists() and panel.export_button.isEnabled(), timeout=60_000)
     monkeypatch.setattr(QInputDialog, "getText", lambda *a, **k: ("lab", True))
     panel.rename_button.click()
     assert names(panel) == ["compact", "lab"]
@@ -47,6 +50,24 @@ def test_a_model_is_exported_renamed_imported_and_deleted(panel, qtbot, monkeypa
     assert names(panel) == ["compact", "lab", "tiny"]
     panel.delete_button.click()
     assert names(panel) == ["compact", "lab"]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("mine", "onnx"), ("mine.zip", None), ("mine.v2", "onnx")]
+)
+def test_the_ending_or_else_the_filter_chooses_the_format(name, kind, panel, qtbot, monkeypatch):
+    asked = []
+
+    def export(*where, format):  # noqa: A002
+        asked.append((*where, format))
+        return Path(name)
+
+    monkeypatch.setattr(models, "export_model", export)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (name, "ONNX (*.onnx)"))
+    panel.refresh("tiny")
+    panel.export_button.click()
+    qtbot.waitUntil(lambda: panel.export_button.isEnabled())
+    assert asked == [("tiny", Path(name), kind)]
 
 
 def test_a_wrong_file_is_notified(panel, qtbot, errors, tmp_path):

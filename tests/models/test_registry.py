@@ -7,11 +7,11 @@ import pytest
 from napari_clip_denoise import load
 from napari_clip_denoise.errors import InputError, ModelError
 from napari_clip_denoise.models.card_file import read_card
+from napari_clip_denoise.models.export import export_model
 from napari_clip_denoise.models.registry import (
     add_file,
     delete,
     entries,
-    export_file,
     find,
     install,
     rename,
@@ -57,7 +57,7 @@ def test_a_file_is_added_renamed_exported_and_deleted(tiny, tiny_file, models_fo
     assert rename("tiny", "lab") == models_folder / "lab.safetensors"
     assert load("lab").sha256 == tiny.sha256
     assert load("lab").card.name == "lab"
-    copy = export_file("lab", tmp_path / "for-you")
+    copy = export_model("lab", tmp_path / "for-you")
     assert copy.name == "for-you.safetensors"
     assert load(copy).sha256 == tiny.sha256
     delete("lab")
@@ -66,7 +66,7 @@ def test_a_file_is_added_renamed_exported_and_deleted(tiny, tiny_file, models_fo
 
 
 def test_a_rename_keeps_the_type_of_the_weights(models_folder):
-    export_file("compact", models_folder / "mine")
+    export_model("compact", models_folder / "mine")
     size = find("mine").stat().st_size
     rename("mine", "ours")
     assert abs(find("ours").stat().st_size - size) < 100

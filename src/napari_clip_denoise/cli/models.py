@@ -135,11 +135,30 @@ def delete(
 
 
 @app.command()
-def copy(
-    name: Annotated[str, typer.Argument(help="Name of a model.")],
-    file: Annotated[Path, typer.Argument(help="The copy, ending in .safetensors.")],
+def export(
+    name: Annotated[str, typer.Argument(help="Name of a model, or a file.")],
+    file: Annotated[Path, typer.Argument(help="The file to write.")],
+    format: Annotated[  # noqa: A002
+        str | None,
+        typer.Option(
+            help="safetensors (all there is to the model), onnx (the bare network) or bioimageio "
+            "(a package of the BioImage Model Zoo). By default what the file's ending says."
+        ),
+    ] = None,
+    author: Annotated[
+        list[str] | None, typer.Option(help="Who made it, for the zoo; may be given again.")
+    ] = None,
+    clip_weights: ClipWeightsOption = None,
 ) -> None:
-    """Copy the file of a model, to hand it on."""
-    from napari_clip_denoise.models import registry
+    """Write a model to a file, to hand it on to colleagues or other programs."""
+    from napari_clip_denoise.models.export import export_model
 
-    print(registry.export_file(name, file))
+    print(
+        export_model(
+            name,
+            file,
+            format=format,  # type: ignore[arg-type]
+            authors=author or (),
+            clip_weights=clip_weights,
+        )
+    )

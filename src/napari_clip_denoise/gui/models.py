@@ -25,8 +25,15 @@ from qtpy.QtWidgets import (
 from napari_clip_denoise.errors import ClipDenoiseError, in_words
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.models import registry
+from napari_clip_denoise.models.export import SUFFIXES, Format, export_model
 
 LIST_HEIGHT = 110
+EXPORTS: dict[str, Format] = {
+    "Models of this plugin (*.safetensors)": "safetensors",
+    "ONNX (*.onnx)": "onnx",
+    "BioImage Model Zoo (*.zip)": "bioimageio",
+}
+"""The file dialog's filters and their formats."""
 
 
 class ModelsWidget(QWidget):
@@ -51,7 +58,9 @@ class ModelsWidget(QWidget):
             self._ask_import,
         )
         self.export_button = self._button(
-            "Export …", "Save a copy of the model's file, to hand it on.", self._ask_export
+            "Export …",
+            "Save the model for colleagues, as ONNX, or for the BioImage Model Zoo.",
+            self._ask_export,
         )
         self.rename_button = self._button(
             "Rename …", "Give one of your own models another name.", self._ask_rename
@@ -112,11 +121,25 @@ class ModelsWidget(QWidget):
 
     def import_file(self, path: Path) -> None:
         """Import a model file or a published checkpoint in the background."""
-        self._worker = create_worker(_import, path, _start_thread=False, _ignore_errors=True)
-        self._worker.returned.connect(self._imported)
+        self._work(self.import_button, self._imported, _import, path)
+
+    def export_file(self, name: str, path: Path, format: Format | None = None) -> None:  # noqa: A002
+        """Export a model in the background, see `export_model`."""
+        self._work(self.export_button, _say_exported, _export, name, path, format)
+
+    def _work(
+        self,
+        button: QPushButton,
+        returned: Callable[[Any], None],
+        work: Callable[..., object],
+        *arguments: object,
+    ) -> None:
+        """Do something in the background that a button began."""
+        self._worker = create_worker(work, *arguments, _start_thread=False, _ignore_errors=True)
+        self._worker.returned.connect(returned)
         self._worker.errored.connect(_show_failure)
-        self._worker.finished.connect(lambda: self.import_button.setEnabled(True))
-        self.import_button.setEnabled(False)
+        self._worker.finished.connect(lambda: button.setEnabled(True))
+        button.setEnabled(False)
         self._worker.start()
 
     def _imported(self, name: str) -> None:
@@ -145,11 +168,10 @@ class ModelsWidget(QWidget):
         entry = self.chosen
         if entry is None:
             return
-        path, _ = QFileDialog.getSaveFileName(
-            self, "Export a copy", f"{entry.name}{registry.SUFFIX}", "Models (*.safetensors)"
-        )
+        path, chosen = QFileDialog.getSaveFileName(self, "Export", entry.name, ";;".join(EXPORTS))
         if path:
-            self._try(lambda: registry.export_file(entry.name, path))
+            is_told = Path(path).suffix in SUFFIXES.values()
+            self.export_file(entry.name, Path(path), None if is_told else EXPORTS[chosen])
 
     def _ask_rename(self) -> None:
         entry = self.chosen
@@ -211,6 +233,15 @@ def _import(path: Path) -> str:
 
     registry.install(import_published(path, registry.CLIP_MODEL))
     return registry.CLIP_MODEL
+
+
+def _export(name: str, path: Path, format: Format | None) -> Path:  # noqa: A002
+    keep_triton_out()
+    return export_model(name, path, format=format)
+
+
+def _say_exported(path: Path) -> None:
+    show_info(f"Saved {path}.")
 
 
 def _show_failure(error: Exception) -> None:

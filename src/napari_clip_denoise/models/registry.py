@@ -199,24 +199,6 @@ def delete(name: str) -> None:
     _own(name).unlink()
 
 
-def export_file(name: str, target: str | Path) -> Path:
-    """Copy the file of a model to somewhere else, to hand it on.
-
-    Raises
-    ------
-    ModelError
-        If there is no such model.
-    OutputError
-        If the copy cannot be written.
-    """
-    from napari_clip_denoise.models.card_file import copy_model, read_card
-
-    path, target = find(name), Path(target)
-    target = target.with_name(f"{target.name}{SUFFIX}") if target.suffix != SUFFIX else target
-    copy_model(path, target, read_card(path))
-    return target
-
-
 def _own(name: str) -> Path:
     path = find(name)
     if path.parent != models_folder():

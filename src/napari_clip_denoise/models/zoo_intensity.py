@@ -1,0 +1,106 @@
+"""Intensity mappings, as far as a package of the BioImage Model Zoo can say them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from napari_clip_denoise.images.intensity import CT_WINDOW, PERCENTILES
+from napari_clip_denoise.models.card import ModelCard
+
+SAMPLE_AXES = ("channel", "y", "x")
+EPSILON = 1e-6
+
+
+@dataclass(frozen=True)
+class ZooMapping:
+    """How a package maps raw values to the network's scale.
+
+    Attributes
+    ----------
+    words : str
+        The same, for people.
+    percentiles : (float, float) or None
+        Those of a sample that become 0 and 1. The format cannot map back.
+    window : (float, float) or None
+        The raw values that become 0 and 1; the result is mapped back.
+    """
+
+    words: str
+    percentiles: tuple[float, float] | None = None
+    window: tuple[float, float] | None = None
+
+    def to_unit(self, values: np.ndarray) -> np.ndarray:
+        """Map a sample (1, C, Y, X), float32, as the format defines it."""
+        if self.percentiles is not None:
+            low, high = np.percentile(values, self.percentiles)
+            return ((values - low) / (high - low + EPSILON)).astype(np.float32)
+        low, high = self.window or (0.0, 1.0)
+        return ((values - low) / (high - low)).astype(np.float32)
+
+    def from_unit(self, values: np.ndarray) -> np.ndarray:
+        """Map a result back, where the format can."""
+        low, high = self.window or (0.0, 1.0)
+        return (low + (high - low) * values).astype(np.float32)
+
+    def before(self) -> list[Any]:
+        """Describe the steps before the network."""
+        from bioimageio.spec.model import v0_5 as zoo
+
+        if self.percentiles is not None:
+            low, high = self.percentiles
+            scale_range = zoo.ScaleRangeKwargs(
+                axes=[zoo.AxisId(axis) for axis in SAMPLE_AXES],
+                min_percentile=low,
+                max_percentile=high,
+                eps=EPSILON,
+            )
+            return [zoo.ScaleRangeDescr(kwargs=scale_range)]
+        if self.window is None:
+            return []
+        low, high = self.window
+        line = zoo.ScaleLinearKwargs(gain=1 / (high - low), offset=-low / (high - low))
+        return [zoo.ScaleLinearDescr(kwargs=line)]
+
+    def after(self) -> list[Any]:
+        """Describe the steps after the network."""
+        from bioimageio.spec.model import v0_5 as zoo
+
+        if self.window is None:
+            return []
+        low, high = self.window
+        line = zoo.ScaleLinearKwargs(gain=high - low, offset=low)
+        return [zoo.ScaleLinearDescr(kwargs=line)]
+
+
+def zoo_mapping(card: ModelCard) -> ZooMapping:
+    """Find what comes nearest to the mapping that a card recommends."""
+    match card.intensity:
+        case "anscombe" | "percentile":
+            words = (
+                "The package maps the 1st and 99th percentile of a sample to 0 and 1 and gives the "
+                "result on that scale; it does not map it back."
+            )
+            if card.intensity == "anscombe":
+                words += (
+                    " The plugin maps it back, and first applies the generalized Anscombe "
+                    "transform where noise grows with the value, which gives better results; the "
+                    "format has no such step."
+                )
+            return ZooMapping(words, percentiles=PERCENTILES)
+        case "minmax":
+            words = (
+                "The package maps the smallest and largest value of a sample to 0 and 1 and gives "
+                "the result on that scale; it does not map it back."
+            )
+            return ZooMapping(words, percentiles=(0.0, 100.0))
+        case "window":
+            return _window(CT_WINDOW)
+        case "given" if pair := card.recipe.get("fine_tuning", {}).get("intensity"):
+            return _window((pair[0], pair[1]))
+    return ZooMapping("The package maps no values; bring them to [0, 1] before.")
+
+
+def _window(window: tuple[float, float]) -> ZooMapping:
+    low, high = window
+    return ZooMapping(f"The package maps {low:g} to {high:g} to [0, 1] and back.", window=window)

@@ -1,0 +1,149 @@
+import sys
+from dataclasses import replace
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from bioimageio import core
+from bioimageio.core.digest_spec import get_test_input_sample, get_test_output_sample
+
+from napari_clip_denoise import export_model, load
+from napari_clip_denoise.errors import InputError, OutputError
+from napari_clip_denoise.images.intensity import CT_WINDOW
+from napari_clip_denoise.models.bioimageio import write_bioimageio
+from napari_clip_denoise.models.card import EncoderCard, ModelCard
+from napari_clip_denoise.models.checkpoint import Model
+from napari_clip_denoise.models.export import SUFFIXES
+from napari_clip_denoise.models.portable import onnx_bytes
+from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
+from napari_clip_denoise.network.denoiser import Denoiser
+
+SIZES = ((1, 32, 32), (2, 64, 96), (3, 96, 32))
+"""Batch, rows and columns, other ones than in the export."""
+
+
+@pytest.fixture(scope="module")
+def published():
+    """A small RGB network of the paper's shape, as the authors' checkpoints are imported."""
+    torch.manual_seed(0)
+    config = DenoiserConfig(
+        encoder=EncoderConfig(layers=(1, 1, 1), width=8), decoder_channels=(32, 16, 16, 8, 8)
+    )
+    card = ModelCard(
+        name="paper.like",
+        network=config,
+        encoder=EncoderCard(source="random weights"),
+        pad_multiple=32,
+        halo=16,
+        clamp=True,
+        intensity="window",
+        licence="See the authors' page.",
+    )
+    return Model(card, Denoiser(config).requires_grad_(False).eval())
+
+
+@pytest.fixture(scope="module")
+def published_onnx(published):
+    """The same as ONNX."""
+    return onnx_bytes(published)
+
+
+def in_use(model, batch):
+    """What a run takes the network's answer for."""
+    denoised = model.denoiser(torch.from_numpy(batch)).numpy()
+    return denoised.clip(0, 1) if model.card.clamp else denoised
+
+
+@pytest.mark.parametrize("name", ["compact", "published"])
+def test_onnx_gives_what_the_network_gives_at_any_size(name, published, published_onnx):
+    model = published if name == "published" else load(name)
+    exported = published_onnx if name == "published" else onnx_bytes(model)
+    session = onnxruntime.InferenceSession(exported)
+    rng = np.random.default_rng(0)
+    for n, height, width in SIZES:
+        shape = (n, model.card.network.channels, height, width)
+        batch = rng.random(shape, np.float32)
+        (denoised,) = session.run(None, {"noisy": batch})
+        expected = in_use(model, batch)
+        assert np.abs(expected - batch).mean() > 0.01
+        np.testing.assert_allclose(denoised, expected, atol=1e-4)
+
+
+def test_onnx_says_which_sizes_it_takes_and_holds_the_card(published, published_onnx):
+    exported = onnx.load_from_string(published_onnx)
+    shape = exported.graph.input[0].type.tensor_type.shape
+    assert [axis.dim_param for axis in shape.dim] == ["batch", "", "32*rows", "32*columns"]
+    assert exported.opset_import[0].version == 18
+    (card,) = (prop.value for prop in exported.metadata_props if prop.key == "card")
+    assert ModelCard.model_validate_json(card) == published.card
+
+
+@pytest.fixture(scope="module")
+def packages(tiny, published, tmp_path_factory):
+    """Both models as packages of the zoo."""
+    folder = tmp_path_factory.mktemp("packages")
+    licensed = tiny.card.model_copy(update={"licence": "BSD-3-Clause (weights)"})
+    for model in (replace(tiny, card=licensed), published):
+        write_bioimageio(model, folder / f"{model.card.name}.zip", ["Ada Lovelace"])
+    return folder
+
+
+@pytest.mark.parametrize("name", ["tiny", "paper.like"])
+def test_a_package_of_the_zoo_passes_the_zoos_own_tests(name, packages):
+    summary = core.test_model(packages / f"{name}.zip")
+    assert summary.status == "passed", summary.format()
+    assert {detail.status for detail in summary.details} == {"passed"}
+    tested = {detail.loc for detail in summary.details}
+    assert {("weights", "onnx"), ("weights", "torchscript")} <= tested
+
+
+def test_a_package_says_what_the_card_says(packages):
+    described = core.load_description(packages / "paper.like.zip")
+    assert described.name == "napari-clip-denoise paper-like"
+    assert [author.name for author in described.authors] == ["Ada Lovelace"]
+    assert described.cite[0].doi == "10.48550/arXiv.2403.15132"
+    assert described.license.get_reader().read() == b"See the authors' page."
+    page = described.documentation.get_reader().read().decode()
+    assert "# paper.like" in page
+    assert "The package maps -1024 to 3072 to [0, 1] and back." in page
+    assert described.outputs[0].axes[-1].halo == 16
+
+
+def test_a_package_maps_a_window_there_and_back(published, packages):
+    described = core.load_description(packages / "paper.like.zip")
+    noisy = get_test_input_sample(described).members["noisy"].data.to_numpy()
+    denoised = get_test_output_sample(described).members["denoised"].data.to_numpy()
+    low, high = CT_WINDOW
+    expected = in_use(published, (noisy - low) / (high - low)) * (high - low) + low
+    assert np.ptp(expected) > 0.1 * (high - low)
+    np.testing.assert_allclose(denoised, expected, atol=1e-3 * (high - low))
+
+
+def test_a_licence_with_an_spdx_identifier_is_given_by_it(packages):
+    assert core.load_description(packages / "tiny.zip").license == "BSD-3-Clause"
+
+
+def test_the_ending_chooses_the_format_or_the_other_way_round(tiny, tiny_file, tmp_path):
+    onnx.checker.check_model(export_model(tiny_file, tmp_path / "a", format="onnx"))
+    copy = export_model(tiny_file, tmp_path / "c.safetensors")
+    assert load(copy).sha256 == tiny.sha256
+    package = export_model(tiny_file, tmp_path / "b.zip")
+    assert core.load_description(package).name == "napari-clip-denoise tiny"
+    assert {path.name for path in tmp_path.iterdir()} == {"a.onnx", "b.zip", "c.safetensors"}
+
+
+def test_what_cannot_be_exported_is_one_sentence(tiny_file, tmp_path):
+    with pytest.raises(InputError, match="no format 'keras'; give one of: safetensors, onnx"):
+        export_model(tiny_file, tmp_path / "a", format="keras")
+    for suffix in SUFFIXES.values():
+        with pytest.raises(OutputError, match="could not be written"):
+            export_model(tiny_file, tmp_path / "missing" / f"a{suffix}")
+
+
+def test_without_the_libraries_the_extra_is_named(monkeypatch, tiny_file, tmp_path):
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    with pytest.raises(InputError, match=r"napari-clip-denoise\[export\]"):
+        export_model(tiny_file, tmp_path / "a.onnx")
+    assert list(tmp_path.iterdir()) == []
