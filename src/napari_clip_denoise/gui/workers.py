@@ -17,6 +17,7 @@ from napari_clip_denoise.images.source import Stack, open_stack
 from napari_clip_denoise.inference.preview import PreviewMaker, View
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.models.registry import CLIP_MODEL, SUFFIX, add_file, install
 
 POLL_SECONDS = 0.1
 MEMORY_BYTES = 2 * 2**30
@@ -143,6 +144,23 @@ def relay(
             if not done.done():
                 cancel.cancel()
     return done.result()
+
+
+def import_model(path: Path) -> str:
+    """Add a model file, or a checkpoint of the paper's authors, to the user's models.
+
+    Returns
+    -------
+    str
+        Its name.
+    """
+    if path.suffix == SUFFIX:
+        return add_file(path)
+    keep_triton_out()
+    from napari_clip_denoise.models.published import import_published
+
+    install(import_published(path, CLIP_MODEL))
+    return CLIP_MODEL
 
 
 def measure_uncertainty(view: View, cancel: CancelToken) -> np.ndarray:
