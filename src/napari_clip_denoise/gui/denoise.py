@@ -1,6 +1,7 @@
 """The Denoise widget."""
 
 import time
+from typing import TYPE_CHECKING
 
 import napari
 from napari.layers import Image
@@ -12,15 +13,26 @@ from napari_clip_denoise.gui.clip_remedy import ClipRemedy
 from napari_clip_denoise.gui.copy_row import CopyRow
 from napari_clip_denoise.gui.layer_form import LayerForm
 from napari_clip_denoise.gui.layers import current_plane, result_arguments, result_name, stack_of
+from napari_clip_denoise.gui.plan_row import PlanRow
 from napari_clip_denoise.gui.preview_row import PreviewRow
 from napari_clip_denoise.gui.progress_row import ProgressRow
 from napari_clip_denoise.gui.remembered import remember, restore
 from napari_clip_denoise.gui.task import NOTHING_KEPT, Task
-from napari_clip_denoise.gui.workers import Finished, Message, Request, Started, denoise_steps
+from napari_clip_denoise.gui.workers import (
+    Finished,
+    Message,
+    Request,
+    Started,
+    denoise_steps,
+    time_run,
+)
 from napari_clip_denoise.images.grid import Region, whole
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.models.registry import CLIP_MODEL, entries
-from napari_clip_denoise.text import format_seconds, progress_line
+from napari_clip_denoise.text import format_bytes, format_seconds, progress_line
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.inference.plan import Plan
 
 REFRESH_SECONDS = 0.5
 RUN_KEY = "Ctrl+Return"
@@ -43,6 +55,8 @@ class DenoiseWidget(QWidget):
         self._refreshed = 0.0
 
         self.form = LayerForm(napari_viewer)
+        self.plan = PlanRow(self.form)
+        self.plan.button.clicked.connect(self.time_run)
         self.run_button = QPushButton("Denoise")
         self.run_button.setToolTip(
             f"Denoise into a new layer; the image itself is never changed ({RUN_KEY})."
@@ -55,7 +69,7 @@ class DenoiseWidget(QWidget):
         self.task = Task(
             self,
             self.progress,
-            idle=(self.form, self.run_button),
+            idle=(self.form, self.plan, self.run_button),
             busy=(self.cancel_button,),
         )
         self.cancel_button.clicked.connect(self.task.cancel)
@@ -64,7 +78,7 @@ class DenoiseWidget(QWidget):
         self.preview = PreviewRow(
             napari_viewer, lambda: (self.form.chosen_layer(), self.form.settings())
         )
-        self.remedy = ClipRemedy(self._use_imported)
+        self.remedy = ClipRemedy(self._use_clip)
         self.form.model.changed.connect(self._show_remedy)
         self.copy_row = CopyRow(
             lambda: (self.form.chosen_layer(), self.form.settings(), self.form.chosen_store())
@@ -75,6 +89,7 @@ class DenoiseWidget(QWidget):
         buttons.addWidget(self.cancel_button)
         layout = QVBoxLayout(self)
         layout.addWidget(self.form)
+        layout.addWidget(self.plan)
         layout.addWidget(self.remedy)
         layout.addWidget(self.preview)
         layout.addLayout(buttons)
@@ -96,15 +111,11 @@ class DenoiseWidget(QWidget):
             return
         try:
             layer = self.form.chosen_layer()
-            stack = stack_of(layer)
-            store = self.form.chosen_store()
-            region = whole(stack.shape)
-            if not self.form.whole.value:
-                region = current_plane(layer, stack, self._viewer.dims.point)
-            request = Request(stack, self.form.settings(), region, store)
+            request = self._request(layer)
         except ClipDenoiseError as error:
             show_error(str(error))
             return
+        region = request.region
         remember(self.form)
         self.preview.pause(True)
         self._result = None
@@ -120,14 +131,38 @@ class DenoiseWidget(QWidget):
             give_up=self._give_up,
         )
 
+    def time_run(self) -> None:
+        """Estimate how long the run will take."""
+        try:
+            request = self._request(self.form.chosen_layer())
+        except ClipDenoiseError as error:
+            show_error(str(error))
+            return
+        cancel = CancelToken()
+        self.task.start(
+            time_run,
+            request,
+            cancel,
+            control=cancel,
+            finish=describe_plan,
+            give_up=lambda: "Cancelled.",
+            message="Running a few tiles …",
+        )
+
+    def _request(self, layer: Image) -> Request:
+        stack = stack_of(layer)
+        region = whole(stack.shape)
+        if not self.form.whole.value:
+            region = current_plane(layer, stack, self._viewer.dims.point)
+        return Request(stack, self.form.settings(), region, self.form.chosen_store())
+
     def _show_remedy(self) -> None:
         self.remedy.setVisible(
             self.form.model.value == CLIP_MODEL
             and CLIP_MODEL not in {entry.name for entry in entries()}
         )
 
-    def _use_imported(self) -> None:
-        self.form.model.reset_choices()
+    def _use_clip(self) -> None:
         self.form.model.value = CLIP_MODEL
         self._show_remedy()
 
@@ -174,3 +209,9 @@ def describe(progress: Progress) -> str:
         parts.append(f"{progress.planes_per_second:.1f} planes/s")
     is_done = progress.done >= progress.total
     return progress_line(*parts, seconds_left=None if is_done else progress.seconds_left)
+
+
+def describe_plan(plan: "Plan") -> str:
+    """Say how long a run will take, such as ``About 12 min 05 s on cpu, 1.2 GiB of memory.``."""
+    took = format_seconds(max(1, plan.seconds))
+    return f"About {took} on {plan.device}, {format_bytes(plan.host_bytes)} of memory."
