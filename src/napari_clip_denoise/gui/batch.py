@@ -13,6 +13,7 @@ from napari_clip_denoise.gui.batch_form import BatchForm
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.progress_row import ProgressRow
 from napari_clip_denoise.gui.results_table import ResultsTable
+from napari_clip_denoise.gui.tabs import share_place
 from napari_clip_denoise.gui.task import Task
 from napari_clip_denoise.gui.workers import relay
 from napari_clip_denoise.inference.progress import CancelToken
@@ -68,6 +69,7 @@ class BatchWidget(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        share_place(self)
         self._at_work: Path | None = None
         self._failures: list[str] = []
 

@@ -31,6 +31,7 @@ from napari_clip_denoise.gui.layers import (
 from napari_clip_denoise.gui.pairs import guess_pair, pair_of, residual_of, settings_of
 from napari_clip_denoise.gui.plots import CurvePlot, MapPlot
 from napari_clip_denoise.gui.progress_row import ProgressRow
+from napari_clip_denoise.gui.tabs import share_place
 from napari_clip_denoise.gui.task import Task
 from napari_clip_denoise.gui.workers import measure_uncertainty
 from napari_clip_denoise.images.grid import Region, whole
@@ -55,6 +56,7 @@ class CheckResultWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer):
         super().__init__()
+        share_place(self)
         self._viewer = napari_viewer
         self.checked: CheckedSample | None = None
         self.noisy = ComboBox(choices=self._images, tooltip="The image as it was taken.")

@@ -15,6 +15,7 @@ from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.pairs import offset_in
 from napari_clip_denoise.gui.preview import visible_region
 from napari_clip_denoise.gui.progress_row import ProgressRow
+from napari_clip_denoise.gui.tabs import share_place
 from napari_clip_denoise.gui.task import Task
 from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.inference.preview import View, central_part
@@ -37,6 +38,7 @@ class CompareWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer):
         super().__init__()
+        share_place(self)
         self._viewer = napari_viewer
         self.layer = ComboBox(choices=self._images, tooltip="The noisy image.")
         self.reference = ComboBox(

@@ -17,6 +17,7 @@ from napari_clip_denoise.gui.plan_row import PlanRow
 from napari_clip_denoise.gui.preview_row import PreviewRow
 from napari_clip_denoise.gui.progress_row import ProgressRow
 from napari_clip_denoise.gui.remembered import remember, restore
+from napari_clip_denoise.gui.tabs import share_place
 from napari_clip_denoise.gui.task import NOTHING_KEPT, Task
 from napari_clip_denoise.gui.workers import (
     Finished,
@@ -50,6 +51,7 @@ class DenoiseWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer):
         super().__init__()
+        share_place(self)
         self._viewer = napari_viewer
         self._result: Image | None = None
         self._refreshed = 0.0
@@ -98,7 +100,7 @@ class DenoiseWidget(QWidget):
         layout.addStretch()
         self._show_remedy()
         if self.form.layer.value is None:
-            self.progress.label.setText(HINT)
+            self.progress.say(HINT)
 
     @property
     def is_running(self) -> bool:
@@ -175,7 +177,7 @@ class DenoiseWidget(QWidget):
                     metadata=message.provenance,
                     region=region,
                 )
-                self._result = self._viewer.add_image(message.array, **arguments)
+                self._result = self._viewer.add_image(message.array, **arguments, visible=False)
         last = messages[-1] if messages else None
         if isinstance(last, Progress):
             self.task.show(last.done / last.total, describe(last))
@@ -188,6 +190,7 @@ class DenoiseWidget(QWidget):
         if self._result is not None and self._result in self._viewer.layers:
             if self._result.data is not finished.array:
                 self._result.data = finished.array
+            self._result.visible = True
             self._result.refresh()
         where = f" to {finished.path}" if finished.path else ""
         took = format_seconds(time.monotonic() - self._started)

@@ -14,6 +14,7 @@ from napari_clip_denoise.gui.fine_tune_worker import Begun, Message, fine_tune_s
 from napari_clip_denoise.gui.learning_plot import LearningPlot
 from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.progress_row import ProgressRow
+from napari_clip_denoise.gui.tabs import share_place
 from napari_clip_denoise.gui.task import Task
 from napari_clip_denoise.models.registry import install, place
 from napari_clip_denoise.text import progress_line
@@ -36,6 +37,7 @@ class FineTuneWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer):
         super().__init__()
+        share_place(self)
         self._control = Control()
         self._result: FineTuned | None = None
         self._refreshed = 0.0

@@ -62,6 +62,11 @@ class LearningPlot(FigureCanvasQTAgg):
             axes.set_yticks([])
         self.paint(self._theme)
 
+    @property
+    def n_judged(self) -> int:
+        """How often the held-out patches were judged, the start counted in."""
+        return len(self._scores)
+
     def add(self, learning: Learning) -> None:
         """Take a step in; `refresh` shows it."""
         if learning.loss is not None:
@@ -87,7 +92,7 @@ class LearningPlot(FigureCanvasQTAgg):
         for axes in (self._loss_axes, self._score_axes):
             axes.relim()
             axes.autoscale_view()
-            axes.set_xlim(0, max(1, *self._steps[-1:]))
+            axes.set_xlim(0, max([1, *self._steps[-1:]]))
         self.draw_idle()
 
     def paint(self, theme: str) -> None:

@@ -23,6 +23,7 @@ from qtpy.QtWidgets import (
 from napari_clip_denoise.errors import ClipDenoiseError
 from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.progress_row import ProgressRow
+from napari_clip_denoise.gui.tabs import share_place
 from napari_clip_denoise.gui.task import Task
 from napari_clip_denoise.gui.workers import import_model
 from napari_clip_denoise.models import registry
@@ -41,6 +42,7 @@ class ModelsWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer):
         super().__init__()
+        share_place(self)
         self.list = QListWidget()
         self.list.setMaximumHeight(LIST_HEIGHT)
         self.list.currentItemChanged.connect(self._show_card)

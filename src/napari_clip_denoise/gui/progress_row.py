@@ -16,6 +16,7 @@ class ProgressRow(QWidget):
         self.bar.setMaximum(STEPS)
         self.bar.hide()
         self.label = QLabel("")
+        self.label.hide()
         self.label.setWordWrap(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -26,17 +27,22 @@ class ProgressRow(QWidget):
         """Show that something goes on whose length is not known yet."""
         self.bar.setMaximum(0)
         self.bar.show()
-        self.label.setText(message)
+        self.say(message)
 
     def show_share(self, share: float, message: str) -> None:
         """Show what share of the work is done, and say it in words."""
         self.bar.setMaximum(STEPS)
         self.bar.setValue(round(STEPS * share))
-        self.label.setText(message)
+        self.say(message)
 
     def end(self, message: str, *, is_done: bool) -> None:
         """Come to rest with a last word."""
         self.bar.setMaximum(STEPS)
         self.bar.setValue(STEPS if is_done else 0)
         self.bar.hide()
+        self.say(message)
+
+    def say(self, message: str) -> None:
+        """Show words; none take no room."""
         self.label.setText(message)
+        self.label.setVisible(bool(message))

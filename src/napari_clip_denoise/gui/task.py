@@ -106,7 +106,7 @@ class Task(QObject):
         self._is_ending = True
         for widget in self._busy:
             widget.setEnabled(False)
-        self._progress.label.setText(message)
+        self._progress.say(message)
 
     def _finish(self, finish: Callable[[Any], str], result: Any) -> None:
         self._set_running(False)
