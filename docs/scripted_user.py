@@ -73,6 +73,7 @@ class User:
 
     def choose_menu(self, *names: str) -> None:
         """Click through the menus."""
+        self._close_menus()
         owner: QWidget = self.window.menuBar()
         for name in names:
             action = next(x for x in owner.actions() if _plain(x).startswith(name))
@@ -81,6 +82,7 @@ class User:
             if isinstance(menu, QMenu):
                 self.wait(menu.isVisible, 10)
                 owner = menu
+        self._close_menus()
 
     def open_panel(self, name: str) -> QWidget:
         """Open a widget of the plugin from the menu."""
@@ -88,6 +90,10 @@ class User:
         docks = self.viewer.window.dock_widgets
         title = next(title for title in docks if title.startswith(f"{name} ("))
         return docks[title]
+
+    def _close_menus(self) -> None:
+        while (menu := QApplication.activePopupWidget()) is not None:
+            QTest.keyClick(menu, Qt.Key.Key_Escape)
 
     def turn_to(self, name: str) -> None:
         """Click the tab of a panel that is open."""
@@ -236,9 +242,10 @@ def work_through(user: User, folder: Path, model: str, minutes: float) -> Iterat
     user.wait(lambda: check.is_running, 10)
     user.wait(lambda: not check.is_running)
     yield "the residual is checked"
-    user.select_layer(viewer.layers[-1].name)
+    residual = next(layer for layer in viewer.layers if layer.name.endswith("residual"))
+    user.select_layer(residual.name)
     user.press(Qt.Key.Key_V)
-    user.wait(lambda: viewer.layers[-1].visible, 10)
+    user.wait(lambda: residual.visible, 10)
     yield "the residual is shown"
     user.press(Qt.Key.Key_V)
 

@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING
 
 import napari
 from napari.layers import Image
+from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
+from qtpy.QtCore import QTimer
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_clip_denoise.errors import ClipDenoiseError
@@ -26,6 +29,7 @@ from napari_clip_denoise.gui.workers import (
     Started,
     denoise_steps,
     time_run,
+    warm_up,
 )
 from napari_clip_denoise.images.grid import Region, whole
 from napari_clip_denoise.inference.progress import CancelToken, Progress
@@ -36,6 +40,7 @@ if TYPE_CHECKING:
     from napari_clip_denoise.inference.plan import Plan
 
 REFRESH_SECONDS = 0.5
+WARM_UP_MILLISECONDS = 500
 RUN_KEY = "Ctrl+Return"
 HINT = "Open an image to begin, or File > Open Sample > CLIP Denoise to try it."
 
@@ -99,8 +104,16 @@ class DenoiseWidget(QWidget):
         layout.addWidget(self.copy_row)
         layout.addStretch()
         self._show_remedy()
+        self._warm_up = QTimer(self)
+        self._warm_up.setSingleShot(True)
+        self._warm_up.timeout.connect(lambda: create_worker(warm_up))
         if self.form.layer.value is None:
             self.progress.say(HINT)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Load the library once the window stands, while the user looks at it."""
+        self._warm_up.start(WARM_UP_MILLISECONDS)
+        super().showEvent(event)
 
     @property
     def is_running(self) -> bool:

@@ -1,6 +1,6 @@
 """A progress bar with what is done, how fast, and how long it will take."""
 
-from qtpy.QtWidgets import QLabel, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
 STEPS = 1000
 LOADING = "Loading the model and measuring intensities …"
@@ -20,6 +20,7 @@ class ProgressRow(QWidget):
         self.label.setWordWrap(True)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         layout.addWidget(self.bar)
         layout.addWidget(self.label)
 

@@ -15,6 +15,7 @@ from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.images.grid import Region, split, whole
 from napari_clip_denoise.images.source import Stack, open_stack
 from napari_clip_denoise.inference.preview import PreviewMaker, View
+from napari_clip_denoise.inference.priority import step_back
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.registry import CLIP_MODEL, SUFFIX, add_file, install, load
@@ -139,7 +140,7 @@ def relay(
         What is new, perhaps nothing.
     """
     messages: SimpleQueue[Any] = SimpleQueue()
-    with ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(1, initializer=step_back) as thread:
         done = thread.submit(work, messages.put)
         try:
             while not (done.done() and messages.empty()):
@@ -185,6 +186,15 @@ def import_model(path: Path) -> str:
 
     install(import_published(path, CLIP_MODEL))
     return CLIP_MODEL
+
+
+def warm_up() -> None:
+    """Load what denoising needs, which takes seconds, before somebody waits for it."""
+    step_back()
+    keep_triton_out()
+    from napari_clip_denoise.inference import pipeline, provenance, region, run  # noqa: F401
+    from napari_clip_denoise.models import checkpoint, clip  # noqa: F401
+    from napari_clip_denoise.noise import estimate, stabilise  # noqa: F401
 
 
 def measure_uncertainty(view: View, cancel: CancelToken) -> np.ndarray:
