@@ -24,6 +24,7 @@ from qtpy.QtWidgets import (
     QAbstractSlider,
     QApplication,
     QComboBox,
+    QMainWindow,
     QMenu,
     QScrollArea,
     QStyle,
@@ -50,8 +51,20 @@ class User:
 
     def __init__(self, viewer: napari.Viewer):
         self.viewer = viewer
-        self.window = viewer.window._qt_window
-        self.canvas = viewer.window._qt_viewer.canvas.native
+
+    @property
+    def window(self) -> QMainWindow:
+        """Napari's window."""
+        return self.viewer.window._qt_window
+
+    @property
+    def canvas(self) -> QWidget:
+        """Where napari draws."""
+        return self.viewer.window._qt_viewer.canvas.native
+
+    def fill_screen(self) -> None:
+        """Make the window as large as the screen."""
+        self.window.setGeometry(QGuiApplication.primaryScreen().geometry())
 
     def wait(self, condition: Callable[[], object], seconds: float = LONGEST_SECONDS) -> None:
         """Look at the screen until something is there."""
@@ -286,7 +299,7 @@ def main() -> None:
         viewer = napari.Viewer(show=False)
         user = User(viewer)
         viewer.show()
-        user.window.setGeometry(QGuiApplication.primaryScreen().geometry())
+        user.fill_screen()
         for step in work_through(user, Path(folder), options.model, options.minutes):
             name = f"{next(number):02d} {step}.png".replace(" ", "-")
             user.record(options.folder / name)
