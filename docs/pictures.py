@@ -41,10 +41,13 @@ def main() -> None:
         grid.stride = -1
         for step in work_through(user, Path(folder), "compact", options.minutes):
             if step in PICTURES:
-                grid.enabled = step == "the stack is denoised"
-                viewer.reset_view()
+                if grid_is_wanted := step == "the stack is denoised":
+                    grid.enabled = True
+                    viewer.reset_view()
                 user.record(options.folder / PICTURES[step])
-                grid.enabled = False
+                if grid_is_wanted:
+                    grid.enabled = False
+                    viewer.reset_view()
         check_a_blur(user)
         user.record(options.folder / "check.png")
         viewer.close()

@@ -102,11 +102,13 @@ def test_a_user_works_through_the_window(user, endless, tiny, tmp_path):
     assert preview.layer.data.shape[1] < noisy.data.shape[1]
 
     endless[0]()
+    form.batch.value = 1
     until("a run")
     assert "left" in panel("Denoise").progress.label.text()
     assert not viewer.layers[-1].visible
     until("the run is cancelled")
     endless[1]()
+    form.batch.value = None
     assert list(viewer.layers) == [noisy]
     assert "nothing was kept" in panel("Denoise").progress.label.text()
     until("the stack is denoised")

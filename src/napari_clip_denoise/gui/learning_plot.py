@@ -7,7 +7,7 @@ from napari.utils.theme import get_theme
 
 from napari_clip_denoise.training.finetune_progress import Learning, Picture, decibels
 
-HEIGHT = 380
+HEIGHT = 300
 LOSS_COLOR, SCORE_COLOR = "#7fb3d5", "#f5b041"
 SMOOTHING = 0.9
 
@@ -22,7 +22,7 @@ class LearningPlot(FigureCanvasQTAgg):
     """
 
     def __init__(self, theme: str):
-        figure = Figure(figsize=(3.4, 3.8), layout="constrained")
+        figure = Figure(figsize=(3.4, 3.0), layout="constrained")
         super().__init__(figure)
         self.setMinimumHeight(HEIGHT)
         grid = figure.add_gridspec(3, 3, height_ratios=(1, 1, 1.15))
