@@ -13,6 +13,7 @@ from napari_clip_denoise.gui.batch_form import BatchForm
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.progress_row import ProgressRow
 from napari_clip_denoise.gui.results_table import ResultsTable
+from napari_clip_denoise.gui.scrolled import Scrolled
 from napari_clip_denoise.gui.tabs import share_place
 from napari_clip_denoise.gui.task import Task
 from napari_clip_denoise.gui.workers import relay
@@ -93,11 +94,14 @@ class BatchWidget(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.run_button)
         buttons.addWidget(self.cancel_button)
-        layout = QVBoxLayout(self)
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form)
         layout.addLayout(buttons)
         layout.addWidget(self.progress)
         layout.addWidget(self.table, stretch=1)
+        QVBoxLayout(self).addWidget(Scrolled(content))
         for field in (self.form.inputs, self.form.pattern):
             field.native.editingFinished.connect(self.list_files)
         for button in (self.form.folder_button, self.form.files_button):

@@ -7,14 +7,11 @@ import numpy as np
 from magicgui.widgets import ComboBox
 from napari.layers import Image
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QFormLayout,
-    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -31,6 +28,7 @@ from napari_clip_denoise.gui.layers import (
 from napari_clip_denoise.gui.pairs import guess_pair, pair_of, residual_of, settings_of
 from napari_clip_denoise.gui.plots import CurvePlot, MapPlot
 from napari_clip_denoise.gui.progress_row import ProgressRow
+from napari_clip_denoise.gui.scrolled import Scrolled
 from napari_clip_denoise.gui.tabs import share_place
 from napari_clip_denoise.gui.task import Task
 from napari_clip_denoise.gui.workers import measure_uncertainty
@@ -136,12 +134,7 @@ class CheckResultWidget(QWidget):
         layout.addWidget(self.figures)
         layout.addLayout(plots)
         layout.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidget(content)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        QVBoxLayout(self).addWidget(scroll)
+        QVBoxLayout(self).addWidget(Scrolled(content))
 
     @property
     def is_running(self) -> bool:

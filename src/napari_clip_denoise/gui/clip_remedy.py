@@ -17,6 +17,8 @@ from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.models.registry import CLIP_MODEL
 
 AUTHORS_PAGE = "https://github.com/alwaysuu/CLIPDenoising"
+LINK = "#4a90d9"
+"""Readable on napari's dark and light background."""
 FETCHING = "Fetching CLIP's encoder and timing a few steps …"
 
 
@@ -88,7 +90,7 @@ class ClipRemedy(QWidget):
         layout.addWidget(
             _text(
                 "or import <i>net_g_latest.pth</i>, which the authors publish on "
-                f"<a href='{AUTHORS_PAGE}'>{AUTHORS_PAGE.removeprefix('https://')}</a>:"
+                f"<a style='color:{LINK}' href='{AUTHORS_PAGE}'>{AUTHORS_PAGE.removeprefix('https://')}</a>:"
             )
         )
         layout.addWidget(self.import_button)

@@ -112,7 +112,7 @@ class CompareWidget(QWidget):
             cancel,
             control=cancel,
             take=lambda made: self._show(made, layer, view.region, 1 + len(chosen)),
-            finish=lambda _: f"Compared: {len(chosen)}.",
+            finish=lambda _: f"Methods compared: {len(chosen)}.",
             give_up=lambda: "Cancelled; what was compared is kept.",
             message="Comparing …",
         )

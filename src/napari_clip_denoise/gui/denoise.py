@@ -20,6 +20,7 @@ from napari_clip_denoise.gui.plan_row import PlanRow
 from napari_clip_denoise.gui.preview_row import PreviewRow
 from napari_clip_denoise.gui.progress_row import ProgressRow
 from napari_clip_denoise.gui.remembered import remember, restore
+from napari_clip_denoise.gui.scrolled import Scrolled
 from napari_clip_denoise.gui.tabs import share_place
 from napari_clip_denoise.gui.task import NOTHING_KEPT, Task
 from napari_clip_denoise.gui.workers import (
@@ -94,7 +95,9 @@ class DenoiseWidget(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.run_button)
         buttons.addWidget(self.cancel_button)
-        layout = QVBoxLayout(self)
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form)
         layout.addWidget(self.plan)
         layout.addWidget(self.remedy)
@@ -103,6 +106,7 @@ class DenoiseWidget(QWidget):
         layout.addWidget(self.progress)
         layout.addWidget(self.copy_row)
         layout.addStretch()
+        QVBoxLayout(self).addWidget(Scrolled(content))
         self._show_remedy()
         self._warm_up = QTimer(self)
         self._warm_up.setSingleShot(True)

@@ -14,6 +14,7 @@ from napari_clip_denoise.gui.fine_tune_worker import Begun, Message, fine_tune_s
 from napari_clip_denoise.gui.learning_plot import LearningPlot
 from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.progress_row import ProgressRow
+from napari_clip_denoise.gui.scrolled import Scrolled
 from napari_clip_denoise.gui.tabs import share_place
 from napari_clip_denoise.gui.task import Task
 from napari_clip_denoise.models.registry import install, place
@@ -67,13 +68,16 @@ class FineTuneWidget(QWidget):
         buttons = QHBoxLayout()
         for button in (self.start_button, self.stop_button, self.cancel_button, self.save_button):
             buttons.addWidget(button)
-        layout = QVBoxLayout(self)
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form)
         layout.addLayout(buttons)
         layout.addWidget(self.progress)
         layout.addWidget(self.reason)
         layout.addWidget(self.plot)
         layout.addStretch()
+        QVBoxLayout(self).addWidget(Scrolled(content))
 
     @property
     def is_running(self) -> bool:

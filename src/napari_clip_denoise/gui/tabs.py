@@ -1,11 +1,9 @@
 """Where the plugin's panels stand in napari's window."""
 
-from weakref import WeakSet
-
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
-_panels: WeakSet[QWidget] = WeakSet()
+PANEL = "clip-denoise-panel"
 
 
 def share_place(panel: QWidget) -> None:
@@ -13,7 +11,7 @@ def share_place(panel: QWidget) -> None:
 
     One below the other they would leave none of them room.
     """
-    _panels.add(panel)
+    panel.setObjectName(PANEL)
     timer = QTimer(panel)
     timer.setSingleShot(True)
     timer.timeout.connect(lambda: _tabify(panel))
@@ -21,19 +19,15 @@ def share_place(panel: QWidget) -> None:
 
 
 def _tabify(panel: QWidget) -> None:
-    dock = _dock_of(panel)
+    dock = panel.parentWidget()
+    while dock is not None and not isinstance(dock, QDockWidget):
+        dock = dock.parentWidget()
     window = None if dock is None else dock.parentWidget()
     if dock is None or not isinstance(window, QMainWindow):
         return
-    for other in filter(None, map(_dock_of, _panels)):
-        if other is not dock and other.parentWidget() is window and not other.isFloating():
+    for other in window.findChildren(QDockWidget):
+        is_ours = other.findChild(QWidget, PANEL) is not None
+        if other is not dock and is_ours and not other.isFloating():
             window.tabifyDockWidget(other, dock)
             dock.raise_()
             return
-
-
-def _dock_of(panel: QWidget) -> QDockWidget | None:
-    parent = panel.parentWidget()
-    while parent is not None and not isinstance(parent, QDockWidget):
-        parent = parent.parentWidget()
-    return parent
