@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 
-NICE = 10
+NICE = 5
 
 
 def step_back() -> None:
