@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import napari
-from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices, QShowEvent
 from qtpy.QtWidgets import (
@@ -22,8 +20,12 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_clip_denoise.errors import ClipDenoiseError, in_words
-from napari_clip_denoise.gui.llvm import keep_triton_out
+from napari_clip_denoise.errors import ClipDenoiseError
+from napari_clip_denoise.gui.model_list import model_list
+from napari_clip_denoise.gui.progress_row import ProgressRow
+from napari_clip_denoise.gui.tabs import share_place
+from napari_clip_denoise.gui.task import Task
+from napari_clip_denoise.gui.workers import import_model
 from napari_clip_denoise.models import registry
 
 LIST_HEIGHT = 110
@@ -40,7 +42,7 @@ class ModelsWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer):
         super().__init__()
-        self._worker: Any = None
+        share_place(self)
         self.list = QListWidget()
         self.list.setMaximumHeight(LIST_HEIGHT)
         self.list.currentItemChanged.connect(self._show_card)
@@ -50,6 +52,8 @@ class ModelsWidget(QWidget):
             "Add a model file, or a checkpoint of the paper's authors (.pth).",
             self._ask_import,
         )
+        self.progress = ProgressRow()
+        self.task = Task(self, self.progress, idle=(self.import_button,))
         self.export_button = self._button(
             "Export …", "Save a copy of the model's file, to hand it on.", self._ask_export
         )
@@ -77,6 +81,7 @@ class ModelsWidget(QWidget):
         layout.addWidget(self.list)
         layout.addWidget(self.card)
         layout.addLayout(buttons)
+        layout.addWidget(self.progress)
 
     def _button(self, text: str, tip: str, act: Callable[[], None]) -> QPushButton:
         button = QPushButton(text)
@@ -112,16 +117,12 @@ class ModelsWidget(QWidget):
 
     def import_file(self, path: Path) -> None:
         """Import a model file or a published checkpoint in the background."""
-        self._worker = create_worker(_import, path, _start_thread=False, _ignore_errors=True)
-        self._worker.returned.connect(self._imported)
-        self._worker.errored.connect(_show_failure)
-        self._worker.finished.connect(lambda: self.import_button.setEnabled(True))
-        self.import_button.setEnabled(False)
-        self._worker.start()
+        self.task.start(import_model, path, finish=self._imported, message="Importing …")
 
-    def _imported(self, name: str) -> None:
+    def _imported(self, name: str) -> str:
+        model_list.changed.emit()
         self.refresh(name)
-        show_info(f"Imported '{name}'.")
+        return f"Imported '{name}'."
 
     def _show_card(self) -> None:
         entry = self.chosen
@@ -201,17 +202,3 @@ def describe(entry: registry.Entry) -> str:
     )
     table = f"<p><b>scores</b> (PSNR in dB, before and after)</p><table>{scores}</table>"
     return f"<h3>{entry.name}</h3><p>{card.description}</p>{facts}{table if scores else ''}"
-
-
-def _import(path: Path) -> str:
-    if path.suffix == registry.SUFFIX:
-        return registry.add_file(path)
-    keep_triton_out()
-    from napari_clip_denoise.models.published import import_published
-
-    registry.install(import_published(path, registry.CLIP_MODEL))
-    return registry.CLIP_MODEL
-
-
-def _show_failure(error: Exception) -> None:
-    show_error(in_words(error))

@@ -16,14 +16,12 @@ from napari_clip_denoise.images.source import Stack
 from napari_clip_denoise.images.writers import free_bytes, region_shape
 from napari_clip_denoise.inference.backoff import within_memory
 from napari_clip_denoise.inference.job import Job, prepare
+from napari_clip_denoise.inference.outline import PYRAMID
 from napari_clip_denoise.inference.pipeline import REGIONS_IN_FLIGHT, WRITERS
 from napari_clip_denoise.inference.profile import peak_memory
 from napari_clip_denoise.inference.region import apply, correct, read_box
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.checkpoint import Model
-
-PYRAMID = 4 / 3
-"""Bytes of all levels, as a multiple of the first."""
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ def train(
     encoder: Callable[[], Encoder] | None = None,
     check: Callable[[Denoiser], float] | None = None,
     report: Callable[[dict[str, float]], None] | None = None,
+    tick: Callable[[int], None] | None = None,
 ) -> Denoiser:
     """Train a denoiser by a recipe.
 
@@ -70,6 +71,8 @@ def train(
     report : callable, optional
         Gets step, loss, learning rate, seconds and, where there is one, the score every hundred
         steps and each time the state is kept; so does ``log.csv`` in `run`.
+    tick : callable, optional
+        Gets the number of steps done after each; what it raises ends the training.
 
     Returns
     -------
@@ -175,6 +178,8 @@ def train(
             }
             torch.save(kept, state_path.with_suffix(".partial"))
             state_path.with_suffix(".partial").replace(state_path)
+        if tick:
+            tick(done)
 
     return trained_denoiser(recipe, average)
 
