@@ -27,6 +27,7 @@ from napari_clip_denoise.inference.region import (
     make_box,
     planes_in,
 )
+from napari_clip_denoise.inference.scratch import Scratch
 
 READERS = 2
 WRITERS = 2
@@ -74,17 +75,19 @@ def run(
     """
     counter = ProgressCounter(total_planes or job.stack.n_planes, progress, planes_before)
     profile = profile or Profile()
+    scratch = Scratch()
 
     def read(region: Region, job: Job) -> Box:
         index, tiles = box_index(job, region)
         with profile.stage("read", READERS):
             values = job.stack.read(index)
         with profile.stage("map", READERS):
-            return make_box(job, region, values, tiles)
+            return make_box(job, region, values, tiles, scratch.lend)
 
     def finish(job: Job, region: Region, box: Box, change: np.ndarray) -> None:
         with profile.stage("unmap", WRITERS):
             block = apply(job, region, box, change)
+            scratch.take_back(change)
         with profile.stage("write", WRITERS):
             write(region, block)
 
@@ -103,9 +106,12 @@ def run(
                 if job is not began_with:
                     box = read(region, job)
                 with profile.stage("device"), counter.attempt() as advance:
-                    return box, correct(job, region, box, cancel=cancel, advance=advance)
+                    return box, correct(
+                        job, region, box, cancel=cancel, advance=advance, lend=scratch.lend
+                    )
 
             job, (box, change) = within_memory(job, attempt, notify)
+            scratch.take_back(box.inputs)
             while len(writes) >= WRITERS:
                 writes.popleft().result()
             writes.append(writers.submit(finish, job, region, box, change))
