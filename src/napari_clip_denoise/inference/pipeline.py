@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -130,6 +131,7 @@ def run_to_writer(
     profile: Profile | None = None,
 ) -> Path:
     """Run all that a writer has not got yet, and finish it."""
+    job = as_begun(job, writer)
     with ending_well(writer):
         total = sum(planes_in(job, region) for region in writer.regions())
         todo = sum(planes_in(job, region) for region in writer.regions() if not writer.has(region))
@@ -145,6 +147,14 @@ def run_to_writer(
             profile=profile,
         )
         return writer.finish()
+
+
+def as_begun(job: Job, writer: Writer) -> Job:
+    """Compute with as many threads as the run did that began an output, for the same bits."""
+    threads = writer.fingerprint.get("threads", job.runner.threads)
+    if threads == job.runner.threads:
+        return job
+    return replace(job, runner=job.runner.with_threads(threads))
 
 
 @contextmanager
