@@ -133,8 +133,11 @@ def run_to_writer(
     """Run all that a writer has not got yet, and finish it."""
     job = as_begun(job, writer)
     with ending_well(writer):
-        total = sum(planes_in(job, region) for region in writer.regions())
-        todo = sum(planes_in(job, region) for region in writer.regions() if not writer.has(region))
+        total = before = 0.0
+        for region in writer.regions():
+            planes = planes_in(job, region)
+            total += planes
+            before += planes * writer.has(region)
         run(
             job,
             (region for region in writer.regions() if not writer.has(region)),
@@ -142,7 +145,7 @@ def run_to_writer(
             progress=progress,
             cancel=cancel,
             total_planes=total,
-            planes_before=total - todo,
+            planes_before=before,
             notify=notify,
             profile=profile,
         )
