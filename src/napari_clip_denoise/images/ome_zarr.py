@@ -29,7 +29,11 @@ def read_zarr(path: Path, axes: str | None) -> Stack:
         raise InputError(f"{path} is the unfinished result of an interrupted run; run it again.")
     ome: Any = attributes.get("ome", attributes)
     if "plate" in ome:
-        raise InputError(f"{path} is a plate; give one of its images, such as {path}/A/1/0.")
+        wells = [well["path"] for well in ome["plate"].get("wells", [])] or ["A/1"]
+        raise InputError(
+            f"{path} is a plate; give the image of one well, such as {path / wells[0] / '0'}, and "
+            "go on well by well."
+        )
     array: Any = full_resolution(node)
     if array is None:
         n_arrays = len(list(node.arrays()))
