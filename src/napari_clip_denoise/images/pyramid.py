@@ -13,12 +13,13 @@ import zarr
 
 from napari_clip_denoise.images.files import sync
 from napari_clip_denoise.images.grid import Region, split
+from napari_clip_denoise.images.shard import can_encode, write_shard
 from napari_clip_denoise.images.store_layout import StoreLayout
 
 SMALLEST_SIDE = 256
 THREADS = 4
 CONFIG: Any = {"write_empty_chunks": True}
-"""Else zarr compares each pixel with 0, which takes a fifth of the time of writing."""
+"""Else zarr compares each pixel with 0, which takes a sixth of the time of writing."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +53,16 @@ class Pyramid:
         index, block = self._turned(index), block.transpose(self.layout.order)
         levels = self.levels if self.has_whole_planes else self.levels[:1]
         for level in levels:
-            for left_over in self._files(level, index):
-                left_over.unlink()
-            level[(*index[:-2], *_sides(index, block))] = block
-            for file in self._files(level, index):
-                sync(file)
+            if can_encode(level):
+                write_shard(level, self._shard(level, index), block)
+            else:
+                self._store(level, index, block)
             if level is not levels[-1]:
                 block = halve(block)
         return self._size(index)
 
     def size(self, index: Region) -> int:
-        """Bytes of the files that hold a region of the source; 0 where it is all 0."""
+        """Bytes of the files that hold a region of the source."""
         return self._size(self._turned(index))
 
     def fill(self) -> None:
@@ -80,6 +80,19 @@ class Pyramid:
         """Whether a region holds whole planes, so that all levels can be written with it."""
         sides = zip(self.layout.region[-2:], self.layout.shape[-2:], strict=True)
         return all(region >= plane for region, plane in sides)
+
+    def _shard(self, level: zarr.Array, index: Region) -> Path:
+        """Where the shard of a level lies that a region of the first fills."""
+        steps = level.shards or level.chunks
+        position = tuple(part.start // step for part, step in zip(index, steps, strict=True))
+        return self.root / level.path / level.metadata.encode_chunk_key(position)
+
+    def _store(self, level: zarr.Array, index: Region, block: np.ndarray) -> None:
+        for left_over in self._files(level, index):
+            left_over.unlink()
+        level[(*index[:-2], *_sides(index, block))] = block
+        for file in self._files(level, index):
+            sync(file)
 
     def _turned(self, index: Region) -> Region:
         return tuple(index[i] for i in self.layout.order)
