@@ -8,3 +8,16 @@ def format_seconds(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def progress_line(*parts: str, seconds_left: float | None = None) -> str:
+    """Say how far something is in a line, such as ``3 of 7 files · 20 s left``."""
+    left = () if seconds_left is None else (f"{format_seconds(seconds_left)} left",)
+    return " · ".join((*parts, *left))
+
+
+def format_bytes(n_bytes: float) -> str:
+    """Write a size as people read it, such as ``1.4 GiB``."""
+    if n_bytes < 0.1 * 2**30:
+        return f"{n_bytes / 2**20:.0f} MiB"
+    return f"{n_bytes / 2**30:.1f} GiB"

@@ -9,9 +9,10 @@ from PIL import Image
 
 from napari_clip_denoise import evaluate, load
 from napari_clip_denoise.errors import InputError, OutputError
+from napari_clip_denoise.evaluation.baselines import BASELINES
 from napari_clip_denoise.evaluation.compare import harm
 from napari_clip_denoise.evaluation.figures import CROP, GAP, CropGallery, draw_crop
-from napari_clip_denoise.evaluation.methods import BASELINES, make_methods
+from napari_clip_denoise.evaluation.methods import make_methods
 from napari_clip_denoise.evaluation.metrics import match_affine, psnr, rmse, ssim
 from napari_clip_denoise.evaluation.report import write_scored
 from napari_clip_denoise.evaluation.suite import CleanImage

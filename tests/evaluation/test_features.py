@@ -7,12 +7,7 @@ from typer.testing import CliRunner
 from napari_clip_denoise import feature_similarity
 from napari_clip_denoise.cli.app import app
 from napari_clip_denoise.errors import InputError, ModelError, OutputError
-from napari_clip_denoise.evaluation.features import (
-    cosine_similarity,
-    effective_directions,
-    plot,
-    to_markdown,
-)
+from napari_clip_denoise.evaluation.features import effective_directions, plot, to_markdown
 from napari_clip_denoise.noise.simulate import fluorescence
 
 
@@ -46,14 +41,9 @@ def test_more_noise_changes_features_more(found):
     assert found[0].cosine != found[2].cosine
 
 
-def test_similarity_and_directions_are_their_definitions():
+def test_directions_are_their_definition():
     torch.manual_seed(0)
     feature = torch.randn(1, 8, 64, 64)
-    assert cosine_similarity(feature, feature) == pytest.approx(1)
-    assert cosine_similarity(feature, feature.mean(dim=(2, 3), keepdim=True) * 2 - feature) == (
-        pytest.approx(-1)
-    )
-    assert cosine_similarity(feature + 9, feature + 9 + torch.randn(1, 8, 64, 64)) < 0.8
     assert effective_directions(feature) == pytest.approx(8, rel=0.01)
     assert effective_directions(feature[:, :1].repeat(1, 8, 1, 1)) == pytest.approx(1)
 

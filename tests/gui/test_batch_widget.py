@@ -133,6 +133,6 @@ def test_a_closed_window_ends_the_batch(viewer, batch, qtbot, folder, unlimited)
     np.save(folder / "a.npy", unlimited)
     batch.run_button.click()
     qtbot.waitUntil(lambda: batch.table.states()[0] not in ("waiting", "0 %"), timeout=60_000)
-    token = batch._cancel
+    token = batch.task.control
     viewer.close()
     qtbot.waitUntil(lambda: token.is_cancelled, timeout=10_000)

@@ -1,14 +1,8 @@
 import numpy as np
 import pytest
 
-from napari_clip_denoise.evaluation import methods
-from napari_clip_denoise.gui.compare import PACKAGES, CompareWidget
-
-
-def test_the_methods_are_those_of_the_library():
-    assert list(PACKAGES) == list(methods.BASELINES)
-    for name, package in PACKAGES.items():
-        assert methods.BASELINES[name].package == (package or "")
+from napari_clip_denoise.evaluation.baselines import BASELINES
+from napari_clip_denoise.gui.compare import CompareWidget
 
 
 @pytest.fixture
@@ -17,6 +11,10 @@ def panel(viewer):
     _, panel = viewer.window.add_plugin_dock_widget("napari-clip-denoise", "Compare")
     assert isinstance(panel, CompareWidget)
     return panel
+
+
+def test_the_methods_are_those_of_the_library(panel):
+    assert list(panel.methods.choices) == ["compact", "tiny", *BASELINES]
 
 
 def test_methods_are_shown_side_by_side(viewer, panel, qtbot, noisy, errors):

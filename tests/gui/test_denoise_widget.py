@@ -145,7 +145,7 @@ def test_a_closed_window_ends_the_run(viewer, widget, qtbot, unlimited):
     viewer.add_image(unlimited)
     widget.run_button.click()
     qtbot.waitUntil(lambda: widget.progress.bar.value() > 0, timeout=60_000)
-    token = widget._cancel
+    token = widget.task.control
     viewer.close()
     qtbot.waitUntil(lambda: token.is_cancelled, timeout=10_000)
 

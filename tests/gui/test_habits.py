@@ -1,9 +1,7 @@
 import tifffile
-import torch
 from napari.settings import get_plugin_settings
 from qtpy.QtWidgets import QApplication
 
-import reference
 from napari_clip_denoise.gui.denoise import HINT
 from napari_clip_denoise.inference.repeat import as_command, as_python
 
@@ -47,19 +45,3 @@ def test_a_run_is_copied_as_text(viewer, widget, noisy, tmp_path):
 
 def test_an_empty_window_gives_a_hint(widget):
     assert widget.progress.label.text() == HINT
-
-
-def test_the_papers_network_explains_itself_and_is_imported(widget, qtbot, errors, tmp_path):
-    assert not widget.remedy.isVisible()
-    widget.form.model.value = "clip-rn50"
-    assert widget.remedy.isVisible()
-    wrong = tmp_path / "wrong.pth"
-    wrong.write_bytes(b"no checkpoint")
-    widget.remedy.import_file(wrong)
-    qtbot.waitUntil(lambda: bool(errors()), timeout=60_000)
-    assert "wrong.pth" in errors()[0]
-    right = tmp_path / "net_g_latest.pth"
-    torch.save({"params": reference.random_checkpoint(3, layers=(1, 2, 1, 1), width=8)}, right)
-    widget.remedy.import_file(right)
-    qtbot.waitUntil(lambda: not widget.remedy.isVisible(), timeout=120_000)
-    assert widget.form.model.value == "clip-rn50"

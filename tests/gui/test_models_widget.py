@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 
-from napari_clip_denoise.gui import models
+from napari_clip_denoise.gui import workers
 from napari_clip_denoise.gui.models import ModelsWidget
 
 
@@ -35,7 +35,8 @@ def test_a_model_is_exported_renamed_imported_and_deleted(panel, qtbot, monkeypa
     panel.refresh("tiny")
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (str(copy), ""))
     panel.export_button.click()
-    qtbot.waitUntil(lambda: copy.exists() and panel.export_button.isEnabled(), timeout=60_000)
+    qtbot.waitUntil(lambda: not panel.task.is_running, timeout=60_000)
+    assert copy.exists()
     monkeypatch.setattr(QInputDialog, "getText", lambda *a, **k: ("lab", True))
     panel.rename_button.click()
     assert names(panel) == ["compact", "lab"]
@@ -62,11 +63,11 @@ def test_the_ending_or_else_the_filter_chooses_the_format(name, kind, panel, qtb
         asked.append((*where, format))
         return Path(name)
 
-    monkeypatch.setattr(models, "export_model", export)
+    monkeypatch.setattr(workers, "export_model", export)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *a: (name, "ONNX (*.onnx)"))
     panel.refresh("tiny")
     panel.export_button.click()
-    qtbot.waitUntil(lambda: panel.export_button.isEnabled())
+    qtbot.waitUntil(lambda: not panel.task.is_running)
     assert asked == [("tiny", Path(name), kind)]
 
 

@@ -44,6 +44,7 @@ def test_every_field_reaches_the_settings(widget):
         "precision": "float16",
         "tile": 512,
         "batch": 4,
+        "threads": None,
     }
 
 

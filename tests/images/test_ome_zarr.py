@@ -159,11 +159,12 @@ def test_plain_arrays_and_groups_of_one(tmp_path):
 
 
 def test_plates_and_other_folders_are_refused(tmp_path):
-    zarr.create_group(tmp_path / "p.zarr", attributes={"ome": {"version": "0.5", "plate": {}}})
-    with pytest.raises(InputError, match="is a plate; give one of its images"):
+    plate = {"wells": [{"path": "B/03"}, {"path": "B/04"}]}
+    zarr.create_group(tmp_path / "p.zarr", attributes={"ome": {"version": "0.5", "plate": plate}})
+    with pytest.raises(InputError, match=r"is a plate; give .* such as .*p\.zarr/B/03/0,"):
         open_stack(tmp_path / "p.zarr")
-    zarr.create_array(tmp_path / "p.zarr" / "A" / "1" / "0", data=np.ones((3, 30, 40), "u1"))
-    assert open_stack(tmp_path / "p.zarr" / "A" / "1" / "0").shape == (3, 30, 40)
+    zarr.create_array(tmp_path / "p.zarr" / "B" / "03" / "0", data=np.ones((3, 30, 40), "u1"))
+    assert open_stack(tmp_path / "p.zarr" / "B" / "03" / "0").shape == (3, 30, 40)
     (tmp_path / "folder.zarr").mkdir()
     with pytest.raises(InputError, match="no zarr store"):
         open_stack(tmp_path / "folder.zarr")

@@ -1,12 +1,11 @@
 import os
 import pickle
 import signal
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+import torch
 
 from napari_clip_denoise.errors import Cancelled, InputError, OutputError
 from napari_clip_denoise.images import store_layout
@@ -47,32 +46,25 @@ def expected(source, tiny, tmp_path_factory):
         return files_of(denoise_to_file(source, path, SETTINGS, model=tiny))
 
 
-@pytest.fixture(scope="module")
-def alone(source, tiny, tmp_path_factory):
-    """The files of a run in a process that has done nothing else, as a worker's."""
-    path = tmp_path_factory.mktemp("alone") / "local.ome.zarr"
-    code = (
-        "import sys, torch; torch.set_num_threads(1)\n"
-        "from napari_clip_denoise import load\n"
-        "from napari_clip_denoise.images import store_layout\n"
-        "from napari_clip_denoise.images.source import open_stack\n"
-        "from napari_clip_denoise.inference.run import denoise_to_file\n"
-        "from napari_clip_denoise.inference.settings import make_settings\n"
-        "store_layout.REGION_PIXELS = 1\n"
-        "settings = make_settings(device='cpu', output_dtype='float32')\n"
-        "source, store, model = sys.argv[1:]\n"
-        "denoise_to_file(open_stack(source), store, settings, model=load(model))\n"
-    )
-    subprocess.run([sys.executable, "-c", code, source.path, path, tiny.path], check=True)
-    return files_of(path)
-
-
-def test_workers_give_the_bytes_of_a_local_run(client, source, tiny, tmp_path, alone):
+def test_workers_give_the_bytes_of_a_local_run(client, source, tiny, tmp_path, expected):
     seen = []
     path = tmp_path / "a.ome.zarr"
     denoise_to_file(source, path, SETTINGS, model=tiny, client=client, progress=seen.append)
-    assert files_of(path) == alone
+    assert files_of(path) == expected
     assert seen[-1].done == pytest.approx(9)
+
+
+def test_workers_compute_with_the_threads_of_the_process_that_began(client, source, tiny, tmp_path):
+    settings = SETTINGS.model_copy(update={"threads": 3})
+    local = denoise_to_file(source, tmp_path / "local.ome.zarr", settings, model=tiny)
+    path = tmp_path / "a.ome.zarr"
+    torch.set_num_threads(3)
+    try:
+        denoise_to_file(source, path, SETTINGS, model=tiny, client=client)
+    finally:
+        torch.set_num_threads(1)
+    sent, kept = (open_stack(place).read(whole(source.shape)) for place in (path, local))
+    np.testing.assert_array_equal(sent, kept)
 
 
 def test_shares_give_the_bytes_of_a_local_run(source, tiny, tmp_path, expected):
@@ -123,7 +115,7 @@ def test_another_division_is_refused_while_one_is_at_work(source, tiny, tmp_path
     assert path.exists()
 
 
-def test_a_killed_worker_costs_only_its_regions(client, source, tiny, tmp_path, alone):
+def test_a_killed_worker_costs_only_its_regions(client, source, tiny, tmp_path, expected):
     path = tmp_path / "a.ome.zarr"
     victims = list(client.run(os.getpid).values())
     done = []
@@ -134,7 +126,7 @@ def test_a_killed_worker_costs_only_its_regions(client, source, tiny, tmp_path, 
         done.append(progress.done)
 
     denoise_to_file(source, path, SETTINGS, model=tiny, client=client, progress=kill)
-    assert files_of(path) == alone
+    assert files_of(path) == expected
     assert done == sorted(done)
 
 

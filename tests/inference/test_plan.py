@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_clip_denoise.errors import InputError, OutputError
+from napari_clip_denoise.errors import Cancelled, InputError, OutputError
 from napari_clip_denoise.images.source import as_stack
 from napari_clip_denoise.images.writers import create_writer
 from napari_clip_denoise.inference.plan import make_plan
+from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.run import denoise_to_file
 from napari_clip_denoise.inference.settings import make_settings
 
@@ -43,6 +44,24 @@ def test_the_output_is_as_large_as_it_says(plan, stack, tiny, tmp_path):
     assert plan.disk_bytes == pytest.approx(stored, rel=0.2)
     tif = make_plan(stack, tmp_path / "a.ome.tif", SETTINGS, tiny)
     assert tif.disk_bytes == stack.array.nbytes
+
+
+def test_a_line_tells_the_most_of_it(plan, stack, tiny):
+    told = replace(plan, seconds=125, host_bytes=2**30, disk_bytes=2**31, disk_free=2**33)
+    assert told.sentence() == (
+        "10 planes: about 2 min 05 s on cpu, 1.0 GiB of memory, "
+        "2.0 GiB of 8.0 GiB free on the disk."
+    )
+    in_memory = make_plan(stack, None, SETTINGS, tiny)
+    assert in_memory.disk_bytes == 0
+    assert "disk" not in in_memory.sentence()
+
+
+def test_it_can_be_stopped(stack, tiny):
+    cancel = CancelToken()
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        make_plan(stack, None, SETTINGS, tiny, cancel=cancel)
 
 
 def test_large_planes_are_timed_by_a_part(tiny, tmp_path):

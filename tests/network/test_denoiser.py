@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from napari_clip_denoise.network import winograd as winograd_module
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
@@ -123,11 +124,15 @@ def test_the_folded_network_computes_the_same(config, winograd):
     width=st.integers(1, 9),
     batch=st.integers(1, 3),
     bias=st.booleans(),
+    band_bytes=st.sampled_from([1, 2**17, 2**22]),
 )
-def test_winograd_is_the_direct_convolution(height, width, batch, bias):
+def test_winograd_is_the_direct_convolution(height, width, batch, bias, band_bytes):
     torch.manual_seed(0)
     conv = nn.Conv2d(256, 256, 3, padding=1, bias=bias)
     assert WinogradConv2d.is_worthwhile(conv)
     x = torch.randn(batch, 256, height, width)
     with torch.no_grad():
-        torch.testing.assert_close(WinogradConv2d(conv)(x), conv(x), atol=1e-4, rtol=1e-4)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(winograd_module, "BAND_BYTES", band_bytes)
+            found = WinogradConv2d(conv)(x)
+        torch.testing.assert_close(found, conv(x), atol=1e-4, rtol=1e-4)

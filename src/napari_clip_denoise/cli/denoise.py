@@ -14,6 +14,7 @@ from napari_clip_denoise.cli.options import (
     PrecisionOption,
     PresetOption,
     StrengthOption,
+    ThreadsOption,
     TileOption,
     parse_share,
     run_settings,
@@ -50,6 +51,7 @@ def denoise(
     precision: PrecisionOption = "auto",
     tile: TileOption = None,
     batch: BatchOption = None,
+    threads: ThreadsOption = None,
     overwrite: Annotated[
         bool,
         typer.Option(help="Replace an output that is there, or one begun with other settings."),
@@ -96,6 +98,7 @@ def denoise(
         precision=precision,
         tile=tile,
         batch=batch,
+        threads=threads,
     )
     stack = open_stack(source, axes)
     loaded = load(settings.model, clip_weights=clip_weights)

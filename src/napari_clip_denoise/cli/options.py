@@ -32,6 +32,9 @@ TileOption = Annotated[
 BatchOption = Annotated[
     int | None, typer.Option("--batch", help="Tiles or planes in one call of the network.")
 ]
+ThreadsOption = Annotated[
+    int | None, typer.Option(help="Threads of the network on the CPU; they decide the last bits.")
+]
 ClipWeightsOption = Annotated[
     Path | None,
     typer.Option(help="Local file with CLIP's RN50 weights, for models that hold only a decoder."),

@@ -21,6 +21,7 @@ from napari_clip_denoise.evaluation.suite import (
 from napari_clip_denoise.network.config import EncoderConfig
 from napari_clip_denoise.network.denoiser import STRIDE
 from napari_clip_denoise.network.encoder import Encoder
+from napari_clip_denoise.training.consistency import cosine_similarity
 from napari_clip_denoise.training.encoders import load_encoder
 
 DEPTHS = (1, 2, 3, 4)
@@ -63,8 +64,7 @@ def feature_similarity(
     """Measure how much noise changes the features of encoders.
 
     At each place the vector of a feature's channels of the noisy image is compared with that of
-    the clean one. Each channel's mean over the clean image is taken off both before, since
-    features after a ReLU, all positive, are alike for any two images.
+    the clean one, see `napari_clip_denoise.training.consistency.cosine_similarity`.
 
     Parameters
     ----------
@@ -122,21 +122,9 @@ def _of_image(encoder: Encoder, image: CleanImage, noise: str) -> list[list[floa
     pair = [_to_tensor(values, image.rgb) for values in (clean, noisy)]
     before, after = ([tensor, *encoder(tensor)] for tensor in pair)
     return [
-        [cosine_similarity(a, b) for a, b in zip(before, after, strict=True)],
+        [cosine_similarity(a, b).item() for a, b in zip(before, after, strict=True)],
         [effective_directions(a) for a in before],
     ]
-
-
-def cosine_similarity(clean: Tensor, noisy: Tensor) -> float:
-    """Mean over places of the cosine between channel vectors, without the clean mean.
-
-    Parameters
-    ----------
-    clean, noisy : Tensor
-        (1, C, H, W).
-    """
-    mean = clean.mean(dim=(2, 3), keepdim=True)
-    return torch.nn.functional.cosine_similarity(clean - mean, noisy - mean, dim=1).mean().item()
 
 
 def effective_directions(feature: Tensor) -> float:

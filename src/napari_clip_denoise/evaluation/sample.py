@@ -10,6 +10,7 @@ from napari_clip_denoise.images.axes import leading_axes
 from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.images.source import Stack
 from napari_clip_denoise.inference.preview import central_part
+from napari_clip_denoise.inference.progress import CancelToken
 
 MOST_PLANES = 5
 
@@ -88,7 +89,9 @@ def choose_planes(stack: Stack, current: Region, *, everywhere: bool) -> list[Re
     return regions
 
 
-def check_sample(pair: Pair, regions: Sequence[Region]) -> CheckedSample:
+def check_sample(
+    pair: Pair, regions: Sequence[Region], cancel: CancelToken | None = None
+) -> CheckedSample:
     """Read planes of a pair and check them together.
 
     Parameters
@@ -97,15 +100,27 @@ def check_sample(pair: Pair, regions: Sequence[Region]) -> CheckedSample:
         What to check.
     regions : sequence of tuple of slice
         Planes of the denoised stack, all of one size, from `choose_planes`.
+    cancel : CancelToken, optional
+        Stops between one step and the next.
+
+    Raises
+    ------
+    Cancelled
+        If the token says so.
     """
+    cancel = cancel or CancelToken()
     noisy = _read(pair.noisy, regions, pair.offset)
+    cancel.check()
     denoised = _read(pair.denoised, regions, (0,) * pair.denoised.ndim)
     reference = None
     if pair.reference is not None:
         reference = _read(pair.reference, regions, pair.reference_offset)
+    cancel.check()
+    report = check_result(noisy, denoised, reference)
+    cancel.check()
     n_leading = len(pair.denoised.leading_shape)
     plain = [region[: n_leading + 2] for region in regions]
-    return CheckedSample(check_result(noisy, denoised, reference), plain)
+    return CheckedSample(report, plain)
 
 
 def _read(stack: Stack, regions: Sequence[Region], offset: tuple[int, ...]) -> np.ndarray:

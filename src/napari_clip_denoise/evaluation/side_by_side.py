@@ -6,7 +6,7 @@ from time import perf_counter
 
 import numpy as np
 
-from napari_clip_denoise.evaluation.methods import BASELINES
+from napari_clip_denoise.evaluation.baselines import BASELINES
 from napari_clip_denoise.evaluation.metrics import psnr, ssim
 from napari_clip_denoise.inference.preview import PreviewMaker, View
 from napari_clip_denoise.inference.progress import CancelToken
@@ -56,7 +56,7 @@ def compare_view(
     view : View
         What to denoise; its settings hold for all models, but for the model.
     models, baselines : sequence of str
-        Names in the registry, and keys of `methods.BASELINES`.
+        Names in the registry, and keys of `baselines.BASELINES`.
     reference : numpy.ndarray, optional
         The truth of the view's region.
     cancel : CancelToken, optional

@@ -1,27 +1,22 @@
 """The Check result widget."""
 
-from collections.abc import Callable
 from typing import Any
 
 import napari
 import numpy as np
 from magicgui.widgets import ComboBox
 from napari.layers import Image
-from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QFormLayout,
-    QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
-from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, InputError, in_words
+from napari_clip_denoise.errors import ClipDenoiseError, InputError
 from napari_clip_denoise.evaluation.sample import CheckedSample, Pair, check_sample, choose_planes
 from napari_clip_denoise.gui.layers import (
     METADATA,
@@ -32,8 +27,12 @@ from napari_clip_denoise.gui.layers import (
 )
 from napari_clip_denoise.gui.pairs import guess_pair, pair_of, residual_of, settings_of
 from napari_clip_denoise.gui.plots import CurvePlot, MapPlot
+from napari_clip_denoise.gui.progress_row import ProgressRow
+from napari_clip_denoise.gui.scrolled import Scrolled
+from napari_clip_denoise.gui.tabs import share_place
+from napari_clip_denoise.gui.task import Task
 from napari_clip_denoise.gui.workers import measure_uncertainty
-from napari_clip_denoise.images.grid import whole
+from napari_clip_denoise.images.grid import Region, whole
 from napari_clip_denoise.inference.preview import View, central_part
 from napari_clip_denoise.inference.progress import CancelToken
 
@@ -55,9 +54,8 @@ class CheckResultWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer):
         super().__init__()
+        share_place(self)
         self._viewer = napari_viewer
-        self._worker: Any = None
-        self._cancel = CancelToken()
         self.checked: CheckedSample | None = None
         self.noisy = ComboBox(choices=self._images, tooltip="The image as it was taken.")
         self.denoised = ComboBox(choices=self._images, tooltip="What was made of it, by any tool.")
@@ -78,6 +76,16 @@ class CheckResultWidget(QWidget):
             "of the current plane."
         )
         self.spread_button.clicked.connect(self.measure_spread)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop; nothing is added.")
+        self.progress = ProgressRow()
+        self.task = Task(
+            self,
+            self.progress,
+            idle=(self.check_button, self.spread_button),
+            busy=(self.cancel_button,),
+        )
+        self.cancel_button.clicked.connect(self.task.cancel)
         self.verdict = QLabel("Choose a noisy and a denoised image and press Check.")
         self.verdict.setWordWrap(True)
         self.figures = QLabel("")
@@ -97,7 +105,6 @@ class CheckResultWidget(QWidget):
         for event in (events.inserted, events.removed, events.reordered, events.renamed):
             event.connect(self._refresh)
         self._guess()
-        self.destroyed.connect(lambda: self._cancel.cancel())
 
     def _lay_out(self) -> None:
         rows = QFormLayout()
@@ -113,6 +120,7 @@ class CheckResultWidget(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.check_button)
         buttons.addWidget(self.spread_button)
+        buttons.addWidget(self.cancel_button)
         plots = QHBoxLayout()
         plots.addWidget(self.curve)
         plots.addWidget(self.map)
@@ -121,21 +129,17 @@ class CheckResultWidget(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(rows)
         layout.addLayout(buttons)
+        layout.addWidget(self.progress)
         layout.addWidget(self.verdict)
         layout.addWidget(self.figures)
         layout.addLayout(plots)
         layout.addStretch()
-        scroll = QScrollArea()
-        scroll.setWidget(content)
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        QVBoxLayout(self).addWidget(scroll)
+        QVBoxLayout(self).addWidget(Scrolled(content))
 
     @property
     def is_running(self) -> bool:
         """Whether something is being measured."""
-        return self._worker is not None
+        return self.task.is_running
 
     def check(self) -> None:
         """Check the chosen pair."""
@@ -147,10 +151,15 @@ class CheckResultWidget(QWidget):
         except ClipDenoiseError as error:
             show_error(str(error))
             return
-        self._start(
-            lambda: check_sample(pair, regions),
-            lambda checked: self._show(checked, pair, denoised),
-            "Looking at the residual …",
+        cancel = CancelToken()
+        self.task.start(
+            check_sample,
+            pair,
+            regions,
+            cancel,
+            control=cancel,
+            finish=lambda checked: self._show(checked, pair, denoised),
+            message="Looking at the residual …",
         )
 
     def measure_spread(self) -> None:
@@ -164,21 +173,27 @@ class CheckResultWidget(QWidget):
         except ClipDenoiseError as error:
             show_error(str(error))
             return
-        self._cancel = cancel = CancelToken()
-
-        def show(spread: np.ndarray) -> None:
-            arguments = result_arguments(noisy, f"{denoised.name} uncertainty", {}, region)
-            if not noisy.rgb:
-                arguments |= {
-                    "colormap": "inferno",
-                    "contrast_limits": (0, float(np.quantile(spread, 0.999)) or 1.0),
-                }
-            self._viewer.add_image(spread, **arguments | {"blending": "translucent"})
-            self.verdict.setText("Brighter is less sure. This ranks pixels; it is no error bar.")
-
-        self._start(
-            lambda: measure_uncertainty(view, cancel), show, "Denoising with disturbed features …"
+        cancel = CancelToken()
+        self.task.start(
+            measure_uncertainty,
+            view,
+            cancel,
+            control=cancel,
+            finish=lambda spread: self._show_spread(spread, noisy, denoised, region),
+            message="Denoising with disturbed features …",
         )
+
+    def _show_spread(
+        self, spread: np.ndarray, noisy: Image, denoised: Image, region: Region
+    ) -> str:
+        arguments = result_arguments(noisy, f"{denoised.name} uncertainty", {}, region)
+        if not noisy.rgb:
+            arguments |= {
+                "colormap": "inferno",
+                "contrast_limits": (0, float(np.quantile(spread, 0.999)) or 1.0),
+            }
+        self._viewer.add_image(spread, **arguments | {"blending": "translucent"})
+        return "Uncertainty: brighter is less sure. It ranks pixels and is no error bar."
 
     def _chosen(self) -> tuple[Image, Image]:
         noisy, denoised = self.noisy.value, self.denoised.value
@@ -186,31 +201,7 @@ class CheckResultWidget(QWidget):
             raise InputError("Choose two images: a noisy one, and what was made of it.")
         return noisy, denoised
 
-    def _start(self, work: Callable[[], Any], show: Callable[[Any], None], message: str) -> None:
-        if self.is_running:
-            return
-        self._worker = create_worker(work, _start_thread=False, _ignore_errors=True)
-        self._worker.returned.connect(show)
-        self._worker.errored.connect(self._fail)
-        self._worker.finished.connect(self._rest)
-        for button in (self.check_button, self.spread_button):
-            button.setEnabled(False)
-        self.verdict.setText(message)
-        self._worker.start()
-
-    def _rest(self) -> None:
-        self._worker = None
-        for button in (self.check_button, self.spread_button):
-            button.setEnabled(True)
-
-    def _fail(self, error: Exception) -> None:
-        if isinstance(error, Cancelled):
-            return
-        message = in_words(error)
-        self.verdict.setText(message)
-        show_error(message)
-
-    def _show(self, checked: CheckedSample, pair: Pair, denoised: Image) -> None:
+    def _show(self, checked: CheckedSample, pair: Pair, denoised: Image) -> str:
         self.checked = checked
         report = checked.report
         self.verdict.setText(f"<b>{report.verdict}</b>")
@@ -222,6 +213,7 @@ class CheckResultWidget(QWidget):
         self._add_residual(pair, denoised, 3 * float(report.residual.std()) or 1.0)
         for (name, colour), places in ((REMOVED, report.removed), (ADDED, report.added)):
             self._mark(checked.positions(places), denoised, f"{denoised.name} {name}", colour)
+        return ""
 
     def _add_residual(self, pair: Pair, denoised: Image, limit: float) -> None:
         name = f"{denoised.name} residual"

@@ -2,19 +2,24 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error, show_info
-from qtpy.QtCore import QUrl
-from qtpy.QtGui import QDesktopServices
+from magicgui.widgets import FileEdit, FloatSpinBox
+from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_clip_denoise.errors import in_words
-from napari_clip_denoise.gui.llvm import keep_triton_out
+from napari_clip_denoise.gui.build_worker import Building, build_steps, describe, say_scores
+from napari_clip_denoise.gui.model_list import model_list
+from napari_clip_denoise.gui.progress_row import ProgressRow
+from napari_clip_denoise.gui.settings_form import labelled
+from napari_clip_denoise.gui.task import Task
+from napari_clip_denoise.gui.workers import import_model
+from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.models.registry import CLIP_MODEL
 
-GUIDE = "https://github.com/napari-clip-denoise/napari-clip-denoise/blob/main/docs/models.md"
+AUTHORS_PAGE = "https://github.com/alwaysuu/CLIPDenoising"
+LINK = "#4a90d9"
+"""Readable on napari's dark and light background."""
+FETCHING = "Fetching CLIP's encoder and timing a few steps …"
 
 
 class ClipRemedy(QWidget):
@@ -22,41 +27,94 @@ class ClipRemedy(QWidget):
 
     Parameters
     ----------
-    imported : callable
-        Called once a checkpoint was imported.
+    ready : callable
+        Called once the model is there.
     """
 
-    def __init__(self, imported: Callable[[], object]):
+    def __init__(self, ready: Callable[[], object]):
         super().__init__()
-        self._imported = imported
-        self._worker: Any = None
-        text = QLabel(
-            "<b>clip-rn50</b> is the paper's network. Its decoder does not come with this plugin: "
-            "import the checkpoint that the authors publish (net_g_latest.pth), or train one."
+        self._ready = ready
+        self.minutes = FloatSpinBox(
+            value=60,
+            min=0.01,
+            max=10_000,
+            step=10,
+            tooltip="How long to train: the longer, the better.",
         )
-        text.setWordWrap(True)
+        self.weights = FileEdit(
+            filter="CLIP RN50 (*.safetensors *.bin *.pt)",
+            nullable=True,
+            value=None,
+            tooltip="Optional: a local copy of CLIP's RN50 weights. Without it they are downloaded "
+            "once, some 400 MB.",
+        )
+        self.build_button = QPushButton("Build it here")
+        self.build_button.setToolTip(
+            "Train a decoder on simulated images and on the photographs that scikit-image carries."
+        )
+        self.build_button.clicked.connect(self.build)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop for now; the next build goes on from the last check.")
         self.import_button = QPushButton("Import a checkpoint …")
         self.import_button.setToolTip("Choose the authors' net_g_latest.pth on this computer.")
         self.import_button.clicked.connect(self._choose_file)
-        self.guide_button = QPushButton("How to get one")
-        self.guide_button.setToolTip(GUIDE)
-        self.guide_button.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(GUIDE)))
+        self.progress = ProgressRow()
+        self.task = Task(
+            self,
+            self.progress,
+            idle=(
+                self.minutes.native,
+                self.weights.native,
+                self.build_button,
+                self.import_button,
+            ),
+            busy=(self.cancel_button,),
+        )
+        self.cancel_button.clicked.connect(self.task.cancel)
+        self._lay_out()
+
+    def _lay_out(self) -> None:
         buttons = QHBoxLayout()
-        buttons.addWidget(self.import_button)
-        buttons.addWidget(self.guide_button)
+        buttons.addWidget(self.build_button)
+        buttons.addWidget(self.cancel_button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(text)
+        layout.addWidget(
+            _text(
+                f"<b>{CLIP_MODEL}</b> is the paper's network. Its decoder does not come with this "
+                "plugin. Train one on this computer:"
+            )
+        )
+        layout.addLayout(labelled(("Minutes", self.minutes), ("CLIP weights", self.weights)))
         layout.addLayout(buttons)
+        layout.addWidget(
+            _text(
+                "or import <i>net_g_latest.pth</i>, which the authors publish on "
+                f"<a style='color:{LINK}' href='{AUTHORS_PAGE}'>{AUTHORS_PAGE.removeprefix('https://')}</a>:"
+            )
+        )
+        layout.addWidget(self.import_button)
+        layout.addWidget(self.progress)
+
+    def build(self) -> None:
+        """Train a decoder on this computer in the background."""
+        text = self.weights.line_edit.value.strip()
+        cancel = CancelToken()
+        self.task.start(
+            build_steps,
+            self.minutes.value,
+            Path(text).expanduser() if text else None,
+            cancel,
+            control=cancel,
+            take=self._take,
+            finish=self._built,
+            give_up=lambda: "Cancelled; the next build goes on from the last check.",
+            message=FETCHING,
+        )
 
     def import_file(self, path: Path) -> None:
         """Import a published checkpoint in the background."""
-        self._worker = create_worker(_import, path, _start_thread=False, _ignore_errors=True)
-        self._worker.returned.connect(self._done)
-        self._worker.errored.connect(self._fail)
-        self._worker.finished.connect(lambda: self.import_button.setEnabled(True))
-        self.import_button.setEnabled(False)
-        self._worker.start()
+        self.task.start(import_model, path, finish=self._imported, message="Importing …")
 
     def _choose_file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
@@ -65,18 +123,31 @@ class ClipRemedy(QWidget):
         if path:
             self.import_file(Path(path))
 
-    def _done(self, name: str) -> None:
-        show_info(f"Imported '{name}'.")
-        self._imported()
+    def _take(self, messages: tuple[Building, ...]) -> None:
+        for building in messages[-1:]:
+            self.task.show(building.steps.done / building.steps.total, describe(building))
 
-    def _fail(self, error: Exception) -> None:
-        show_error(in_words(error))
+    def _built(self, scores: tuple[float, ...]) -> str:
+        self._offer()
+        return _tell(f"'{CLIP_MODEL}' is built. Simulated images: {say_scores(scores)}.")
+
+    def _imported(self, name: str) -> str:
+        self._offer()
+        return _tell(f"Imported '{name}'.")
+
+    def _offer(self) -> None:
+        model_list.changed.emit()
+        self._ready()
 
 
-def _import(path: Path) -> str:
-    keep_triton_out()
-    from napari_clip_denoise.models.published import import_published
-    from napari_clip_denoise.models.registry import install
+def _tell(message: str) -> str:
+    """Notify as well, since the panel goes once the model is there."""
+    show_info(message)
+    return message
 
-    install(import_published(path, CLIP_MODEL))
-    return CLIP_MODEL
+
+def _text(words: str) -> QLabel:
+    label = QLabel(words)
+    label.setWordWrap(True)
+    label.setOpenExternalLinks(True)
+    return label

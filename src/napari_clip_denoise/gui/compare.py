@@ -1,36 +1,28 @@
 """The Compare widget."""
 
-from importlib.util import find_spec
 from typing import Any
 
 import napari
 from magicgui.widgets import ComboBox, Select
 from napari.layers import Image
-from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
 from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, InputError, in_words
+from napari_clip_denoise.errors import ClipDenoiseError, InputError
+from napari_clip_denoise.evaluation.baselines import BASELINES
 from napari_clip_denoise.gui.layers import images_of, result_arguments, stack_of
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.pairs import offset_in
 from napari_clip_denoise.gui.preview import visible_region
+from napari_clip_denoise.gui.progress_row import ProgressRow
+from napari_clip_denoise.gui.tabs import share_place
+from napari_clip_denoise.gui.task import Task
 from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.inference.preview import View, central_part
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.registry import DEFAULT_MODEL, entries
 
-PACKAGES = {
-    "gaussian": None,
-    "nlm": None,
-    "wavelet": "pywt",
-    "tv": None,
-    "bm3d": "bm3d",
-    "vst-bm3d": "bm3d",
-}
-"""The classical methods, and the optional package that each needs."""
-BASELINES = [name for name, package in PACKAGES.items() if not package or find_spec(package)]
 CHOSEN_FIRST = [DEFAULT_MODEL, "gaussian", "nlm"]
 MOST_PIXELS = 2**18
 
@@ -46,18 +38,18 @@ class CompareWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer):
         super().__init__()
+        share_place(self)
         self._viewer = napari_viewer
-        self._worker: Any = None
-        self._cancel = CancelToken()
         self.layer = ComboBox(choices=self._images, tooltip="The noisy image.")
         self.reference = ComboBox(
             choices=lambda widget: [("None", None), *self._images(widget)],
             tooltip="Optional: the truth, or a much less noisy image; gives PSNR and SSIM.",
         )
         names = [entry.name for entry in entries()]
+        names += [name for name, baseline in BASELINES.items() if baseline.is_available]
         self.methods = Select(
-            choices=[*names, *BASELINES],
-            value=[name for name in CHOSEN_FIRST if name in (*names, *BASELINES)],
+            choices=names,
+            value=[name for name in CHOSEN_FIRST if name in names],
             tooltip="Models, then classical methods that need no training; Ctrl-click for several.",
         )
         self.run_button = QPushButton("Compare")
@@ -67,8 +59,10 @@ class CompareWidget(QWidget):
         )
         self.run_button.clicked.connect(self.run)
         self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setEnabled(False)
-        self.cancel_button.clicked.connect(self.cancel)
+        self.cancel_button.setToolTip("Stop; what is there already is kept.")
+        self.progress = ProgressRow()
+        self.task = Task(self, self.progress, idle=(self.run_button,), busy=(self.cancel_button,))
+        self.cancel_button.clicked.connect(self.task.cancel)
         self.label = QLabel("")
         self.label.setWordWrap(True)
         rows = QFormLayout()
@@ -82,17 +76,17 @@ class CompareWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.addLayout(rows)
         layout.addLayout(buttons)
+        layout.addWidget(self.progress)
         layout.addWidget(self.label)
         layout.addStretch()
         events = napari_viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered, events.renamed):
             event.connect(self._refresh)
-        self.destroyed.connect(lambda: self._cancel.cancel())
 
     @property
     def is_running(self) -> bool:
         """Whether a comparison goes on."""
-        return self._worker is not None
+        return self.task.is_running
 
     def run(self) -> None:
         """Compare the chosen methods on the visible region."""
@@ -106,29 +100,22 @@ class CompareWidget(QWidget):
         chosen = self.methods.value
         models = [name for name in chosen if name not in BASELINES]
         baselines = [name for name in chosen if name in BASELINES]
-        self._cancel = CancelToken()
+        cancel = CancelToken()
         keep_triton_out()
-        self._worker = create_worker(
+        self.label.clear()
+        self.task.start(
             _compare,
             view,
             models,
             baselines,
             reference,
-            self._cancel,
-            _start_thread=False,
-            _ignore_errors=True,
+            cancel,
+            control=cancel,
+            take=lambda made: self._show(made, layer, view.region, 1 + len(chosen)),
+            finish=lambda _: f"Methods compared: {len(chosen)}.",
+            give_up=lambda: "Cancelled; what was compared is kept.",
+            message="Comparing …",
         )
-        self._worker.yielded.connect(lambda made: self._show(made, layer, view.region))
-        self._worker.errored.connect(self._fail)
-        self._worker.finished.connect(self._rest)
-        self.run_button.setEnabled(False)
-        self.cancel_button.setEnabled(True)
-        self.label.setText("Comparing …")
-        self._worker.start()
-
-    def cancel(self) -> None:
-        """Stop; what is there already is kept."""
-        self._cancel.cancel()
 
     def _view(self) -> tuple[Image, View, Any]:
         layer = self.layer.value
@@ -149,25 +136,14 @@ class CompareWidget(QWidget):
             reference = stack_of(self.reference.value), tuple(moved)
         return layer, View(stack, region, DenoiseSettings()), reference
 
-    def _show(self, made: Any, layer: Image, region: Region) -> None:
+    def _show(self, made: Any, layer: Image, region: Region, total: int) -> None:
         arguments = result_arguments(layer, made.title, {}, region)
         self._viewer.add_image(made.pixels, **arguments)
-        self.label.setText(f"{self.label.text()}<br>{made.title}")
+        titles = [*self.label.text().splitlines(), made.title]
+        self.label.setText("\n".join(titles))
+        self.task.show(len(titles) / total, f"{len(titles) - 1} of {total - 1} methods")
         grid = self._viewer.canvas.grid if hasattr(self._viewer, "canvas") else self._viewer.grid
         grid.enabled, grid.stride = True, -1
-
-    def _fail(self, error: Exception) -> None:
-        if isinstance(error, Cancelled):
-            self.label.setText("Cancelled.")
-            return
-        message = in_words(error)
-        self.label.setText(message)
-        show_error(message)
-
-    def _rest(self) -> None:
-        self._worker = None
-        self.run_button.setEnabled(True)
-        self.cancel_button.setEnabled(False)
 
     def _images(self, _: object) -> list[tuple[str, Image]]:
         return [(layer.name, layer) for layer in images_of(self._viewer)]

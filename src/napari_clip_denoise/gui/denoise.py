@@ -1,29 +1,47 @@
 """The Denoise widget."""
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING
 
 import napari
 from napari.layers import Image
 from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QTimer
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, in_words
+from napari_clip_denoise.errors import ClipDenoiseError
 from napari_clip_denoise.gui.clip_remedy import ClipRemedy
 from napari_clip_denoise.gui.copy_row import CopyRow
 from napari_clip_denoise.gui.layer_form import LayerForm
 from napari_clip_denoise.gui.layers import current_plane, result_arguments, result_name, stack_of
+from napari_clip_denoise.gui.plan_row import PlanRow
 from napari_clip_denoise.gui.preview_row import PreviewRow
 from napari_clip_denoise.gui.progress_row import ProgressRow
 from napari_clip_denoise.gui.remembered import remember, restore
-from napari_clip_denoise.gui.workers import Finished, Message, Request, Started, denoise_steps
+from napari_clip_denoise.gui.scrolled import Scrolled
+from napari_clip_denoise.gui.tabs import share_place
+from napari_clip_denoise.gui.task import NOTHING_KEPT, Task
+from napari_clip_denoise.gui.workers import (
+    Finished,
+    Message,
+    Request,
+    Started,
+    denoise_steps,
+    time_run,
+    warm_up,
+)
 from napari_clip_denoise.images.grid import Region, whole
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.models.registry import CLIP_MODEL, entries
-from napari_clip_denoise.text import format_seconds
+from napari_clip_denoise.text import format_bytes, format_seconds, progress_line
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.inference.plan import Plan
 
 REFRESH_SECONDS = 0.5
+WARM_UP_MILLISECONDS = 500
 RUN_KEY = "Ctrl+Return"
 HINT = "Open an image to begin, or File > Open Sample > CLIP Denoise to try it."
 
@@ -39,13 +57,14 @@ class DenoiseWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer):
         super().__init__()
+        share_place(self)
         self._viewer = napari_viewer
-        self._worker: Any = None
-        self._cancel = CancelToken()
         self._result: Image | None = None
         self._refreshed = 0.0
 
         self.form = LayerForm(napari_viewer)
+        self.plan = PlanRow(self.form)
+        self.plan.button.clicked.connect(self.time_run)
         self.run_button = QPushButton("Denoise")
         self.run_button.setToolTip(
             f"Denoise into a new layer; the image itself is never changed ({RUN_KEY})."
@@ -54,15 +73,20 @@ class DenoiseWidget(QWidget):
         self.run_button.clicked.connect(self.run)
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Stop now; what was computed so far is thrown away.")
-        self.cancel_button.setEnabled(False)
-        self.cancel_button.clicked.connect(self.cancel)
         self.progress = ProgressRow()
+        self.task = Task(
+            self,
+            self.progress,
+            idle=(self.form, self.plan, self.run_button),
+            busy=(self.cancel_button,),
+        )
+        self.cancel_button.clicked.connect(self.task.cancel)
 
         restore(self.form)
         self.preview = PreviewRow(
             napari_viewer, lambda: (self.form.chosen_layer(), self.form.settings())
         )
-        self.remedy = ClipRemedy(self._use_imported)
+        self.remedy = ClipRemedy(self._use_clip)
         self.form.model.changed.connect(self._show_remedy)
         self.copy_row = CopyRow(
             lambda: (self.form.chosen_layer(), self.form.settings(), self.form.chosen_store())
@@ -71,23 +95,34 @@ class DenoiseWidget(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.run_button)
         buttons.addWidget(self.cancel_button)
-        layout = QVBoxLayout(self)
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form)
+        layout.addWidget(self.plan)
         layout.addWidget(self.remedy)
         layout.addWidget(self.preview)
         layout.addLayout(buttons)
         layout.addWidget(self.progress)
         layout.addWidget(self.copy_row)
         layout.addStretch()
+        QVBoxLayout(self).addWidget(Scrolled(content))
         self._show_remedy()
+        self._warm_up = QTimer(self)
+        self._warm_up.setSingleShot(True)
+        self._warm_up.timeout.connect(lambda: create_worker(warm_up))
         if self.form.layer.value is None:
-            self.progress.label.setText(HINT)
-        self.destroyed.connect(self._cancel.cancel)
+            self.progress.say(HINT)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Load the library once the window stands, while the user looks at it."""
+        self._warm_up.start(WARM_UP_MILLISECONDS)
+        super().showEvent(event)
 
     @property
     def is_running(self) -> bool:
         """Whether a run goes on."""
-        return self._worker is not None
+        return self.task.is_running
 
     def run(self) -> None:
         """Begin to denoise with the settings of the form."""
@@ -95,34 +130,50 @@ class DenoiseWidget(QWidget):
             return
         try:
             layer = self.form.chosen_layer()
-            stack = stack_of(layer)
-            store = self.form.chosen_store()
-            region = whole(stack.shape)
-            if not self.form.whole.value:
-                region = current_plane(layer, stack, self._viewer.dims.point)
-            request = Request(stack, self.form.settings(), region, store)
+            request = self._request(layer)
         except ClipDenoiseError as error:
             show_error(str(error))
             return
+        region = request.region
         remember(self.form)
-        self._cancel = CancelToken()
-        self.destroyed.connect(self._cancel.cancel)
-        self._worker = create_worker(
-            denoise_steps, request, self._cancel, _start_thread=False, _ignore_errors=True
-        )
-        self._worker.yielded.connect(lambda messages: self._take(messages, layer, region))
-        self._worker.returned.connect(lambda finished: self._finish(finished, layer.name))
-        self._worker.errored.connect(self._fail)
-        self._set_running(True)
-        self.progress.begin()
+        self.preview.pause(True)
+        self._result = None
         self._started = time.monotonic()
-        self._worker.start()
+        cancel = CancelToken()
+        self.task.start(
+            denoise_steps,
+            request,
+            cancel,
+            control=cancel,
+            take=lambda messages: self._take(messages, layer, region),
+            finish=lambda finished: self._finish(finished, layer.name),
+            give_up=self._give_up,
+        )
 
-    def cancel(self) -> None:
-        """Stop the run; it ends within a second or two."""
-        self._cancel.cancel()
-        self.cancel_button.setEnabled(False)
-        self.progress.label.setText("Cancelling …")
+    def time_run(self) -> None:
+        """Estimate how long the run will take."""
+        try:
+            request = self._request(self.form.chosen_layer())
+        except ClipDenoiseError as error:
+            show_error(str(error))
+            return
+        cancel = CancelToken()
+        self.task.start(
+            time_run,
+            request,
+            cancel,
+            control=cancel,
+            finish=describe_plan,
+            give_up=lambda: "Cancelled.",
+            message="Running a few tiles …",
+        )
+
+    def _request(self, layer: Image) -> Request:
+        stack = stack_of(layer)
+        region = whole(stack.shape)
+        if not self.form.whole.value:
+            region = current_plane(layer, stack, self._viewer.dims.point)
+        return Request(stack, self.form.settings(), region, self.form.chosen_store())
 
     def _show_remedy(self) -> None:
         self.remedy.setVisible(
@@ -130,8 +181,7 @@ class DenoiseWidget(QWidget):
             and CLIP_MODEL not in {entry.name for entry in entries()}
         )
 
-    def _use_imported(self) -> None:
-        self.form.model.reset_choices()
+    def _use_clip(self) -> None:
         self.form.model.value = CLIP_MODEL
         self._show_remedy()
 
@@ -144,42 +194,44 @@ class DenoiseWidget(QWidget):
                     metadata=message.provenance,
                     region=region,
                 )
-                self._result = self._viewer.add_image(message.array, **arguments)
+                self._result = self._viewer.add_image(message.array, **arguments, visible=False)
         last = messages[-1] if messages else None
-        if isinstance(last, Progress) and not self._cancel.is_cancelled:
-            self.progress.show_progress(last)
+        if isinstance(last, Progress):
+            self.task.show(last.done / last.total, describe(last))
             if self._result is not None and time.monotonic() - self._refreshed > REFRESH_SECONDS:
                 self._result.refresh()
                 self._refreshed = time.monotonic()
 
-    def _finish(self, finished: Finished, name: str) -> None:
+    def _finish(self, finished: Finished, name: str) -> str:
+        self.preview.pause(False)
         if self._result is not None and self._result in self._viewer.layers:
             if self._result.data is not finished.array:
                 self._result.data = finished.array
+            self._result.visible = True
             self._result.refresh()
         where = f" to {finished.path}" if finished.path else ""
         took = format_seconds(time.monotonic() - self._started)
-        self._rest(f"Denoised '{name}'{where} in {took}.", is_done=True)
+        return f"Denoised '{name}'{where} in {took}."
 
-    def _fail(self, error: Exception) -> None:
+    def _give_up(self) -> str:
+        self.preview.pause(False)
         if self._result is not None and self._result in self._viewer.layers:
             self._viewer.layers.remove(self._result)
-        if isinstance(error, Cancelled):
-            self._rest("Cancelled; nothing was kept.", is_done=False)
-            show_info("Denoising was cancelled; nothing was kept.")
-            return
-        message = in_words(error)
-        self._rest(message, is_done=False)
-        show_error(message)
+        return NOTHING_KEPT
 
-    def _rest(self, message: str, *, is_done: bool) -> None:
-        self._worker = None
-        self._result = None
-        self._set_running(False)
-        self.progress.end(message, is_done=is_done)
 
-    def _set_running(self, is_running: bool) -> None:
-        self.form.setEnabled(not is_running)
-        self.preview.pause(is_running)
-        self.run_button.setEnabled(not is_running)
-        self.cancel_button.setEnabled(is_running)
+def describe(progress: Progress) -> str:
+    """Say how far a run is, such as ``37 of 120 planes · 4.1 planes/s · 20 s left``."""
+    parts = [f"{int(progress.done + 1e-6)} of {progress.total} planes"]
+    if progress.total == 1:
+        parts = [f"{100 * progress.done:.0f} %"]
+    elif progress.planes_per_second:
+        parts.append(f"{progress.planes_per_second:.1f} planes/s")
+    is_done = progress.done >= progress.total
+    return progress_line(*parts, seconds_left=None if is_done else progress.seconds_left)
+
+
+def describe_plan(plan: "Plan") -> str:
+    """Say how long a run will take, such as ``About 12 min 05 s on cpu, 1.2 GiB of memory.``."""
+    took = format_seconds(max(1, plan.seconds))
+    return f"About {took} on {plan.device}, {format_bytes(plan.host_bytes)} of memory."

@@ -7,7 +7,7 @@ from napari.utils.theme import get_theme
 
 from napari_clip_denoise.training.finetune_progress import Learning, Picture, decibels
 
-HEIGHT = 380
+HEIGHT = 300
 LOSS_COLOR, SCORE_COLOR = "#7fb3d5", "#f5b041"
 SMOOTHING = 0.9
 
@@ -22,7 +22,7 @@ class LearningPlot(FigureCanvasQTAgg):
     """
 
     def __init__(self, theme: str):
-        figure = Figure(figsize=(3.4, 3.8), layout="constrained")
+        figure = Figure(figsize=(3.4, 3.0), layout="constrained")
         super().__init__(figure)
         self.setMinimumHeight(HEIGHT)
         grid = figure.add_gridspec(3, 3, height_ratios=(1, 1, 1.15))
@@ -62,6 +62,11 @@ class LearningPlot(FigureCanvasQTAgg):
             axes.set_yticks([])
         self.paint(self._theme)
 
+    @property
+    def n_judged(self) -> int:
+        """How often the held-out patches were judged, the start counted in."""
+        return len(self._scores)
+
     def add(self, learning: Learning) -> None:
         """Take a step in; `refresh` shows it."""
         if learning.loss is not None:
@@ -87,7 +92,7 @@ class LearningPlot(FigureCanvasQTAgg):
         for axes in (self._loss_axes, self._score_axes):
             axes.relim()
             axes.autoscale_view()
-            axes.set_xlim(0, max(1, *self._steps[-1:]))
+            axes.set_xlim(0, max([1, *self._steps[-1:]]))
         self.draw_idle()
 
     def paint(self, theme: str) -> None:

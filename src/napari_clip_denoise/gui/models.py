@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import napari
-from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt, QUrl
 from qtpy.QtGui import QDesktopServices, QShowEvent
 from qtpy.QtWidgets import (
@@ -22,10 +20,14 @@ from qtpy.QtWidgets import (
     QWidget,
 )
 
-from napari_clip_denoise.errors import ClipDenoiseError, in_words
-from napari_clip_denoise.gui.llvm import keep_triton_out
+from napari_clip_denoise.errors import ClipDenoiseError
+from napari_clip_denoise.gui.model_list import model_list
+from napari_clip_denoise.gui.progress_row import ProgressRow
+from napari_clip_denoise.gui.tabs import share_place
+from napari_clip_denoise.gui.task import Task
+from napari_clip_denoise.gui.workers import import_model, write_model
 from napari_clip_denoise.models import registry
-from napari_clip_denoise.models.export import SUFFIXES, Format, export_model
+from napari_clip_denoise.models.export import SUFFIXES, Format
 
 LIST_HEIGHT = 110
 EXPORTS: dict[str, Format] = {
@@ -47,7 +49,7 @@ class ModelsWidget(QWidget):
 
     def __init__(self, napari_viewer: napari.Viewer):
         super().__init__()
-        self._worker: Any = None
+        share_place(self)
         self.list = QListWidget()
         self.list.setMaximumHeight(LIST_HEIGHT)
         self.list.currentItemChanged.connect(self._show_card)
@@ -62,6 +64,8 @@ class ModelsWidget(QWidget):
             "Save the model for colleagues, as ONNX, or for the BioImage Model Zoo.",
             self._ask_export,
         )
+        self.progress = ProgressRow()
+        self.task = Task(self, self.progress, idle=(self.import_button, self.export_button))
         self.rename_button = self._button(
             "Rename …", "Give one of your own models another name.", self._ask_rename
         )
@@ -86,6 +90,7 @@ class ModelsWidget(QWidget):
         layout.addWidget(self.list)
         layout.addWidget(self.card)
         layout.addLayout(buttons)
+        layout.addWidget(self.progress)
 
     def _button(self, text: str, tip: str, act: Callable[[], None]) -> QPushButton:
         button = QPushButton(text)
@@ -121,37 +126,29 @@ class ModelsWidget(QWidget):
 
     def import_file(self, path: Path) -> None:
         """Import a model file or a published checkpoint in the background."""
-        self._work(self.import_button, self._imported, _import, path)
+        self.task.start(import_model, path, finish=self._imported, message="Importing …")
 
     def export_file(self, name: str, path: Path, format: Format | None = None) -> None:  # noqa: A002
         """Export a model in the background, see `export_model`."""
-        self._work(self.export_button, _say_exported, _export, name, path, format)
+        self.task.start(
+            write_model,
+            name,
+            path,
+            format,
+            finish=lambda written: f"Saved {written}.",
+            message="Exporting …",
+        )
 
-    def _work(
-        self,
-        button: QPushButton,
-        returned: Callable[[Any], None],
-        work: Callable[..., object],
-        *arguments: object,
-    ) -> None:
-        """Do something in the background that a button began."""
-        self._worker = create_worker(work, *arguments, _start_thread=False, _ignore_errors=True)
-        self._worker.returned.connect(returned)
-        self._worker.errored.connect(_show_failure)
-        self._worker.finished.connect(lambda: button.setEnabled(True))
-        button.setEnabled(False)
-        self._worker.start()
-
-    def _imported(self, name: str) -> None:
+    def _imported(self, name: str) -> str:
+        model_list.changed.emit()
         self.refresh(name)
-        show_info(f"Imported '{name}'.")
+        return f"Imported '{name}'."
 
     def _show_card(self) -> None:
         entry = self.chosen
         is_own = entry is not None and entry.origin == "user"
         self.rename_button.setEnabled(is_own)
         self.delete_button.setEnabled(is_own)
-        self.export_button.setEnabled(entry is not None)
         try:
             self.card.setHtml("" if entry is None else describe(entry))
         except ClipDenoiseError as error:
@@ -223,26 +220,3 @@ def describe(entry: registry.Entry) -> str:
     )
     table = f"<p><b>scores</b> (PSNR in dB, before and after)</p><table>{scores}</table>"
     return f"<h3>{entry.name}</h3><p>{card.description}</p>{facts}{table if scores else ''}"
-
-
-def _import(path: Path) -> str:
-    if path.suffix == registry.SUFFIX:
-        return registry.add_file(path)
-    keep_triton_out()
-    from napari_clip_denoise.models.published import import_published
-
-    registry.install(import_published(path, registry.CLIP_MODEL))
-    return registry.CLIP_MODEL
-
-
-def _export(name: str, path: Path, format: Format | None) -> Path:  # noqa: A002
-    keep_triton_out()
-    return export_model(name, path, format=format)
-
-
-def _say_exported(path: Path) -> None:
-    show_info(f"Saved {path}.")
-
-
-def _show_failure(error: Exception) -> None:
-    show_error(in_words(error))

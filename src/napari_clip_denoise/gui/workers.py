@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import psutil
@@ -15,12 +15,20 @@ from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.images.grid import Region, split, whole
 from napari_clip_denoise.images.source import Stack, open_stack
 from napari_clip_denoise.inference.preview import PreviewMaker, View
+from napari_clip_denoise.inference.priority import step_back
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.models.export import Format, export_model
+from napari_clip_denoise.models.registry import CLIP_MODEL, SUFFIX, add_file, install, load
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.inference.plan import Plan
 
 POLL_SECONDS = 0.1
 MEMORY_BYTES = 2 * 2**30
 MEMORY_SHARE = 0.25
+IN_MEMORY = "memory.npy"
+"""Stands for a result that is no file: planned like one, a whole plane at a time."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +141,7 @@ def relay(
         What is new, perhaps nothing.
     """
     messages: SimpleQueue[Any] = SimpleQueue()
-    with ThreadPoolExecutor(1) as thread:
+    with ThreadPoolExecutor(1, initializer=step_back) as thread:
         done = thread.submit(work, messages.put)
         try:
             while not (done.done() and messages.empty()):
@@ -145,12 +153,68 @@ def relay(
     return done.result()
 
 
+def time_run(request: Request, cancel: CancelToken) -> "Plan":
+    """Find out what a run of the whole stack takes, by running a few tiles.
+
+    Raises
+    ------
+    ClipDenoiseError
+        As the run would, also where it cannot fit.
+    """
+    keep_triton_out()
+    from napari_clip_denoise.inference.plan import make_plan
+
+    path = request.store or Path(IN_MEMORY)
+    plan = make_plan(request.stack, path, request.settings, load(request.settings.model))
+    cancel.check()
+    if request.store is not None:
+        plan.check()
+    return plan
+
+
+def import_model(path: Path) -> str:
+    """Add a model file, or a checkpoint of the paper's authors, to the user's models.
+
+    Returns
+    -------
+    str
+        Its name.
+    """
+    if path.suffix == SUFFIX:
+        return add_file(path)
+    keep_triton_out()
+    from napari_clip_denoise.models.published import import_published
+
+    install(import_published(path, CLIP_MODEL))
+    return CLIP_MODEL
+
+
+def write_model(name: str, path: Path, format: Format | None) -> Path:  # noqa: A002
+    """Write a model to a file, see `export_model`."""
+    keep_triton_out()
+    return export_model(name, path, format=format)
+
+
+def warm_up() -> None:
+    """Load what denoising needs, which takes seconds, before somebody waits for it."""
+    step_back()
+    keep_triton_out()
+    from napari_clip_denoise.inference import pipeline, provenance, region, run  # noqa: F401
+    from napari_clip_denoise.models import checkpoint, clip  # noqa: F401
+    from napari_clip_denoise.noise import estimate, stabilise  # noqa: F401
+
+
 def measure_uncertainty(view: View, cancel: CancelToken) -> np.ndarray:
     """Measure how sure a model is of a view; see `evaluation.uncertainty.uncertainty`."""
     keep_triton_out()
     from napari_clip_denoise.evaluation.uncertainty import uncertainty
 
     return uncertainty(PreviewMaker().job(view), view.region, cancel=cancel)
+
+
+def memory_limit() -> int:
+    """Size of the largest result that is kept in memory."""
+    return min(MEMORY_BYTES, int(MEMORY_SHARE * psutil.virtual_memory().available))
 
 
 def check_memory(n_bytes: int) -> None:
@@ -161,8 +225,7 @@ def check_memory(n_bytes: int) -> None:
     InputError
         With what to do instead.
     """
-    limit = min(MEMORY_BYTES, int(MEMORY_SHARE * psutil.virtual_memory().available))
-    if n_bytes > limit:
+    if n_bytes > memory_limit():
         raise InputError(
             f"The result takes {n_bytes / 2**30:.1f} GiB, too much for memory; name an OME-Zarr "
             "store under 'Save to' and it will be written there."
@@ -175,7 +238,6 @@ def _denoise(request: Request, cancel: CancelToken, report: Callable[[Message], 
     from napari_clip_denoise.inference.pipeline import run_to_writer
     from napari_clip_denoise.inference.provenance import provenance
     from napari_clip_denoise.inference.run import open_writer
-    from napari_clip_denoise.models.registry import load
 
     stack, settings = request.stack, request.settings
     job = prepare(stack, load(settings.model), settings)

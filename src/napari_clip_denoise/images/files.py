@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from napari_clip_denoise.errors import OutputError
 from napari_clip_denoise.images.grid import Region, split
@@ -40,6 +41,7 @@ class PartialFile:
         self.stack = stack
         self.partial = path.with_name(f".{path.name}.partial")
         self.region_shape = stack.whole_planes()
+        self.fingerprint: dict[str, Any] = {}
         self._overwrite = overwrite
         if stack.path is not None and _overlap(path, stack.path):
             raise OutputError(f"The output {path} is the input; give another name.")

@@ -82,8 +82,12 @@ class ChannelMapping:
         if self.anscombe is None:
             return exact(span) * unit_change
         raw = values.astype(exact)
-        denoised = self.anscombe.forward(raw) + exact(span) * unit_change
-        return np.where(unit_change == 0, exact(0), self.anscombe.inverse(denoised) - raw)
+        denoised = self.anscombe.forward(raw)
+        denoised += exact(span) * unit_change
+        change = self.anscombe.inverse(denoised)
+        change -= raw
+        change *= unit_change != 0
+        return change
 
     def _line(self) -> tuple[float, float]:
         """What becomes 0, and how far from it 1 is, after the transform."""

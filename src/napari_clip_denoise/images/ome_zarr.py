@@ -29,16 +29,20 @@ def read_zarr(path: Path, axes: str | None) -> Stack:
         raise InputError(f"{path} is the unfinished result of an interrupted run; run it again.")
     ome: Any = attributes.get("ome", attributes)
     if "plate" in ome:
-        raise InputError(f"{path} is a plate; give one of its images, such as {path}/A/1/0.")
+        wells = [well["path"] for well in ome["plate"].get("wells", [])] or ["A/1"]
+        raise InputError(
+            f"{path} is a plate; give the image of one well, such as {path / wells[0] / '0'}, and "
+            "go on well by well."
+        )
+    array: Any = full_resolution(node)
+    if array is None:
+        n_arrays = len(list(node.arrays()))
+        raise InputError(
+            f"{path} is no OME-Zarr image and holds {n_arrays} arrays; give one of them."
+        )
     if "multiscales" not in ome:
-        arrays = list(node.arrays())
-        if len(arrays) != 1:
-            raise InputError(
-                f"{path} is no OME-Zarr image and holds {len(arrays)} arrays; give one of them."
-            )
-        return as_stack(arrays[0][1], axes, name=name, path=path)
+        return as_stack(array, axes, name=name, path=path)
     multiscale = ome["multiscales"][0]
-    array: Any = node[multiscale["datasets"][0]["path"]]
     letters = axes_of(multiscale, array.ndim)
     metadata = metadata_of(multiscale, ome.get("omero"), letters)
     if own.get("rgb") and axes is None:
@@ -48,3 +52,16 @@ def read_zarr(path: Path, axes: str | None) -> Stack:
         letters = letters.replace("c", "") + "s"
         metadata = metadata.reordered(order)
     return as_stack(array, axes or letters or None, metadata=metadata, name=name, path=path)
+
+
+def full_resolution(node: zarr.Array | zarr.Group) -> zarr.Array | None:
+    """Find the array to read: the first level of an image, or the only array of a group."""
+    if isinstance(node, zarr.Array):
+        return node
+    attributes = dict(node.attrs)
+    ome: Any = attributes.get("ome", attributes)
+    if "multiscales" in ome:
+        level: Any = node[ome["multiscales"][0]["datasets"][0]["path"]]
+        return level
+    arrays = [array for _, array in node.arrays()]
+    return arrays[0] if len(arrays) == 1 else None

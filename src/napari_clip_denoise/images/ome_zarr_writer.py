@@ -36,6 +36,8 @@ class OmeZarrWriter(PartialFile):
     fingerprint : dict, optional
         What decides the pixels. An unfinished store of the same is resumed; one of another is
         replaced if `overwrite` says so, and else refused. Without it, a store is begun anew.
+    adopt : tuple of str
+        Entries of `fingerprint` that a run which is resumed decides, whatever they are now.
     share : (int, int)
         Write part `i` of `n` only, counted from 0; the last one to end makes the store whole.
     version : str
@@ -60,6 +62,7 @@ class OmeZarrWriter(PartialFile):
         overwrite: bool,
         attributes: dict[str, Any],
         fingerprint: dict[str, Any] | None = None,
+        adopt: tuple[str, ...] = (),
         share: tuple[int, int] = (0, 1),
         version: OmeVersion = "0.5",
     ):
@@ -74,8 +77,9 @@ class OmeZarrWriter(PartialFile):
         self._manifest = Manifest(self.partial, path, share)
         try:
             with self._manifest.claimed():
-                self._group, self.pyramid = self._set_up(fingerprint)
+                self._group, self.pyramid = self._set_up(fingerprint, adopt)
                 self._manifest.open_list()
+            self._own |= {key: self.fingerprint[key] for key in adopt if key in self.fingerprint}
         except OSError as error:
             if isinstance(error, OutputError):
                 raise
@@ -85,14 +89,17 @@ class OmeZarrWriter(PartialFile):
         if back != tuple(sorted(back)):
             self.array = da.from_array(self.array, chunks=layout.region).transpose(back)
 
-    def _set_up(self, fingerprint: dict[str, Any] | None) -> tuple[zarr.Group, Pyramid]:
+    def _set_up(
+        self, fingerprint: dict[str, Any] | None, adopt: tuple[str, ...]
+    ) -> tuple[zarr.Group, Pyramid]:
         """Open the store of an interrupted run, or create one."""
         layout, root = self._layout, self.partial.resolve()
         now = {**(fingerprint or {}), "regions": list(self.region_shape), "ome": self._version}
         then = self._manifest.fingerprint()
         if then is not None and fingerprint is not None:
-            differs = difference(then, now)
+            differs = difference(then, now | {key: then.get(key) for key in adopt})
             if differs is None:
+                self.fingerprint = then
                 group = zarr.open_group(root, mode="r+")
                 return group, open_pyramid(root, group, layout)
             if not self._overwrite or self._manifest.others_at_work():
@@ -105,6 +112,7 @@ class OmeZarrWriter(PartialFile):
         group.attrs[OWN_KEY] = {**self._own, "complete": False}
         pyramid = create_pyramid(root, group, layout, self._dtype)
         self._manifest.begin(now)
+        self.fingerprint = now
         return group, pyramid
 
     def regions(self) -> Iterator[Region]:

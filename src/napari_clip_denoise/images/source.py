@@ -221,7 +221,7 @@ def open_stack(path: str | Path, axes: str | None = None) -> Stack:
     suffix = path.suffix.lower()
     if not path.exists():
         raise InputError(f"There is no file or store {path}.")
-    if suffix in ZARR_SUFFIXES or any((path / name).exists() for name in ZARR_FILES):
+    if is_zarr(path):
         from napari_clip_denoise.images.ome_zarr import read_zarr
 
         return read_zarr(path, axes)
@@ -245,6 +245,11 @@ def open_stack(path: str | Path, axes: str | None = None) -> Stack:
         f"The format of {path} is not known; give the folder of a DICOM series, or a file that "
         f"ends in one of {', '.join(SUFFIXES)}."
     )
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a path is to be read as zarr."""
+    return path.suffix.lower() in ZARR_SUFFIXES or any((path / n).exists() for n in ZARR_FILES)
 
 
 def is_dicom(path: Path) -> bool:

@@ -29,12 +29,15 @@ class Writer(Protocol):
         regions may be written from several threads.
     can_resume : bool
         Whether a later run can go on with what `pause` leaves.
+    fingerprint : dict
+        What decides the pixels, as the run noted it that began the output.
     """
 
     path: Path
     array: Any
     region_shape: tuple[int, ...]
     can_resume: bool
+    fingerprint: dict[str, Any]
 
     def regions(self) -> Iterator[Region]:
         """All regions that this run is to write."""
@@ -69,6 +72,7 @@ def create_writer(
     overwrite: bool = False,
     attributes: dict[str, Any] | None = None,
     fingerprint: dict[str, Any] | None = None,
+    adopt: tuple[str, ...] = (),
     share: tuple[int, int] = (0, 1),
     ome_version: OmeVersion = "0.5",
 ) -> Writer:
@@ -88,7 +92,7 @@ def create_writer(
         Whether to replace what is there, once the new one is whole.
     attributes : dict, optional
         How the result was made, as plain values; kept in OME-Zarr and, in a sentence, in DICOM.
-    fingerprint, share, ome_version :
+    fingerprint, adopt, share, ome_version :
         Only for OME-Zarr, see `OmeZarrWriter`.
 
     Raises
@@ -112,6 +116,7 @@ def create_writer(
             overwrite=overwrite,
             attributes=attributes or {},
             fingerprint=fingerprint,
+            adopt=adopt,
             share=share,
             version=ome_version,
         )

@@ -74,5 +74,5 @@ def _smaller(job: Job, tiles: int) -> tuple[Job, str] | None:
         return replace(job, rows=rows, columns=columns), f"tiles of {half} pixels"
     if job.runner.device.type == "cpu":
         return None
-    runner = get_runner(job.runner.model, torch.device("cpu"), torch.float32)
+    runner = get_runner(job.runner.model, torch.device("cpu"), torch.float32, job.runner.threads)
     return replace(job, runner=runner), "the CPU"

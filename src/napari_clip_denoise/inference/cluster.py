@@ -21,7 +21,7 @@ from napari_clip_denoise.images.source import Stack, open_stack
 from napari_clip_denoise.images.writers import Writer
 from napari_clip_denoise.inference.backoff import denoise_within_memory
 from napari_clip_denoise.inference.job import Job, prepare
-from napari_clip_denoise.inference.pipeline import Report, ending_well
+from napari_clip_denoise.inference.pipeline import Report, as_begun, ending_well
 from napari_clip_denoise.inference.progress import CancelToken, ProgressCounter
 from napari_clip_denoise.inference.region import planes_in
 from napari_clip_denoise.inference.settings import DenoiseSettings
@@ -54,8 +54,6 @@ class Task:
         Of the whole stack.
     pyramid : Pyramid
         Where regions are stored.
-    threads : int
-        Of torch on the CPU: as many as in a local run, so that sums have the same order.
     run : str
         Tells this run from others.
     """
@@ -66,7 +64,6 @@ class Task:
     settings: DenoiseSettings
     mapping: IntensityMapping
     pyramid: Pyramid
-    threads: int
     run: str
 
 
@@ -99,7 +96,7 @@ def run_on_cluster(
     from distributed import wait
 
     assert isinstance(writer, OmeZarrWriter)
-    stack = job.stack
+    stack, job = job.stack, as_begun(job, writer)
     task = Task(
         source=stack.path.resolve() if stack.path is not None else stack,
         axes=stack.axes,
@@ -107,7 +104,6 @@ def run_on_cluster(
         settings=settings.model_copy(update=_resolved(job)),
         mapping=job.mapping,
         pyramid=writer.pyramid,
-        threads=torch.get_num_threads(),
         run=uuid4().hex,
     )
     total = sum(planes_in(job, region) for region in writer.regions())
@@ -184,7 +180,6 @@ def _job(task: Task) -> Job:
 
 @lru_cache(maxsize=1)
 def _prepare_once(task: Task) -> Job:
-    torch.set_num_threads(task.threads)
     if isinstance(task.source, Stack):
         stack = task.source
     else:
@@ -200,4 +195,5 @@ def _resolved(job: Job) -> dict[str, Any]:
         "device": job.runner.device.type,
         "precision": str(job.runner.precision).removeprefix("torch."),
         "batch": job.batch,
+        "threads": job.runner.threads,
     }

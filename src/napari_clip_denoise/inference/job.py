@@ -78,7 +78,8 @@ def prepare(
     """
     dtype = result_dtype(stack, settings.output_dtype)
     device = resolve_device(settings.device)
-    runner = get_runner(model, device, resolve_precision(settings.precision, device))
+    precision = resolve_precision(settings.precision, device)
+    runner = get_runner(model, device, precision, settings.threads)
     tile = settings.tile or _default_tile(stack.plane_shape, runner)
     rows, columns = tile_grid(stack, model.card, tile)
     tile_pixels = (rows[0].stop - rows[0].start) * (columns[0].stop - columns[0].start)

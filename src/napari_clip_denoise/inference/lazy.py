@@ -4,6 +4,7 @@ from typing import Any
 
 import dask.array as da
 import numpy as np
+import torch
 from dask import delayed
 
 from napari_clip_denoise.images.grid import Region, split, whole
@@ -41,6 +42,8 @@ def denoise_lazily(stack: Stack, model: Model, settings: DenoiseSettings) -> da.
     dask.array.Array
         Same shape; a chunk holds whole planes, or pieces of planes of over 67 megapixels.
     """
+    if settings.threads is None:
+        settings = settings.model_copy(update={"threads": torch.get_num_threads()})
     dtype = result_dtype(stack, settings.output_dtype)
     mapping = estimate_mapping(stack, settings.intensity)
     if stack.plane_shape[0] * stack.plane_shape[1] > WHOLE_PLANE_PIXELS:

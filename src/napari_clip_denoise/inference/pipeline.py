@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,6 +28,7 @@ from napari_clip_denoise.inference.region import (
     make_box,
     planes_in,
 )
+from napari_clip_denoise.inference.scratch import Scratch
 
 READERS = 2
 WRITERS = 2
@@ -74,17 +76,19 @@ def run(
     """
     counter = ProgressCounter(total_planes or job.stack.n_planes, progress, planes_before)
     profile = profile or Profile()
+    scratch = Scratch()
 
     def read(region: Region, job: Job) -> Box:
         index, tiles = box_index(job, region)
         with profile.stage("read", READERS):
             values = job.stack.read(index)
         with profile.stage("map", READERS):
-            return make_box(job, region, values, tiles)
+            return make_box(job, region, values, tiles, scratch.lend)
 
     def finish(job: Job, region: Region, box: Box, change: np.ndarray) -> None:
         with profile.stage("unmap", WRITERS):
             block = apply(job, region, box, change)
+            scratch.take_back(change)
         with profile.stage("write", WRITERS):
             write(region, block)
 
@@ -103,9 +107,12 @@ def run(
                 if job is not began_with:
                     box = read(region, job)
                 with profile.stage("device"), counter.attempt() as advance:
-                    return box, correct(job, region, box, cancel=cancel, advance=advance)
+                    return box, correct(
+                        job, region, box, cancel=cancel, advance=advance, lend=scratch.lend
+                    )
 
             job, (box, change) = within_memory(job, attempt, notify)
+            scratch.take_back(box.inputs)
             while len(writes) >= WRITERS:
                 writes.popleft().result()
             writes.append(writers.submit(finish, job, region, box, change))
@@ -124,9 +131,13 @@ def run_to_writer(
     profile: Profile | None = None,
 ) -> Path:
     """Run all that a writer has not got yet, and finish it."""
+    job = as_begun(job, writer)
     with ending_well(writer):
-        total = sum(planes_in(job, region) for region in writer.regions())
-        todo = sum(planes_in(job, region) for region in writer.regions() if not writer.has(region))
+        total = before = 0.0
+        for region in writer.regions():
+            planes = planes_in(job, region)
+            total += planes
+            before += planes * writer.has(region)
         run(
             job,
             (region for region in writer.regions() if not writer.has(region)),
@@ -134,11 +145,19 @@ def run_to_writer(
             progress=progress,
             cancel=cancel,
             total_planes=total,
-            planes_before=total - todo,
+            planes_before=before,
             notify=notify,
             profile=profile,
         )
         return writer.finish()
+
+
+def as_begun(job: Job, writer: Writer) -> Job:
+    """Compute with as many threads as the run did that began an output, for the same bits."""
+    threads = writer.fingerprint.get("threads", job.runner.threads)
+    if threads == job.runner.threads:
+        return job
+    return replace(job, runner=job.runner.with_threads(threads))
 
 
 @contextmanager

@@ -16,14 +16,14 @@ from napari_clip_denoise.images.source import Stack
 from napari_clip_denoise.images.writers import free_bytes, region_shape
 from napari_clip_denoise.inference.backoff import within_memory
 from napari_clip_denoise.inference.job import Job, prepare
+from napari_clip_denoise.inference.outline import PYRAMID
 from napari_clip_denoise.inference.pipeline import REGIONS_IN_FLIGHT, WRITERS
 from napari_clip_denoise.inference.profile import peak_memory
+from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.region import apply, correct, read_box
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.checkpoint import Model
-
-PYRAMID = 4 / 3
-"""Bytes of all levels, as a multiple of the first."""
+from napari_clip_denoise.text import format_seconds
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,17 @@ class Plan:
     disk_free: int
     seconds: float
 
+    def sentence(self) -> str:
+        """Tell the most of it in a line."""
+        planes = "1 plane" if self.planes == 1 else f"{self.planes} planes"
+        told = f"{planes}: about {format_seconds(self.seconds)} on {self.device}"
+        told += f", {_gib(self.host_bytes)} of memory"
+        if self.device_bytes is not None:
+            told += f" and {_gib(self.device_bytes)} on the device"
+        if self.disk_bytes:
+            told += f", {_gib(self.disk_bytes)} of {_gib(self.disk_free)} free on the disk"
+        return f"{told}."
+
     def check(self) -> None:
         """Refuse a run that cannot fit.
 
@@ -85,28 +96,43 @@ class Plan:
             )
 
 
-def make_plan(stack: Stack, path: str | Path, settings: DenoiseSettings, model: Model) -> Plan:
+def make_plan(
+    stack: Stack,
+    path: str | Path | None,
+    settings: DenoiseSettings,
+    model: Model,
+    *,
+    cancel: CancelToken | None = None,
+) -> Plan:
     """Find out what a run will take by running a few tiles; nothing is written.
 
     Parameters
     ----------
     stack, path, settings, model :
-        As for `denoise_to_file`.
+        As for `denoise_to_file`; without a path the result stays in memory.
+    cancel : CancelToken, optional
+        Stops it, within a convolution of the network.
 
     Raises
     ------
     InputError, OutputError, ModelError, DeviceError
         As the run would.
+    Cancelled
+        If `cancel` says so.
     """
-    path = Path(path)
+    path = None if path is None else Path(path)
     job = prepare(stack, model, settings)
-    shape = region_shape(path, stack)
-    free = free_bytes(path)
+    shape = stack.whole_planes() if path is None else region_shape(path, stack)
+    free = 0 if path is None else free_bytes(path)
     memory_before = peak_memory()
-    job, (seconds, block) = within_memory(job, lambda smaller: _time(smaller, shape))
+    job, (seconds, block) = within_memory(job, lambda smaller: _time(smaller, shape, cancel))
     network_bytes = peak_memory() - memory_before
-    is_store = path.suffix.lower() == ".zarr"
     n_bytes = math.prod(stack.shape) * job.dtype.itemsize
+    disk_bytes = n_bytes
+    if path is None:
+        disk_bytes, network_bytes = 0, network_bytes + n_bytes
+    elif path.suffix.lower() == ".zarr":
+        disk_bytes = int(n_bytes * PYRAMID * _compression(block))
     on_cuda = job.runner.device.type == "cuda"
     return Plan(
         planes=stack.n_planes,
@@ -119,20 +145,20 @@ def make_plan(stack: Stack, path: str | Path, settings: DenoiseSettings, model: 
         device=str(job.runner.device),
         device_bytes=torch.cuda.max_memory_allocated() if on_cuda else None,
         device_free=torch.cuda.mem_get_info()[0] if on_cuda else None,
-        disk_bytes=int(n_bytes * PYRAMID * _compression(block)) if is_store else n_bytes,
+        disk_bytes=disk_bytes,
         disk_free=free,
         seconds=seconds,
     )
 
 
-def _time(job: Job, shape: tuple[int, ...]) -> tuple[float, np.ndarray]:
+def _time(job: Job, shape: tuple[int, ...], cancel: CancelToken | None) -> tuple[float, np.ndarray]:
     """Time a batch from the middle of the stack, and scale it up to the whole."""
     region = _sample(job, shape)
-    correct(job, region, read_box(job, region))
+    correct(job, region, read_box(job, region), cancel=cancel)
     started = time.perf_counter()
     box = read_box(job, region)
     read = time.perf_counter()
-    change = correct(job, region, box)
+    change = correct(job, region, box, cancel=cancel)
     corrected = time.perf_counter()
     block = apply(job, region, box, change)
     host = read - started + time.perf_counter() - corrected

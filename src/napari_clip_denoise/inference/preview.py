@@ -13,6 +13,7 @@ from napari_clip_denoise.errors import Cancelled, in_words
 from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.images.intensity import Intensity, IntensityMapping, estimate_mapping
 from napari_clip_denoise.images.source import Stack
+from napari_clip_denoise.inference.priority import step_back
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
@@ -131,7 +132,7 @@ class PreviewMaker:
 
     def __init__(self) -> None:
         self._model: tuple[tuple[Path, int], Model] | None = None
-        self._mapping: tuple[Any, Intensity, IntensityMapping] | None = None
+        self._measured: tuple[Any, dict[Intensity, IntensityMapping]] = (None, {})
 
     def __call__(self, view: View, cancel: CancelToken) -> Preview:
         """Make the preview of a view.
@@ -175,11 +176,12 @@ class PreviewMaker:
 
     def _mapping_of(self, view: View) -> IntensityMapping:
         stack, intensity = view.stack, view.settings.intensity
-        known = self._mapping
-        if known is None or known[0] is not stack.array or known[1] != intensity:
-            known = stack.array, intensity, estimate_mapping(stack, intensity)
-            self._mapping = known
-        return known[2]
+        if self._measured[0] is not stack.array:
+            self._measured = stack.array, {}
+        known = self._measured[1]
+        if intensity not in known:
+            known[intensity] = estimate_mapping(stack, intensity)
+        return known[intensity]
 
 
 def fit_tile(job: "Job", region: Region) -> "Job":
@@ -215,7 +217,7 @@ class Previewer:
         self._deliver = deliver
         self._make = PreviewMaker()
         self._cancel = CancelToken()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="preview")
+        self._thread = ThreadPoolExecutor(1, "preview", initializer=step_back)
 
     def request(self, view: View) -> None:
         """Ask for a preview; whatever was asked for before is no longer wanted."""

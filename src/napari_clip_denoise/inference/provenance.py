@@ -41,6 +41,7 @@ def fingerprint(job: Job) -> dict[str, Any]:
         "batch": job.batch,
         "device": runner.device.type,
         "precision": str(runner.precision).removeprefix("torch."),
+        "threads": runner.threads,
     }
 
 

@@ -6,7 +6,7 @@ host, `correct` on the device, `apply` on the host.
 
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice, product
 
@@ -16,11 +16,13 @@ from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.inference.job import Job
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.runner import Pending
+from napari_clip_denoise.inference.scratch import fresh
 from napari_clip_denoise.inference.tiles import Span, reflect_index
 from napari_clip_denoise.inference.values import cast, fill_non_finite
 
 BATCHES_AHEAD = 1
 """Batches that a device has in hand while the host adds up the one before."""
+BAND_SAMPLES = 2**15
 
 
 @dataclass(frozen=True)
@@ -104,15 +106,23 @@ def box_index(job: Job, region: Region) -> tuple[Region, list[tuple[Span, Span]]
     return index, list(product(rows, columns))
 
 
-def make_box(job: Job, region: Region, values: np.ndarray, tiles: list[tuple[Span, Span]]) -> Box:
-    """Put a box together from what was read at `box_index`."""
+def make_box(
+    job: Job,
+    region: Region,
+    values: np.ndarray,
+    tiles: list[tuple[Span, Span]],
+    lend: Callable[[tuple[int, ...]], np.ndarray] = fresh,
+) -> Box:
+    """Put a box together from what was read at `box_index`; `lend` gives memory for its inputs."""
     values = values.reshape(-1, *values.shape[_n_leading(job) :])
     if not job.stack.is_rgb:
         values = values[..., np.newaxis]
     colours = fill_non_finite(values[..., :3])
-    unit = np.empty(colours.shape, np.float32)
+    unit = lend(colours.shape)
     for plane, channel in enumerate(_channels(job, region)):
-        unit[plane] = job.mapping.channel(channel).to_unit(colours[plane])
+        mapping = job.mapping.channel(channel)
+        for rows in _bands(colours.shape):
+            unit[plane, rows] = mapping.to_unit(colours[plane, rows])
     inputs = _to_network(unit, job.runner.card.network.channels)
     return Box(values, colours, inputs, tiles[0][0].start, tiles[0][1].start, tiles)
 
@@ -124,8 +134,18 @@ def correct(
     *,
     cancel: CancelToken | None = None,
     advance: Callable[[float], None] | None = None,
+    lend: Callable[[tuple[int, ...]], np.ndarray] = fresh,
 ) -> np.ndarray:
     """Run the tiles of a box in batches and add up what they change, weighted.
+
+    Parameters
+    ----------
+    job, region, cancel, advance :
+        See `denoise_region`.
+    box : Box
+        Of the region.
+    lend : callable
+        Gives memory for the result, which is all overwritten.
 
     Returns
     -------
@@ -135,7 +155,8 @@ def correct(
     """
     y, x = region[_n_leading(job) :][:2]
     size = (y.stop - y.start, x.stop - x.start)
-    total = np.zeros((*box.inputs.shape[:2], *size), np.float32)
+    total = lend((*box.inputs.shape[:2], *size))
+    total.fill(0)
     share = planes_in(job, region) / (len(box.inputs) * len(box.tiles))
     work = product(range(len(box.inputs)), box.tiles)
     running: deque[_Batch] = deque()
@@ -156,12 +177,15 @@ def apply(job: Job, region: Region, box: Box, change: np.ndarray) -> np.ndarray:
     y, x = region[_n_leading(job) :][:2]
     inside = (slice(y.start - box.y, y.stop - box.y), slice(x.start - box.x, x.stop - box.x))
     result = np.empty((len(box.values), *change.shape[-2:], box.values.shape[-1]), job.dtype)
+    values, colours = (array[:, *inside] for array in (box.values, box.colours))
+    exact_type = np.result_type(values.dtype, np.float32)
     for plane, channel in enumerate(_channels(job, region)):
-        exact = box.values[plane][inside].astype(np.result_type(box.values.dtype, np.float32))
-        raw = box.colours[plane][inside]
         mapping = job.mapping.channel(channel)
-        exact[..., :3] += job.strength * mapping.change(raw, unit_change[plane])
-        result[plane] = cast(exact, job.dtype)
+        for rows in _bands(colours.shape):
+            exact = values[plane, rows].astype(exact_type)
+            raw_change = mapping.change(colours[plane, rows], unit_change[plane, rows])
+            exact[..., :3] += job.strength * raw_change
+            result[plane, rows] = cast(exact, job.dtype)
     return result.reshape([part.stop - part.start for part in region])
 
 
@@ -213,12 +237,12 @@ def _collect(
     advance: Callable[[float], None] | None,
 ) -> None:
     if batch.pending is not None and batch.noisy is not None:
-        denoised = batch.pending.result()
-        if batch.clamp:
-            denoised = np.clip(denoised, np.minimum(batch.noisy, 0), np.maximum(batch.noisy, 1))
-        for i, change in zip(batch.varied, denoised - batch.noisy, strict=True):
+        tiles = zip(batch.varied, batch.noisy, batch.pending.result(), strict=True)
+        for i, noisy, denoised in tiles:
+            if batch.clamp:
+                denoised = np.clip(denoised, np.minimum(noisy, 0), np.maximum(noisy, 1))
             image, tile = batch.group[i]
-            _add(total[image], change, tile, region)
+            _add(total[image], denoised - noisy, tile, region)
     if advance is not None:
         advance(share * len(batch.group))
 
@@ -248,6 +272,12 @@ def _add(
         source.append(slice(start - span.start, stop - span.start))
         weights.append(span.weights[start - span.weight_start : stop - span.weight_start])
     total[tuple(target)] += weights[0][:, None] * weights[1][None, :] * change[tuple(source)]
+
+
+def _bands(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Cut planes (N, Y, X, S) into rows that stay in the cache while they are worked on."""
+    height = max(1, BAND_SAMPLES // math.prod(shape[2:]))
+    return (slice(start, start + height) for start in range(0, shape[1], height))
 
 
 def _overlapping(spans: tuple[Span, ...], part: slice) -> list[Span]:

@@ -35,6 +35,7 @@ def denoise(
     precision: str = "auto",
     tile: int | None = None,
     batch: int | None = None,
+    threads: int | None = None,
     progress: Report | None = None,
     cancel: CancelToken | None = None,
 ) -> Any:
@@ -70,6 +71,8 @@ def denoise(
         Side of the tiles of a large plane, a multiple of 16.
     batch : int, optional
         Tiles or planes in one call of the network.
+    threads : int, optional
+        Of the network on the CPU; the last bits of float32 depend on it.
     progress : callable, optional
         Gets a `Progress` after each batch; not used for dask.
     cancel : CancelToken, optional
@@ -91,7 +94,17 @@ def denoise(
     ----------
     Cheng, Liang, Tan, "Transfer CLIP for Generalizable Image Denoising", CVPR 2024.
     """
-    settings = _settings(model, intensity, output_dtype, device, strength, precision, tile, batch)
+    settings = make_settings(
+        model=_name(model),
+        intensity=intensity,
+        output_dtype=output_dtype,
+        device=device,
+        strength=strength,
+        precision=precision,
+        tile=tile,
+        batch=batch,
+        threads=threads,
+    )
     stack = as_stack(array, axes, rgb=rgb)
     loaded = _loaded(model)
     if is_dask(stack.array):
@@ -122,6 +135,7 @@ def denoise_to_zarr(
     precision: str = "auto",
     tile: int | None = None,
     batch: int | None = None,
+    threads: int | None = None,
     overwrite: bool = False,
     progress: Report | None = None,
     cancel: CancelToken | None = None,
@@ -137,7 +151,7 @@ def denoise_to_zarr(
         is whole.
     overwrite : bool
         Whether to replace a store that is there.
-    model, axes, intensity, output_dtype, device, strength, rgb, precision, tile, batch :
+    model, axes, intensity, output_dtype, device, strength, rgb, precision, tile, batch, threads :
         See `denoise`.
     progress, cancel :
         See `denoise`; a cancelled run leaves nothing behind. One that was killed or failed is
@@ -158,7 +172,17 @@ def denoise_to_zarr(
     store = Path(store)
     if store.suffix != ".zarr":
         raise InputError(f"The store {store} should end in .zarr, such as {store.stem}.ome.zarr.")
-    settings = _settings(model, intensity, output_dtype, device, strength, precision, tile, batch)
+    settings = make_settings(
+        model=_name(model),
+        intensity=intensity,
+        output_dtype=output_dtype,
+        device=device,
+        strength=strength,
+        precision=precision,
+        tile=tile,
+        batch=batch,
+        threads=threads,
+    )
     stack = source if isinstance(source, Stack) else None
     if stack is None:
         is_path = isinstance(source, (str, Path))
@@ -254,31 +278,14 @@ def open_writer(
         overwrite=overwrite,
         attributes=provenance(job, settings),
         fingerprint=fingerprint(job) if is_store else None,
+        adopt=() if settings.threads else ("threads",),
         share=share,
         ome_version=ome_version,
     )
 
 
-def _settings(
-    model: str | Path | Model,
-    intensity: Intensity,
-    output_dtype: str | None,
-    device: str,
-    strength: float,
-    precision: str,
-    tile: int | None,
-    batch: int | None,
-) -> DenoiseSettings:
-    return make_settings(
-        model=model.card.name if isinstance(model, Model) else str(model),
-        intensity=intensity,
-        output_dtype=output_dtype,
-        device=device,
-        strength=strength,
-        precision=precision,
-        tile=tile,
-        batch=batch,
-    )
+def _name(model: str | Path | Model) -> str:
+    return model.card.name if isinstance(model, Model) else str(model)
 
 
 def _loaded(model: str | Path | Model) -> Model:

@@ -45,12 +45,22 @@ class Runner:
         Where it computes.
     precision : torch.dtype
         Type of the convolutions.
+    threads : int, optional
+        Of the CPU, by default as many as torch has. They decide how sums are cut up, and so
+        their last bits.
     """
 
-    def __init__(self, model: Model, device: torch.device, precision: torch.dtype):
+    def __init__(
+        self,
+        model: Model,
+        device: torch.device,
+        precision: torch.dtype,
+        threads: int | None = None,
+    ):
         self.model = model
         self.device = device
         self.precision = precision
+        self.threads = threads or torch.get_num_threads()
         self._lock = threading.Lock()
         self._cancel: CancelToken | None = None
         on_cpu = device.type == "cpu" and precision == torch.float32
@@ -95,15 +105,12 @@ class Runner:
         Cancelled
             If the token says so.
         """
-        with self._lock:
-            self._cancel = cancel
+        with self._lock, self._working(cancel):
             try:
                 return self._forward(torch.from_numpy(batch))
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
-            finally:
-                self._cancel = None
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         raise OutOfDeviceMemory(
@@ -131,12 +138,17 @@ class Runner:
             result = self._network.decode(self._on_device(batch), disturbed)
             return Pending(result.float().contiguous().cpu())
 
+    def with_threads(self, threads: int) -> "Runner":
+        """The same model on the same device, with another number of threads."""
+        return get_runner(self.model, self.device, self.precision, threads)
+
     @contextmanager
     def _working(self, cancel: CancelToken | None) -> Iterator[None]:
         self._cancel = cancel
         is_mixed = self.precision != torch.float32
         try:
             with (
+                _threads(self.threads),
                 torch.inference_mode(),
                 torch.autocast(self.device.type, self.precision, enabled=is_mixed),
             ):
@@ -147,17 +159,12 @@ class Runner:
     def _on_device(self, batch: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
 
-    @torch.inference_mode()
     def _forward(self, batch: torch.Tensor) -> "Pending":
         is_cuda = self.device.type == "cuda"
         if is_cuda:
             batch = batch.pin_memory()
         on_device = batch.to(self.device, memory_format=torch.channels_last, non_blocking=is_cuda)
-        with torch.autocast(
-            self.device.type, self.precision, enabled=self.precision != torch.float32
-        ):
-            result = self._network(on_device)
-        result = result.float().contiguous()
+        result = self._network(on_device).float().contiguous()
         if not is_cuda:
             return Pending(result.cpu())
         host = torch.empty_like(result, device="cpu", pin_memory=True)
@@ -171,19 +178,35 @@ class Runner:
             self._cancel.check()
 
 
-_runners: WeakKeyDictionary[Model, dict[tuple[torch.device, torch.dtype], Runner]] = (
-    WeakKeyDictionary()
-)
+_Way = tuple[torch.device, torch.dtype, int]
+_runners: WeakKeyDictionary[Model, dict[_Way, Runner]] = WeakKeyDictionary()
 _runners_lock = threading.Lock()
 
 
-def get_runner(model: Model, device: torch.device, precision: torch.dtype) -> Runner:
-    """Make a model ready, or give back the one that was made before."""
+def get_runner(
+    model: Model, device: torch.device, precision: torch.dtype, threads: int | None = None
+) -> Runner:
+    """Make a model ready, see `Runner`, or give back the one that was made before."""
+    way = device, precision, threads or torch.get_num_threads()
     with _runners_lock:
         made = _runners.setdefault(model, {})
-        if (device, precision) not in made:
-            made[device, precision] = Runner(model, device, precision)
-        return made[device, precision]
+        if way not in made:
+            made[way] = Runner(model, *way)
+        return made[way]
+
+
+@contextmanager
+def _threads(number: int) -> Iterator[None]:
+    """Let torch compute with so many threads inside."""
+    before = torch.get_num_threads()
+    if number == before:
+        yield
+        return
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:

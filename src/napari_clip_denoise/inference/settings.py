@@ -42,6 +42,8 @@ class DenoiseSettings(BaseModel):
         Side of the tiles of a large plane in pixels, a multiple of 16; None chooses.
     batch : int or None
         Tiles or planes in one call of the network; None chooses.
+    threads : int or None
+        Of the network on the CPU, which decide the last bits of its sums; None takes torch's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -54,6 +56,7 @@ class DenoiseSettings(BaseModel):
     precision: Precision = "auto"
     tile: Annotated[int, Field(gt=0, multiple_of=16)] | None = None
     batch: Annotated[int, Field(gt=0)] | None = None
+    threads: Annotated[int, Field(gt=0)] | None = None
 
 
 def make_settings(preset: str = "general", **values: object) -> DenoiseSettings:

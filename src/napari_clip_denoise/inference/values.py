@@ -12,8 +12,10 @@ def cast(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     top = values.dtype.type(info.max)
     if int(top) > info.max:
         top = np.nextafter(top, values.dtype.type(0))
-    rounded = np.rint(np.nan_to_num(values, nan=0, posinf=info.max, neginf=info.min))
-    return np.clip(rounded, info.min, top).astype(dtype)
+    missing = np.isnan(values)
+    if missing.any():
+        values = np.where(missing, 0, values)
+    return np.clip(np.rint(values), info.min, top).astype(dtype)
 
 
 def fill_non_finite(values: np.ndarray) -> np.ndarray:

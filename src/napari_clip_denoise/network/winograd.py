@@ -2,8 +2,9 @@
 
 Winograd's minimal filtering F(2x2, 3x3) makes four outputs of sixteen products instead of
 thirty-six (Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016). The
-transforms cost memory traffic, so it pays only where there are many channels: measured from 256
-on, where a 3x3 convolution takes 0.5 to 0.8 of the direct one's time.
+transforms cost memory traffic, so an image is done in bands that stay in the cache, and it pays
+only where there are many channels: measured from 256 on, where a 3x3 convolution takes 0.6 to 0.9
+of the direct one's time.
 """
 
 import torch
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 MIN_CHANNELS = 256
+BAND_BYTES = 2**22
 _FILTER = ((1.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0.0, 0.0, 1.0))
 
 
@@ -51,22 +53,31 @@ class WinogradConv2d(nn.Module):
             return self.direct(x)
         rows, columns = height // 2, width // 2
         padded = F.pad(x.permute(0, 2, 3, 1), (0, 0, 1, 1, 1, 1))
-        tiles = x.new_empty(4, 4, n, rows, columns, channels)
-        down = _input_transform([padded[:, i : i + height : 2] for i in range(4)])
-        for i, part in enumerate(down):
-            across = _input_transform([part[:, :, j : j + width : 2] for j in range(4)])
-            for j, tile in enumerate(across):
-                tiles[i, j] = tile
-        sums = torch.bmm(tiles.view(16, -1, channels), self.products)
-        sums = sums.view(4, 4, n, rows, columns, -1)
-        out = x.new_empty(n, rows, 2, columns, 2, sums.shape[-1])
-        for i, part in enumerate(_output_transform(list(sums))):
-            for j, value in enumerate(_output_transform(list(part))):
-                out[:, :, i, :, j] = value
+        out = x.new_empty(n, rows, 2, columns, 2, self.direct.out_channels)
+        widest = max(channels, self.direct.out_channels)
+        step = max(1, BAND_BYTES // (16 * n * columns * widest * x.element_size()))
+        for start in range(0, rows, step):
+            band = slice(start, start + step)
+            self._convolve(padded[:, 2 * band.start : 2 * band.stop + 2], out[:, band])
         out = out.view(n, height, width, -1)
         if self.direct.bias is not None:
             out += self.direct.bias
         return out.permute(0, 3, 1, 2)
+
+    def _convolve(self, padded: Tensor, out: Tensor) -> None:
+        """Convolve a band (N, H + 2, W + 2, in) into (N, H / 2, 2, W / 2, 2, out)."""
+        n, rows, _, columns, _, _ = out.shape
+        tiles = padded.new_empty(4, 4, n, rows, columns, padded.shape[-1])
+        down = _input_transform([padded[:, i : i + 2 * rows : 2] for i in range(4)])
+        for i, part in enumerate(down):
+            across = _input_transform([part[:, :, j : j + 2 * columns : 2] for j in range(4)])
+            for j, tile in enumerate(across):
+                tiles[i, j] = tile
+        sums = torch.bmm(tiles.view(16, -1, tiles.shape[-1]), self.products)
+        sums = sums.view(4, 4, n, rows, columns, -1)
+        for i, part in enumerate(_output_transform(list(sums))):
+            for j, value in enumerate(_output_transform(list(part))):
+                out[:, :, i, :, j] = value
 
 
 def _input_transform(d: list[Tensor]) -> list[Tensor]:

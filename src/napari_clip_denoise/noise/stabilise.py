@@ -7,6 +7,7 @@ import numpy as np
 
 _SHIFT = 3 / 8
 _LOWEST = 2 * np.sqrt(_SHIFT)
+_ROOT = np.sqrt(3 / 2)
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,19 @@ class AnscombeTransform:
     def inverse(self, stabilised: np.ndarray) -> np.ndarray:
         """Give the raw value whose noisy transforms have this mean (exact unbiased inverse)."""
         d = np.maximum(stabilised, _LOWEST)
-        root = np.sqrt(3 / 2)
         r = 1 / d
-        photons = d * d / 4 - 1 / 8 + r * (root / 4 + r * (5 * root / 8 * r - 11 / 8))
-        return np.maximum(photons, 0) * self.gain - self.intercept / self.gain
+        tail = 5 / 8 * _ROOT * r
+        for coefficient in (-11 / 8, _ROOT / 4):
+            tail += coefficient
+            tail *= r
+        photons = d * d
+        photons *= 0.25
+        photons -= 1 / 8
+        photons += tail
+        raw = np.maximum(photons, 0)
+        raw *= self.gain
+        raw -= self.intercept / self.gain
+        return raw
 
     def expected(self, values: np.ndarray) -> np.ndarray:
         """Give the mean of the transform of noisy values around `values`: `inverse`, inverted."""

@@ -36,6 +36,7 @@ def build_clip(
     device: str = "cpu",
     overwrite: bool = False,
     report: Callable[[dict[str, float]], None] | None = None,
+    tick: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Fetch CLIP's encoder, train a decoder on it, and install both as the model ``clip-rn50``.
 
@@ -61,6 +62,8 @@ def build_clip(
     report : callable, optional
         Gets step, steps, loss, seconds and, now and then, the score: the mean PSNR in dB of
         simulated images that are not trained on, whose inputs have the PSNR ``noisy``.
+    tick : callable, optional
+        Gets the number of steps done and of all after each; what it raises breaks the build off.
 
     Returns
     -------
@@ -90,6 +93,10 @@ def build_clip(
         if report:
             report({**entry, "steps": plan.optimisation.steps, "noisy": noisy_score})
 
+    def tick_of_all(step: int) -> None:
+        if tick:
+            tick(step, plan.optimisation.steps)
+
     denoiser = train(
         plan,
         Path(data or "."),
@@ -99,6 +106,7 @@ def build_clip(
         encoder=lambda: encoder,
         check=partial(_score, noisy=noisy, clean=clean),
         report=tell,
+        tick=tick_of_all,
     )
     model = write_model(plan, denoiser, folder / target.name)
     path = install(model, overwrite=overwrite)

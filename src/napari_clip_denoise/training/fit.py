@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
+from napari_clip_denoise.training.consistency import TrainedDenoiser
 from napari_clip_denoise.training.encoders import calibrate
 from napari_clip_denoise.training.log import TrainingLog
 from napari_clip_denoise.training.patches import PatchSource
@@ -37,6 +38,7 @@ def train(
     encoder: Callable[[], Encoder] | None = None,
     check: Callable[[Denoiser], float] | None = None,
     report: Callable[[dict[str, float]], None] | None = None,
+    tick: Callable[[int], None] | None = None,
 ) -> Denoiser:
     """Train a denoiser by a recipe.
 
@@ -68,8 +70,11 @@ def train(
         Gives the denoiser, with the average of the weights, a score each time the state is
         kept.
     report : callable, optional
-        Gets step, loss, learning rate, seconds and, where there is one, the score every hundred
-        steps and each time the state is kept; so does ``log.csv`` in `run`.
+        Gets step, loss, learning rate, seconds and, where there are any, the features' distance
+        and the score every hundred steps and each time the state is kept; so does ``log.csv`` in
+        `run`.
+    tick : callable, optional
+        Gets the number of steps done after each; what it raises ends the training.
 
     Returns
     -------
@@ -124,7 +129,8 @@ def train(
         denoiser.encoder.load_state_dict(encoder().state_dict())
     denoiser.encoder.requires_grad_(settings.train_encoder)
     denoiser.to(memory_format=torch.channels_last).train()
-    model, optimiser = fabric.setup(denoiser, make_optimiser(denoiser, settings))
+    trained = TrainedDenoiser(denoiser, is_measured=settings.consistency > 0)
+    model, optimiser = fabric.setup(trained, make_optimiser(denoiser, settings))
     average = {name: p.detach().clone() for name, p in denoiser.state_dict().items()}
     first = 0
     if state is not None:
@@ -135,15 +141,17 @@ def train(
 
     started = time.monotonic()
     losses: list[float] = []
+    distances: list[float] = []
     for step, (noisy, clean) in _prefetch(patches, fabric, first, settings.steps):
         torch.manual_seed((recipe.seed * settings.steps + step) * devices + fabric.global_rank)
         rate = learning_rate(step, settings)
         for group in optimiser.param_groups:
             group["lr"] = rate
         noisy, clean = mix_up(noisy, clean, settings.mixup)
-        loss = LOSSES[settings.loss](model(noisy).float() - clean)
+        denoised, distance = model(noisy, clean)
+        loss = LOSSES[settings.loss](denoised.float() - clean)
         optimiser.zero_grad(set_to_none=True)
-        fabric.backward(loss)
+        fabric.backward(loss + settings.consistency * distance)
         fabric.clip_gradients(model, optimiser, max_norm=settings.gradient_clip)
         optimiser.step()
         update_average(average, denoiser, min(settings.average_decay, (1 + step) / (10 + step)))
@@ -151,6 +159,7 @@ def train(
         if not fabric.is_global_zero:
             continue
         losses.append(loss.item())
+        distances.append(distance.item())
         done = step + 1
         keeps = done % settings.checkpoint_every == 0 or done == settings.steps
         if done % LOG_EVERY == 0 or keeps:
@@ -160,9 +169,12 @@ def train(
                 "learning_rate": rate,
                 "seconds": time.monotonic() - started,
             }
+            if settings.consistency:
+                entry["consistency"] = sum(distances) / len(distances)
             if check and keeps:
                 entry["score"] = check(trained_denoiser(recipe, average))
             losses.clear()
+            distances.clear()
             log.add(entry)
             if report:
                 report(entry)
@@ -175,6 +187,8 @@ def train(
             }
             torch.save(kept, state_path.with_suffix(".partial"))
             state_path.with_suffix(".partial").replace(state_path)
+        if tick:
+            tick(done)
 
     return trained_denoiser(recipe, average)
 

@@ -173,6 +173,9 @@ class Optimisation(_Settings):
     With `calibrate`, an encoder that begins with random weights gets the statistics of the first
     batches for its batch normalisation. Without it, and at a high rate, the rectifiers of its deep
     stages are soon switched off for good.
+
+    `consistency` is the weight of a second loss, while the encoder is trained: the mean cosine
+    distance of F1 to F4 of the noisy patches to those of the clean ones.
     """
 
     optimiser: Literal["adamw", "muon"] = "adamw"
@@ -193,10 +196,17 @@ class Optimisation(_Settings):
     average_decay: float = 0.999
     augmentation_level: float = 0.025
     train_encoder: bool = True
+    consistency: Weight = 0.0
     calibrate: bool = False
     fallback_rate: Annotated[float, Field(gt=0)] = 1.0
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     checkpoint_every: int = 1000
+
+    @model_validator(mode="after")
+    def _has_an_encoder_to_make_consistent(self) -> Self:
+        if self.consistency and not self.train_encoder:
+            raise ValueError("consistency is learned by an encoder that is trained")
+        return self
 
     @model_validator(mode="after")
     def _periods_add_up(self) -> Self:

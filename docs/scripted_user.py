@@ -1,0 +1,315 @@
+"""Use the plugin as a person does, with mouse and keyboard alone, and record the screen.
+
+Usage, with a screen or under Xvfb::
+
+    xvfb-run -a -s "-screen 0 1280x800x24" python docs/scripted_user.py FOLDER
+
+``QT_SCALE_FACTOR=2`` and a screen of 3840x2160 show what a high-resolution display does.
+"""
+
+import argparse
+import itertools
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import napari
+from napari.settings import get_settings
+from qtpy.QtCore import QPoint, QPointF, Qt
+from qtpy.QtGui import QAction, QGuiApplication, QWheelEvent
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import (
+    QAbstractSlider,
+    QApplication,
+    QComboBox,
+    QMainWindow,
+    QMenu,
+    QScrollArea,
+    QStyle,
+    QStyleOptionSlider,
+    QTabBar,
+    QWidget,
+)
+
+PLUGIN = "CLIP Denoise"
+LEFT, NO_KEY = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+CONTROL = Qt.KeyboardModifier.ControlModifier
+WHEEL_STEP = 120
+LONGEST_SECONDS = 240.0
+
+
+class User:
+    """Hands and eyes: clicks only what is in sight, and waits for what appears.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        In a shown window.
+    """
+
+    def __init__(self, viewer: napari.Viewer):
+        self.viewer = viewer
+
+    @property
+    def window(self) -> QMainWindow:
+        """Napari's window."""
+        return self.viewer.window._qt_window
+
+    @property
+    def canvas(self) -> QWidget:
+        """Where napari draws."""
+        return self.viewer.window._qt_viewer.canvas.native
+
+    def fill_screen(self) -> None:
+        """Make the window as large as the screen."""
+        self.window.setGeometry(QGuiApplication.primaryScreen().geometry())
+
+    def wait(self, condition: Callable[[], object], seconds: float = LONGEST_SECONDS) -> None:
+        """Look at the screen until something is there."""
+        give_up = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > give_up:
+                raise TimeoutError("What a user waits for did not come.")
+            QTest.qWait(20)
+
+    def click(self, widget: QWidget, place: QPoint | None = None) -> None:
+        """Click what can be seen; scroll to it first, where it is in a scroll area."""
+        area = widget.parentWidget()
+        while area is not None and not isinstance(area, QScrollArea):
+            area = area.parentWidget()
+        if area is not None:
+            area.ensureWidgetVisible(widget)
+        self.wait(lambda: self._sees(widget, place), 10)
+        QTest.mouseClick(widget, LEFT, NO_KEY, place or widget.rect().center())
+
+    def choose_menu(self, *names: str) -> None:
+        """Click through the menus."""
+        self._close_menus()
+        owner: QWidget = self.window.menuBar()
+        for name in names:
+            action = next(x for x in owner.actions() if _plain(x).startswith(name))
+            menu = action.menu()
+            QTest.mouseClick(owner, LEFT, NO_KEY, owner.actionGeometry(action).center())
+            if isinstance(menu, QMenu):
+                self.wait(menu.isVisible, 10)
+                owner = menu
+        self._close_menus()
+
+    def open_panel(self, name: str) -> QWidget:
+        """Open a widget of the plugin from the menu."""
+        self.choose_menu("Plugins", PLUGIN, name)
+        docks = self.viewer.window.dock_widgets
+        title = next(title for title in docks if title.startswith(f"{name} ("))
+        return docks[title]
+
+    def _close_menus(self) -> None:
+        while (menu := QApplication.activePopupWidget()) is not None:
+            QTest.keyClick(menu, Qt.Key.Key_Escape)
+
+    def turn_to(self, name: str) -> None:
+        """Click the tab of a panel that is open."""
+        for tabs in self.window.findChildren(QTabBar):
+            for place in range(tabs.count()):
+                if tabs.tabText(place).startswith(f"{name} ("):
+                    self.click(tabs, tabs.tabRect(place).center())
+
+    def pick(self, box: QComboBox, text: str) -> None:
+        """Open a menu of choices and pick one by its first letters."""
+        self.click(box)
+        self.wait(box.view().isVisible, 10)
+        QTest.keyClicks(box.view(), text)
+        QTest.keyClick(box.view(), Qt.Key.Key_Return)
+        self.wait(lambda: box.currentText().startswith(text), 10)
+
+    def type(self, field: QWidget, text: str) -> None:
+        """Replace the text of a field."""
+        self.click(field)
+        QTest.keyClick(field, Qt.Key.Key_A, CONTROL)
+        QTest.keyClicks(field, text)
+        QTest.keyClick(field, Qt.Key.Key_Tab)
+
+    def drag(self, slider: QAbstractSlider, share: float) -> None:
+        """Drag the handle of a slider to a share of its length."""
+        option = QStyleOptionSlider()
+        slider.initStyleOption(option)
+        control, handle = QStyle.ComplexControl.CC_Slider, QStyle.SubControl.SC_SliderHandle
+        start = slider.style().subControlRect(control, option, handle, slider).center()
+        end = QPoint(round(share * slider.width()), start.y())
+        QTest.mousePress(slider, LEFT, NO_KEY, start)
+        for step in range(1, 6):
+            QTest.mouseMove(slider, start + (end - start) * step / 5)
+            QTest.qWait(20)
+        QTest.mouseRelease(slider, LEFT, NO_KEY, end)
+
+    def zoom_in(self, steps: int) -> None:
+        """Turn the wheel over the middle of the canvas."""
+        middle = QPointF(self.canvas.rect().center())
+        for _ in range(steps):
+            event = QWheelEvent(
+                middle,
+                self.canvas.mapToGlobal(middle),
+                QPoint(),
+                QPoint(0, WHEEL_STEP),
+                Qt.MouseButton.NoButton,
+                NO_KEY,
+                Qt.ScrollPhase.NoScrollPhase,
+                False,
+            )
+            QApplication.sendEvent(self.canvas, event)
+            QTest.qWait(20)
+
+    def pan(self, by: QPoint) -> None:
+        """Drag the canvas."""
+        start = self.canvas.rect().center()
+        QTest.mousePress(self.canvas, LEFT, NO_KEY, start)
+        for step in range(1, 6):
+            QTest.mouseMove(self.canvas, start + by * step / 5)
+            QTest.qWait(20)
+        QTest.mouseRelease(self.canvas, LEFT, NO_KEY, start + by)
+
+    def press(self, key: Qt.Key, modifier: Qt.KeyboardModifier = NO_KEY) -> None:
+        """Press a key in the window; under Xvfb no window manager gives it the keyboard."""
+        self.window.activateWindow()
+        self.wait(self.window.isActiveWindow, 10)
+        QTest.keyClick(self.window, key, modifier)
+
+    def select_layer(self, name: str) -> None:
+        """Click a layer in the list."""
+        layers = self.viewer.window._qt_viewer.layers
+        rows = range(layers.model().rowCount())
+        index = next(i for i in (layers.model().index(r, 0) for r in rows) if i.data() == name)
+        layers.scrollTo(index)
+        self.click(layers.viewport(), layers.visualRect(index).center())
+
+    def record(self, path: Path) -> None:
+        """Photograph the screen."""
+        QTest.qWait(300)
+        QGuiApplication.primaryScreen().grabWindow(0).save(str(path))
+
+    @staticmethod
+    def _sees(widget: QWidget, place: QPoint | None) -> bool:
+        shown = QApplication.widgetAt(widget.mapToGlobal(place or widget.rect().center()))
+        return shown is not None and (shown is widget or widget.isAncestorOf(shown))
+
+
+def work_through(user: User, folder: Path, model: str, minutes: float) -> Iterator[str]:
+    """Open a stack, preview, run, cancel, run again, check, fine-tune and save.
+
+    Parameters
+    ----------
+    user : User
+        Who does it.
+    folder : Path
+        For the OME-Zarr store.
+    model : str
+        What to denoise with.
+    minutes : float
+        How long to fine-tune.
+
+    Yields
+    ------
+    str
+        Name of each step, once it is done.
+    """
+    viewer = user.viewer
+    user.choose_menu("File", "Open Sample", PLUGIN, "Simulated noisy 3D")
+    user.wait(lambda: len(viewer.layers) == 1)
+    yield "a stack is opened"
+
+    panel = user.open_panel("Denoise")
+    if panel.form.model.value != model:
+        user.pick(panel.form.model.native, model)
+    yield "the Denoise widget"
+
+    preview = panel.preview.preview
+    user.click(panel.preview.toggle)
+    user.wait(lambda: preview.layer is not None)
+    yield "a preview"
+    user.drag(panel.preview.curtain, 0.5)
+    yield "the curtain is drawn"
+    user.zoom_in(4)
+    user.pan(QPoint(60, 30))
+    user.drag(viewer.window._qt_viewer.dims.slider_widgets[0].slider, 0.3)
+    user.wait(lambda: preview.is_working, 30)
+    user.wait(lambda: not preview.is_working)
+    yield "the preview follows"
+    user.click(panel.preview.toggle)
+    user.wait(lambda: preview.layer is None)
+    user.press(Qt.Key.Key_R, CONTROL)
+
+    user.click(panel.run_button)
+    user.wait(lambda: panel.progress.bar.value() > 0)
+    yield "a run"
+    user.click(panel.cancel_button)
+    user.wait(lambda: not panel.is_running)
+    yield "the run is cancelled"
+    user.press(Qt.Key.Key_Return, CONTROL)
+    user.wait(lambda: panel.is_running, 10)
+    user.wait(lambda: not panel.is_running)
+    yield "the stack is denoised"
+
+    check = user.open_panel("Check result")
+    user.click(check.check_button)
+    user.wait(lambda: check.is_running, 10)
+    user.wait(lambda: not check.is_running)
+    yield "the residual is checked"
+    residual = next(layer for layer in viewer.layers if layer.name.endswith("residual"))
+    user.select_layer(residual.name)
+    user.press(Qt.Key.Key_V)
+    user.wait(lambda: residual.visible, 10)
+    yield "the residual is shown"
+    user.press(Qt.Key.Key_V)
+
+    tuning = user.open_panel("Fine-tune")
+    user.pick(tuning.form.noisy.native, "Simulated noisy 3D")
+    user.pick(tuning.form.model.native, model)
+    user.type(tuning.form.minutes.native.lineEdit(), f"{minutes:g}")
+    user.click(tuning.start_button)
+    user.wait(lambda: tuning.plot.n_judged > 1)
+    yield "a model learns"
+    user.wait(lambda: not tuning.is_running)
+    user.click(tuning.save_button)
+    yield "the model is saved"
+
+    user.turn_to("Denoise")
+    user.pick(panel.form.model.native, tuning.form.name.value)
+    user.type(panel.form.store.line_edit.native, str(folder / "denoised.ome.zarr"))
+    user.wait(panel.plan.isVisible, 30)
+    yield "a store is named"
+    user.click(panel.run_button)
+    user.wait(lambda: not panel.is_running)
+    yield "the store is written"
+
+
+def main() -> None:
+    """Record each step as a numbered picture."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--theme", choices=("dark", "light"), default="dark")
+    parser.add_argument("--model", default="compact")
+    parser.add_argument("--minutes", type=float, default=1.0)
+    options = parser.parse_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    number = itertools.count(1)
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["CLIP_DENOISE_MODELS"] = f"{folder}/models"
+        get_settings().appearance.theme = options.theme
+        viewer = napari.Viewer(show=False)
+        user = User(viewer)
+        viewer.show()
+        user.fill_screen()
+        for step in work_through(user, Path(folder), options.model, options.minutes):
+            name = f"{next(number):02d} {step}.png".replace(" ", "-")
+            user.record(options.folder / name)
+            print(name, flush=True)
+        viewer.close()
+
+
+def _plain(action: QAction) -> str:
+    return action.text().replace("&", "")
+
+
+if __name__ == "__main__":
+    main()

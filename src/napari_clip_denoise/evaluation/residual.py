@@ -1,0 +1,129 @@
+"""Statistics of a residual: what would tell it from noise."""
+
+import numpy as np
+from scipy.ndimage import correlate1d, gaussian_filter, label, maximum_position
+
+from napari_clip_denoise.noise.estimate import FEWEST, MAD_TO_DEVIATION
+
+LAGS = 8
+SCALES = (1.0, 2.0, 4.0)
+SIGNIFICANT = 6.0
+VARIANCE_BINS = 32
+DIM_SHARE = 0.5
+MOST_PLACES = 500
+
+
+def find_saturated(planes: np.ndarray) -> np.ndarray:
+    """Find pixels at the end of the range of their integer type."""
+    if planes.dtype.kind not in "ui":
+        return np.zeros(planes.shape, bool)
+    return planes == np.iinfo(planes.dtype).max
+
+
+def grain_variance(clean: np.ndarray, residual: np.ndarray) -> np.ndarray:
+    """Noise variance at each pixel by the fine grain of the residual at places as bright.
+
+    The line that is fitted to flat places of the noisy image cannot know it at rare bright ones.
+    """
+    second = np.array([1, -2, 1])
+    grain = correlate1d(correlate1d(residual, second, 1), second, 2) / 6
+    level = gaussian_filter(clean, (0, 1, 1))
+    bins = _bins(np.argsort(level, axis=None))
+    values = np.array([level.ravel()[part].mean() for part in bins])
+    variances = np.array([_deviation(grain.ravel()[part]) ** 2 for part in bins])
+    rise = (variances[-1] - variances[0]) / max(values[-1] - values[0], 1e-12)
+    above = np.maximum(clean - values[-1], 0) * max(rise, 0)
+    return np.maximum(np.interp(clean, values, variances) + above, 1e-12)
+
+
+def variance_curve(level: np.ndarray, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Residual variance over the denoised value around, in bins of as many pixels each."""
+    order = np.argsort(level)
+    bins = _bins(order) if len(order) else []
+    return (
+        np.array([level[part].mean() for part in bins]),
+        np.array([residual[part].var() for part in bins]),
+    )
+
+
+def _bins(order: np.ndarray) -> list[np.ndarray]:
+    """Cut sorted pixels into bins of as many each, and the last of them ever finer."""
+    cuts = [len(order) * i // VARIANCE_BINS for i in range(1, VARIANCE_BINS)]
+    rest = len(order) // VARIANCE_BINS
+    while (rest := rest // 2) >= FEWEST:
+        cuts.append(len(order) - rest)
+    return [part for part in np.split(order, cuts) if len(part) > 1]
+
+
+def autocorrelate(standard: np.ndarray) -> np.ndarray:
+    """Normalised autocorrelation up to `LAGS`, mean over planes."""
+    height, width = standard.shape[1:]
+    centred = standard - standard.mean(axis=(1, 2), keepdims=True)
+    size = (height + LAGS, width + LAGS)
+    power = np.square(np.abs(np.fft.rfft2(centred, size))).sum(axis=0)
+    full = np.fft.irfft2(power, size)
+    lags = np.arange(-LAGS, LAGS + 1)
+    found = full[np.ix_(lags, lags)]
+    pairs = np.outer(height - np.abs(lags), width - np.abs(lags)).clip(1)
+    found = found / pairs
+    middle = found[LAGS, LAGS]
+    return found / middle if middle > 0 else np.zeros_like(found)
+
+
+def blurred_extremes(
+    standard: np.ndarray, clean: np.ndarray, known: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Blur the residual at all scales; give its extremes in units of what noise would give.
+
+    The unit is the spread at the dim places, where there is least structure, but at least that
+    of white noise. So noise that is correlated between pixels raises no alarm by itself.
+    """
+    highest = np.full(standard.shape, -np.inf)
+    lowest = np.full(standard.shape, np.inf)
+    largest = 0.0
+    dim = known & (clean <= np.quantile(clean[known], DIM_SHARE) if known.any() else False)
+    for scale in SCALES:
+        blurred = _blur(standard, scale)
+        largest = max(largest, _deviation(blurred[known]))
+        unit = max(1.0, _deviation(blurred[dim]))
+        highest = np.maximum(highest, blurred / unit)
+        lowest = np.minimum(lowest, blurred / unit)
+    return highest, lowest, largest
+
+
+def _blur(standard: np.ndarray, scale: float) -> np.ndarray:
+    """Blur planes so that white noise of variance 1 keeps that variance, at the border too."""
+    width = (0, scale, scale)
+    blurred = gaussian_filter(standard, width, mode="constant")
+    impulse = np.zeros((65, 65))
+    impulse[32, 32] = 1
+    gain = np.square(gaussian_filter(impulse, scale)).sum()
+    inside = gaussian_filter(
+        np.ones((1, *standard.shape[1:])), (0, *(scale / np.sqrt(2),) * 2), mode="constant"
+    )
+    return blurred / np.sqrt(gain * inside)
+
+
+def _deviation(values: np.ndarray) -> float:
+    if not values.size:
+        return 0.0
+    return float(MAD_TO_DEVIATION * np.median(np.abs(values - np.median(values))))
+
+
+def find_places(excess: np.ndarray) -> np.ndarray:
+    """Positions of the peaks of connected regions above `SIGNIFICANT`, the highest first."""
+    connected = np.zeros((3, 3, 3), bool)
+    connected[1] = True
+    labels, count = label(excess > SIGNIFICANT, connected)
+    if not count:
+        return np.empty((0, 3), int)
+    peaks = np.array(maximum_position(excess, labels, np.arange(1, count + 1)), int)
+    order = np.argsort(-excess[tuple(peaks.T)], kind="stable")
+    return peaks[order][:MOST_PLACES]
+
+
+def pearson(a: np.ndarray, b: np.ndarray) -> float:
+    """Correlation coefficient of two sets of values; 0 where one of them is constant."""
+    if a.size < 2 or not a.std() or not b.std():
+        return 0.0
+    return float(np.corrcoef(a, b)[0, 1])

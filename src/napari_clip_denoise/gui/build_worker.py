@@ -1,0 +1,89 @@
+"""Building the paper's network as a generator for ``thread_worker``: no widget and no viewer."""
+
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_clip_denoise.gui.llvm import keep_triton_out
+from napari_clip_denoise.gui.workers import relay
+from napari_clip_denoise.inference.progress import CancelToken, Progress
+from napari_clip_denoise.text import progress_line
+
+
+@dataclass(frozen=True)
+class Building:
+    """How far a build is.
+
+    Attributes
+    ----------
+    steps : Progress
+        In steps of the training instead of planes.
+    scores : tuple of float
+        PSNR in dB of images that are not trained on, before and after, once it was measured.
+    """
+
+    steps: Progress
+    scores: tuple[float, ...]
+
+
+def build_steps(
+    minutes: float, clip_weights: Path | None, cancel: CancelToken
+) -> Generator[tuple[Building, ...], None, tuple[float, ...]]:
+    """Build ``clip-rn50`` in a thread of its own and pass on how far it is.
+
+    Parameters
+    ----------
+    minutes, clip_weights :
+        See `build_clip`.
+    cancel : CancelToken
+        Stops the work at its next step; so does closing the generator.
+
+    Yields
+    ------
+    tuple of Building
+        What is new, perhaps nothing.
+
+    Returns
+    -------
+    tuple of float
+        The last scores.
+    """
+
+    def work(report: Callable[[Building], None]) -> tuple[float, ...]:
+        keep_triton_out()
+        from napari_clip_denoise.training.build import build_clip
+
+        scores: tuple[float, ...] = ()
+        first, started = 0, 0.0
+
+        def judge(entry: dict[str, float]) -> None:
+            nonlocal scores
+            if "score" in entry:
+                scores = entry["noisy"], entry["score"]
+
+        def tick(step: int, steps: int) -> None:
+            nonlocal first, started
+            cancel.check()
+            if not started:
+                first, started = step, time.monotonic()
+            report(Building(Progress(step, steps, time.monotonic() - started, first), scores))
+
+        build_clip(minutes=minutes, clip_weights=clip_weights, report=judge, tick=tick)
+        return scores
+
+    return (yield from relay(work, cancel))
+
+
+def describe(building: Building) -> str:
+    """Say how far a build is, such as ``step 40 of 900 · 20.10 -> 23.90 dB · 48 min 10 s left``."""
+    steps = building.steps
+    parts = [f"step {steps.done:.0f} of {steps.total}"]
+    if building.scores:
+        parts.append(say_scores(building.scores))
+    return progress_line(*parts, seconds_left=steps.seconds_left)
+
+
+def say_scores(scores: tuple[float, ...]) -> str:
+    """Write scores before and after, such as ``20.10 -> 23.90 dB``."""
+    return " -> ".join(f"{score:.2f}" for score in scores) + " dB"

@@ -1,0 +1,33 @@
+"""Where the plugin's panels stand in napari's window."""
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+PANEL = "clip-denoise-panel"
+
+
+def share_place(panel: QWidget) -> None:
+    """Let a panel be a tab beside the plugin's others, once napari has docked it.
+
+    One below the other they would leave none of them room.
+    """
+    panel.setObjectName(PANEL)
+    timer = QTimer(panel)
+    timer.setSingleShot(True)
+    timer.timeout.connect(lambda: _tabify(panel))
+    timer.start(0)
+
+
+def _tabify(panel: QWidget) -> None:
+    dock = panel.parentWidget()
+    while dock is not None and not isinstance(dock, QDockWidget):
+        dock = dock.parentWidget()
+    window = None if dock is None else dock.parentWidget()
+    if dock is None or not isinstance(window, QMainWindow):
+        return
+    for other in window.findChildren(QDockWidget):
+        is_ours = other.findChild(QWidget, PANEL) is not None
+        if other is not dock and is_ours and not other.isFloating():
+            window.tabifyDockWidget(other, dock)
+            dock.raise_()
+            return

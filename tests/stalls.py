@@ -1,0 +1,54 @@
+"""Measures how long the event loop stands still, and what it does meanwhile."""
+
+import sys
+import threading
+import time
+import traceback
+
+from qtpy.QtCore import QTimer
+
+TICK_MILLISECONDS = 1
+LATE_SECONDS = 0.03
+
+
+class StallWatch:
+    """Keeps the longest time between two turns of the event loop, and where the loop was then.
+
+    A thread looks at the main thread's stack while it is late. It begins at once; `stop` ends it.
+    """
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self.turns = 0
+        self.stack = ""
+        self._last = time.perf_counter()
+        self._timer = QTimer()
+        self._timer.timeout.connect(self._turn)
+        self._timer.start(TICK_MILLISECONDS)
+        self._seen = ""
+        self._done = threading.Event()
+        self._main = threading.get_ident()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> str:
+        """End, and say how long the longest stall was and what held the loop up."""
+        self._timer.stop()
+        self._done.set()
+        self._thread.join()
+        where = self.stack.strip().splitlines()[-2:]
+        place = " ".join(line.strip() for line in where) or "in Qt, or waiting for the interpreter"
+        return f"{1000 * self.longest:.0f} ms ({place})"
+
+    def _turn(self) -> None:
+        now = time.perf_counter()
+        self.turns += 1
+        if now - self._last > self.longest:
+            self.longest, self.stack = now - self._last, self._seen
+        self._last, self._seen = now, ""
+
+    def _look(self) -> None:
+        while not self._done.wait(0.01):
+            if time.perf_counter() - self._last > LATE_SECONDS and not self._seen:
+                frame = sys._current_frames().get(self._main)
+                self._seen = "".join(traceback.format_stack(frame))

@@ -1,0 +1,42 @@
+"""The bundled models' recipes: short runs, and resuming them exactly."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from napari_clip_denoise import load
+from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.training import fit
+from napari_clip_denoise.training.package import write_model
+from napari_clip_denoise.training.recipe import load_recipe
+
+
+@pytest.mark.parametrize("name", ["compact-base", "compact"])
+def test_a_smoke_run_gives_a_model_and_resumes_exactly(name, tmp_path, monkeypatch):
+    recipe = load_recipe(name).smoke()
+    for seed, group in enumerate(recipe.groups):
+        (tmp_path / "data" / group.folder).mkdir(parents=True)
+        image = (255 * fluorescence((70, 80), seed=seed).clip(0, 1)).astype(np.uint8)
+        Image.fromarray(image).save(tmp_path / "data" / group.folder / "0.png")
+    whole = fit.train(recipe, tmp_path / "data", tmp_path / "whole")
+    model = write_model(recipe, whole, tmp_path / "smoke.safetensors")
+    assert load(tmp_path / "smoke.safetensors").sha256 == model.sha256
+
+    class Interrupted(Exception):
+        pass
+
+    original = fit.learning_rate
+
+    def stop(step, settings):
+        if step == 3:
+            raise Interrupted
+        return original(step, settings)
+
+    monkeypatch.setattr(fit, "learning_rate", stop)
+    with pytest.raises(Interrupted):
+        fit.train(recipe, tmp_path / "data", tmp_path / "parts")
+    monkeypatch.setattr(fit, "learning_rate", original)
+    resumed = fit.train(recipe, tmp_path / "data", tmp_path / "parts", resume=True)
+    for key, value in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[key], value), key
