@@ -84,8 +84,7 @@ def zoo_mapping(card: ModelCard) -> ZooMapping:
             if card.intensity == "anscombe":
                 words += (
                     " The plugin maps it back, and first applies the generalized Anscombe "
-                    "transform where noise grows with the value, which gives better results; the "
-                    "format has no such step."
+                    "transform where noise grows with the value; the format has no such step."
                 )
             return ZooMapping(words, percentiles=PERCENTILES)
         case "minmax":
