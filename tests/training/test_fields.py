@@ -4,7 +4,8 @@ import pytest
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import estimate_mapping
 from napari_clip_denoise.images.source import as_stack
-from napari_clip_denoise.training.fields import Field, PatchPool
+from napari_clip_denoise.training.fields import Field
+from napari_clip_denoise.training.patch_pool import PatchPool
 
 
 def numbered(shape):

@@ -2,6 +2,9 @@ import errno
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +22,7 @@ from napari_clip_denoise.models.checkpoint import Model, save_model, tensors_sha
 from napari_clip_denoise.network.config import EncoderConfig
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
-from napari_clip_denoise.training import finetune
+from napari_clip_denoise.training import finetune_loop, finetune_start
 from napari_clip_denoise.training.finetune_progress import Control
 from napari_clip_denoise.training.finetune_settings import make_fine_tune_settings
 from tiny_network import TINY
@@ -163,6 +166,37 @@ def test_a_killed_training_goes_on_where_it_was(model, noisy, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+DYING = """
+import os, signal, sys
+from napari_clip_denoise import fine_tune
+from test_finetune import FAST
+
+def die(learning):
+    if learning.step == 10:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+fine_tune(sys.argv[1], model="tiny", run=sys.argv[2], report=die, **FAST)
+"""
+
+
+def test_a_process_that_was_killed_leaves_a_state_to_go_on_from(model, noisy, tmp_path):
+    np.save(tmp_path / "noisy.npy", noisy)
+    command = [sys.executable, "-c", DYING, tmp_path / "noisy.npy", tmp_path / "run"]
+    paths = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parent.parent)])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([paths, *filter(None, sys.path)])}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    steps = []
+    fine_tune(
+        tmp_path / "noisy.npy",
+        model=model,
+        run=tmp_path / "run",
+        report=lambda learning: steps.append(learning.step),
+        **FAST,
+    )
+    assert steps == [9, 10, 11, 12]
+
+
 def test_a_damaged_state_is_refused_and_can_be_thrown_away(model, noisy, tmp_path):
     (tmp_path / "last.pt").write_bytes(b"no state")
     arguments = {"model": model, "objective": "noise2void", "run": tmp_path, **FAST}
@@ -216,7 +250,7 @@ def test_a_model_that_is_not_better_is_called_so(model, noisy, clean):
 
 def test_time_ends_a_training(model, noisy, monkeypatch):
     clock = iter(range(0, 10_000, 10))
-    monkeypatch.setattr(finetune, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(finetune_loop, "monotonic", lambda: float(next(clock)))
     result = fine_tune(noisy, model=model, **FAST | {"minutes": 2.0, "steps": None})
     assert 1 < result.steps < 12
     assert result.seconds >= 100
@@ -284,8 +318,8 @@ def test_an_rgb_model_learns_from_grey_images(tiny_file, models_folder, noisy, c
 def test_clip_without_a_decoder_gets_one_from_scratch(monkeypatch, noisy, clean, models_folder):
     torch.manual_seed(0)
     encoder = Encoder(EncoderConfig((1, 1, 1), 8))
-    monkeypatch.setattr(finetune, "load_clip_encoder", lambda weights: encoder)
-    monkeypatch.setattr(finetune, "FROM_SCRATCH", TINY)
+    monkeypatch.setattr(finetune_start, "load_clip_encoder", lambda weights: encoder)
+    monkeypatch.setattr(finetune_start, "FROM_SCRATCH", TINY)
     result = fine_tune(noisy, clean=clean, model="clip-rn50", **FAST | {"steps": 40})
     assert result.improved
     assert not result.model.card.encoder.included
@@ -303,6 +337,7 @@ def test_clip_without_a_decoder_gets_one_from_scratch(monkeypatch, noisy, clean,
         ({"noisy": "nan"}, {}, "no finite value"),
         ({"noisy": "flat"}, {}, "is constant"),
         ({"noisy": "small"}, {"patch": 64}, "too few to learn from"),
+        ({"noisy": "small"}, {"patch": 96}, "a side of 64 pixels, less than a patch"),
         ({"noisy": "noisy", "clean": "small"}, {}, "of the same size"),
         ({"noisy": "noisy"}, {"objective": "supervised"}, "supervised needs noisy images and"),
         ({"noisy": "noisy"}, {"objective": "noise2noise"}, "noise2noise needs noisy images, and"),

@@ -10,15 +10,13 @@ from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.noise.correlation import REACH, NoiseCorrelation
 from napari_clip_denoise.noise.models import CorrelatedGaussian
 from napari_clip_denoise.noise.stabilise import AnscombeTransform
-from napari_clip_denoise.training.finetune import mix
+from napari_clip_denoise.training.judge import Judge, blind_judge
 from napari_clip_denoise.training.objectives import (
-    Judge,
     Neighbor2Neighbor,
     Noise2Noise,
     Noise2Void,
     Supervised,
     Synthetic,
-    blind_judge,
     masked_loss,
 )
 
@@ -140,11 +138,3 @@ def test_the_blind_judge_estimates_the_error_against_a_second_image(rng, width):
         estimate, real = judge(network, 5).mean(), seen(network, 24).mean()
         assert estimate == pytest.approx(real.item(), rel=0.05)
     np.testing.assert_allclose(judge.untouched(), judge(lambda x: x, 24), rtol=1e-5)
-
-
-def test_mixing_blends_both_sides_alike(rng):
-    clean = np.arange(6, dtype=np.float32)[:, None, None, None] * np.ones((6, 1, 8, 8), np.float32)
-    example = mix(Supervised().example(clean + 0.5, clean, rng), rng)
-    np.testing.assert_allclose(example.noisy - example.target, 0.5, rtol=1e-5)
-    assert len(np.unique(example.target)) > 2
-    assert not np.allclose(example.target, clean)

@@ -22,7 +22,7 @@ from napari_clip_denoise.text import progress_line
 from napari_clip_denoise.training.finetune_progress import Control, Learning, decibels
 
 if TYPE_CHECKING:
-    from napari_clip_denoise.training.finetune import FineTuned
+    from napari_clip_denoise.training.finetune_result import FineTuned
 
 REFRESH_SECONDS = 0.5
 

@@ -10,7 +10,7 @@ from napari_clip_denoise.training.finetune_progress import Control, Learning
 from napari_clip_denoise.training.finetune_settings import FineTuneSettings, run_folder
 
 if TYPE_CHECKING:
-    from napari_clip_denoise.training.finetune import FineTuned
+    from napari_clip_denoise.training.finetune_result import FineTuned
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 from timm.optim.muon import Muon
@@ -17,6 +18,7 @@ from napari_clip_denoise.network.encoder import Encoder
 from napari_clip_denoise.training.consistency import TrainedDenoiser
 from napari_clip_denoise.training.encoders import calibrate
 from napari_clip_denoise.training.log import TrainingLog
+from napari_clip_denoise.training.mixup import mix_up
 from napari_clip_denoise.training.patches import PatchSource
 from napari_clip_denoise.training.recipe import Optimisation, Recipe
 
@@ -24,6 +26,7 @@ LAST_STATE = "last.pt"
 CALIBRATION_BATCHES = 8
 LOG = "log.csv"
 LOG_EVERY = 100
+MIXED_BATCHES = 0.5
 
 
 def train(
@@ -147,7 +150,8 @@ def train(
         rate = learning_rate(step, settings)
         for group in optimiser.param_groups:
             group["lr"] = rate
-        noisy, clean = mix_up(noisy, clean, settings.mixup)
+        rng = np.random.default_rng([recipe.seed, step, fabric.global_rank])
+        noisy, clean = mix_up(noisy, clean, rng, chance=MIXED_BATCHES, strength=settings.mixup)
         denoised, distance = model(noisy, clean)
         loss = LOSSES[settings.loss](denoised.float() - clean)
         optimiser.zero_grad(set_to_none=True)
@@ -230,15 +234,6 @@ def mean_absolute(error: Tensor) -> Tensor:
 
 
 LOSSES = {"rms": root_mean_square, "l1": mean_absolute}
-
-
-def mix_up(noisy: Tensor, clean: Tensor, strength: float) -> tuple[Tensor, Tensor]:
-    """Mix every other batch with itself in another order, see `Optimisation`."""
-    if not strength or torch.rand(()) < 0.5:
-        return noisy, clean
-    share = float(torch.distributions.Beta(strength, strength).sample())
-    order = torch.randperm(len(noisy), device=noisy.device)
-    return noisy.lerp(noisy[order], 1 - share), clean.lerp(clean[order], 1 - share)
 
 
 def learning_rate(step: int, settings: Optimisation) -> float:
