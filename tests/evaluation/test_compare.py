@@ -218,6 +218,6 @@ def test_what_cannot_be_compared_is_refused(tiny, clean, monkeypatch):
         make_methods([], ["magic"])
     with pytest.raises(InputError, match="columns would be called 'tiny'"):
         make_methods([tiny, tiny], [])
-    monkeypatch.setattr("napari_clip_denoise.evaluation.methods.find_spec", lambda name: None)
+    monkeypatch.setattr("napari_clip_denoise.evaluation.baselines.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install .*\[comparison\]"):
         make_methods([], ["bm3d"])

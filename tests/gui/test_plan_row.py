@@ -26,7 +26,7 @@ def test_the_line_follows_the_form(viewer, widget, qtbot, noisy, tmp_path):
     assert widget.plan.isHidden()
     widget.form.store.value = tmp_path / "result.ome.zarr"
     qtbot.waitUntil(widget.plan.isVisible)
-    assert widget.plan.label.text().startswith("4 planes in 1 regions · up to 0 MiB of ")
+    assert widget.plan.label.text().startswith("4 planes in 1 region  · up to 0 MiB of ")
     widget.form.store.value = tmp_path / "no" / "result.ome.zarr"
     qtbot.waitUntil(lambda: widget.plan.isVisible() and "There is no folder" in _text(widget))
     widget.form.store.value = None

@@ -78,7 +78,8 @@ def describe(outline: Outline, in_memory: bool) -> str:
     free = format_bytes(outline.free_bytes)
     if not in_memory:
         room = f"up to {size} of {free} free on the disk"
-        return f"{outline.planes} planes in {outline.regions} regions · {room}"
+        plural = "s" if outline.regions != 1 else ""
+        return f"{outline.planes} planes in {outline.regions} region{plural} · {room}"
     if outline.result_bytes < LARGE_BYTES:
         return ""
     if outline.result_bytes > memory_limit():
