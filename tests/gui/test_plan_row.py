@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from napari_clip_denoise.gui import plan_row, workers
@@ -26,7 +28,7 @@ def test_the_line_follows_the_form(viewer, widget, qtbot, noisy, tmp_path):
     assert widget.plan.isHidden()
     widget.form.store.value = tmp_path / "result.ome.zarr"
     qtbot.waitUntil(widget.plan.isVisible)
-    assert widget.plan.label.text().startswith("4 planes in 1 region  · up to 0 MiB of ")
+    assert widget.plan.label.text().startswith("4 planes in 1 region · up to 0 MiB of ")
     widget.form.store.value = tmp_path / "no" / "result.ome.zarr"
     qtbot.waitUntil(lambda: widget.plan.isVisible() and "There is no folder" in _text(widget))
     widget.form.store.value = None
@@ -40,7 +42,7 @@ def test_a_run_is_timed_before_it_begins(viewer, widget, qtbot, noisy, tmp_path,
     widget.plan.button.click()
     assert not widget.run_button.isEnabled()
     qtbot.waitUntil(lambda: not widget.is_running, timeout=60_000)
-    assert widget.progress.label.text().startswith("About 1 s on cpu, ")
+    assert re.match(r"About .+ on cpu, ", widget.progress.label.text())
     assert not list(tmp_path.iterdir())
     assert not errors()
 

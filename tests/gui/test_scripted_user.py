@@ -132,7 +132,7 @@ def test_a_user_works_through_the_window(user, endless, tiny, tmp_path):
     name = panel("Fine-tune").form.name.value
     assert {path.stem for path in user_folder().glob("*.safetensors")} == {name, "tiny"}
     until("a store is named")
-    assert "24 planes in 1 region " in panel("Denoise").plan.label.text()
+    assert "24 planes in 1 region ·" in panel("Denoise").plan.label.text()
     until("the store is written")
     with pytest.raises(StopIteration):
         next(story)
