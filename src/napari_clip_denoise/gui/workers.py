@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.1
 MEMORY_BYTES = 2 * 2**30
 MEMORY_SHARE = 0.25
-IN_MEMORY = "memory.npy"
-"""Stands for a result that is no file: planned like one, a whole plane at a time."""
 
 
 @dataclass(frozen=True)
@@ -164,8 +162,8 @@ def time_run(request: Request, cancel: CancelToken) -> "Plan":
     keep_triton_out()
     from napari_clip_denoise.inference.plan import make_plan
 
-    path = request.store or Path(IN_MEMORY)
-    plan = make_plan(request.stack, path, request.settings, load(request.settings.model))
+    settings = request.settings
+    plan = make_plan(request.stack, request.store, settings, load(settings.model), cancel=cancel)
     cancel.check()
     if request.store is not None:
         plan.check()
