@@ -8,6 +8,7 @@ import pytest
 from napari_clip_denoise.gui.denoise import DenoiseWidget
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.training import finetune_settings
 
 RUN_MILLISECONDS = 60_000
 
@@ -31,9 +32,26 @@ def noisy():
 
 
 @pytest.fixture
-def widget(make_napari_viewer, tiny_file, models_folder):
-    """The widget in a viewer's window, with the tiny model chosen."""
+def tiny_model(tiny_file, models_folder):
+    """Puts the tiny model into the models folder, as ``tiny``."""
     shutil.copy(tiny_file, models_folder / "tiny.safetensors")
+
+
+@pytest.fixture
+def quick_fine_tuning(monkeypatch):
+    """Makes the Fine-tune form ask for small patches and frequent judgements."""
+    original = finetune_settings.make_fine_tune_settings
+
+    def quick(**values):
+        small = {"batch": 2, "patch": 32, "judge_every": 3, "held_out": 8, "learning_rate": 3e-3}
+        return original(**values | small)
+
+    monkeypatch.setattr("napari_clip_denoise.gui.fine_tune_form.make_fine_tune_settings", quick)
+
+
+@pytest.fixture
+def widget(make_napari_viewer, tiny_model):
+    """The widget in a viewer's window, with the tiny model chosen."""
     viewer = make_napari_viewer(show=True)
     _, widget = viewer.window.add_plugin_dock_widget("napari-clip-denoise", "Denoise")
     assert isinstance(widget, DenoiseWidget)

@@ -1,4 +1,3 @@
-import shutil
 import subprocess
 import sys
 
@@ -10,7 +9,6 @@ from scipy.ndimage import gaussian_filter
 from napari_clip_denoise.gui.denoise import DenoiseWidget
 from napari_clip_denoise.gui.fine_tune import FineTuneWidget, describe
 from napari_clip_denoise.models.registry import models_folder as user_folder
-from napari_clip_denoise.training import finetune_settings
 from napari_clip_denoise.training.finetune_progress import Learning
 
 WAIT = 240_000
@@ -28,16 +26,8 @@ def grainy(clean):
 
 
 @pytest.fixture
-def both(make_napari_viewer, tiny_file, models_folder, monkeypatch):
+def both(make_napari_viewer, tiny_model, quick_fine_tuning):
     """The Fine-tune and the Denoise widget in a window, with small and quick settings."""
-    shutil.copy(tiny_file, models_folder / "tiny.safetensors")
-    original = finetune_settings.make_fine_tune_settings
-
-    def quick(**values):
-        small = {"batch": 2, "patch": 32, "judge_every": 3, "held_out": 8, "learning_rate": 3e-3}
-        return original(**values | small)
-
-    monkeypatch.setattr("napari_clip_denoise.gui.fine_tune_form.make_fine_tune_settings", quick)
     viewer = make_napari_viewer(show=True)
     _, denoise = viewer.window.add_plugin_dock_widget("napari-clip-denoise", "Denoise")
     _, widget = viewer.window.add_plugin_dock_widget("napari-clip-denoise", "Fine-tune")

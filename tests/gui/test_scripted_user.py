@@ -2,7 +2,6 @@
 
 import importlib.util
 import itertools
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,23 +12,14 @@ from napari_clip_denoise import denoise, load
 from napari_clip_denoise.images.source import open_stack
 from napari_clip_denoise.inference.runner import Runner
 from napari_clip_denoise.models.registry import models_folder as user_folder
-from napari_clip_denoise.training import finetune_settings
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "scripted_user.py"
 MINUTES = 0.1
 
 
 @pytest.fixture
-def user(make_napari_viewer, tiny_file, models_folder, monkeypatch):
+def user(make_napari_viewer, tiny_model, quick_fine_tuning):
     """A user before an empty window; fine-tuning is quick."""
-    shutil.copy(tiny_file, models_folder / "tiny.safetensors")
-    original = finetune_settings.make_fine_tune_settings
-
-    def quick(**values):
-        small = {"batch": 2, "patch": 32, "judge_every": 3, "held_out": 8, "learning_rate": 3e-3}
-        return original(**values | small)
-
-    monkeypatch.setattr("napari_clip_denoise.gui.fine_tune_form.make_fine_tune_settings", quick)
     spec = importlib.util.spec_from_file_location("scripted_user", SCRIPT)
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)

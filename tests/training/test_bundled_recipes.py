@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from interrupted import train_until
 from napari_clip_denoise import load
 from napari_clip_denoise.noise.simulate import fluorescence
 from napari_clip_denoise.training import fit
@@ -13,7 +14,7 @@ from napari_clip_denoise.training.recipe import load_recipe
 
 
 @pytest.mark.parametrize("name", ["compact-base", "compact"])
-def test_a_smoke_run_gives_a_model_and_resumes_exactly(name, tmp_path, monkeypatch):
+def test_a_smoke_run_gives_a_model_and_resumes_exactly(name, tmp_path):
     recipe = load_recipe(name).smoke()
     for seed, group in enumerate(recipe.groups):
         (tmp_path / "data" / group.folder).mkdir(parents=True)
@@ -22,21 +23,7 @@ def test_a_smoke_run_gives_a_model_and_resumes_exactly(name, tmp_path, monkeypat
     whole = fit.train(recipe, tmp_path / "data", tmp_path / "whole")
     model = write_model(recipe, whole, tmp_path / "smoke.safetensors")
     assert load(tmp_path / "smoke.safetensors").sha256 == model.sha256
-
-    class Interrupted(Exception):
-        pass
-
-    original = fit.learning_rate
-
-    def stop(step, settings):
-        if step == 3:
-            raise Interrupted
-        return original(step, settings)
-
-    monkeypatch.setattr(fit, "learning_rate", stop)
-    with pytest.raises(Interrupted):
-        fit.train(recipe, tmp_path / "data", tmp_path / "parts")
-    monkeypatch.setattr(fit, "learning_rate", original)
+    train_until(3, recipe, tmp_path / "data", tmp_path / "parts")
     resumed = fit.train(recipe, tmp_path / "data", tmp_path / "parts", resume=True)
     for key, value in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[key], value), key

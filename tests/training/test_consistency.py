@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
+from interrupted import train_until
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.noise.simulate import fluorescence
 from napari_clip_denoise.training import fit
@@ -100,24 +101,10 @@ def test_a_run_without_it_logs_none(data, tmp_path):
     assert "consistency" not in row
 
 
-def test_a_resumed_training_is_that_of_one_go(data, tmp_path, monkeypatch):
+def test_a_resumed_training_is_that_of_one_go(data, tmp_path):
     settings = recipe(steps=20, checkpoint_every=8, consistency=0.5)
     whole = fit.train(settings, data, tmp_path / "whole")
-
-    class Interrupted(Exception):
-        pass
-
-    original = fit.learning_rate
-
-    def stop(step, optimisation):
-        if step == 13:
-            raise Interrupted
-        return original(step, optimisation)
-
-    monkeypatch.setattr(fit, "learning_rate", stop)
-    with pytest.raises(Interrupted):
-        fit.train(settings, data, tmp_path / "parts")
-    monkeypatch.setattr(fit, "learning_rate", original)
+    train_until(13, settings, data, tmp_path / "parts")
     resumed = fit.train(settings, data, tmp_path / "parts", resume=True)
     for name, value in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], value), name

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
+from interrupted import train_until
 from napari_clip_denoise import load
 from napari_clip_denoise.errors import InputError, ModelError
 from napari_clip_denoise.models.checkpoint import Model, save_model
@@ -94,24 +95,10 @@ def test_a_smoke_run_trains_the_decoder_alone_and_gives_a_model(name, data, tmp_
 
 
 @pytest.mark.parametrize("name", PAPER)
-def test_a_resumed_run_ends_with_the_same_weights(name, data, tmp_path, monkeypatch):
+def test_a_resumed_run_ends_with_the_same_weights(name, data, tmp_path):
     recipe = small(name)
     whole = fit.train(recipe, data / name, tmp_path / "whole", encoder=encoder_of(recipe))
-
-    class Interrupted(Exception):
-        pass
-
-    original = fit.learning_rate
-
-    def stop(step, settings):
-        if step == 3:
-            raise Interrupted
-        return original(step, settings)
-
-    monkeypatch.setattr(fit, "learning_rate", stop)
-    with pytest.raises(Interrupted):
-        fit.train(recipe, data / name, tmp_path / "parts", encoder=encoder_of(recipe))
-    monkeypatch.setattr(fit, "learning_rate", original)
+    train_until(3, recipe, data / name, tmp_path / "parts", encoder=encoder_of(recipe))
     with (tmp_path / "parts" / fit.LOG).open("a") as log:
         log.write("3,1,1,1,\n")
 
