@@ -27,6 +27,7 @@ from napari_clip_denoise.gui.tabs import share_place
 from napari_clip_denoise.gui.task import Task
 from napari_clip_denoise.gui.workers import import_model, write_model
 from napari_clip_denoise.models import registry
+from napari_clip_denoise.models.card_text import facts_of
 from napari_clip_denoise.models.export import SUFFIXES, Format
 
 LIST_HEIGHT = 110
@@ -202,16 +203,7 @@ class ModelsWidget(QWidget):
 def describe(entry: registry.Entry) -> str:
     """Write a model's card as a short page."""
     card = entry.card
-    kind = "grey; RGB one channel at a time" if card.network.channels == 1 else "RGB"
-    rows = {
-        "for": kind,
-        "learned from": card.data,
-        "noise": card.noise,
-        "encoder": card.encoder.source,
-        "intensity": card.intensity,
-        "licence": card.licence,
-        "file": str(entry.path),
-    }
+    rows = facts_of(card) | {"file": str(entry.path)}
     facts = "".join(f"<p><b>{name}:</b> {text}</p>" for name, text in rows.items() if text)
     scores = "".join(
         f"<tr><td>{score.data}, {score.noise}</td>"

@@ -54,7 +54,7 @@ class Pyramid:
         levels = self.levels if self.has_whole_planes else self.levels[:1]
         for level in levels:
             if can_encode(level):
-                write_shard(level, self._shard(level, index), block)
+                write_shard(level, next(self._places(level, index)), block)
             else:
                 self._store(level, index, block)
             if level is not levels[-1]:
@@ -81,12 +81,6 @@ class Pyramid:
         sides = zip(self.layout.region[-2:], self.layout.shape[-2:], strict=True)
         return all(region >= plane for region, plane in sides)
 
-    def _shard(self, level: zarr.Array, index: Region) -> Path:
-        """Where the shard of a level lies that a region of the first fills."""
-        steps = level.shards or level.chunks
-        position = tuple(part.start // step for part, step in zip(index, steps, strict=True))
-        return self.root / level.path / level.metadata.encode_chunk_key(position)
-
     def _store(self, level: zarr.Array, index: Region, block: np.ndarray) -> None:
         for left_over in self._files(level, index):
             left_over.unlink()
@@ -101,15 +95,17 @@ class Pyramid:
         return sum(file.stat().st_size for file in self._files(self.levels[0], index))
 
     def _files(self, level: zarr.Array, index: Region) -> Iterator[Path]:
+        return (place for place in self._places(level, index) if place.exists())
+
+    def _places(self, level: zarr.Array, index: Region) -> Iterator[Path]:
+        """Where the files of a level lie that a region of the first fills; a shard is one."""
         steps = level.shards or level.chunks
         ranges = (
             range(part.start // step, -(-min(part.stop, size) // step))
             for part, step, size in zip(index, steps, level.shape, strict=True)
         )
         for position in product(*ranges):
-            file = self.root / level.path / level.metadata.encode_chunk_key(position)
-            if file.exists():
-                yield file
+            yield self.root / level.path / level.metadata.encode_chunk_key(position)
 
 
 def create_pyramid(root: Path, group: zarr.Group, layout: StoreLayout, dtype: np.dtype) -> Pyramid:

@@ -6,8 +6,9 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
-from napari_clip_denoise.errors import ModelError, OutputError
+from napari_clip_denoise.errors import ModelError
 from napari_clip_denoise.models.card import ModelCard
+from napari_clip_denoise.models.whole_file import whole_file
 
 CARD_KEY = "card"
 
@@ -42,10 +43,5 @@ def copy_model(path: Path, target: Path, card: ModelCard) -> None:
     OutputError
         If the copy cannot be written.
     """
-    partial = target.with_name(f".{target.name}.partial")
-    try:
+    with whole_file(target) as partial:
         save_file(load_file(path), partial, metadata={CARD_KEY: card.model_dump_json()})
-        partial.replace(target)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"The model could not be written to {target}: {error}.") from error

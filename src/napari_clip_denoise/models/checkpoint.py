@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from napari_clip_denoise.errors import ModelError, OutputError
+from napari_clip_denoise.errors import ModelError
 from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.card_file import CARD_KEY, read_card
+from napari_clip_denoise.models.whole_file import whole_file
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
 
@@ -101,13 +101,8 @@ def save_model(model: Model, path: str | Path, *, dtype: torch.dtype = torch.flo
     card = model.card.model_copy(update={"encoder": encoder})
     if not included:
         stored = {k: v for k, v in stored.items() if not k.startswith(ENCODER_PREFIX)}
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    with whole_file(path) as partial:
         save_file(stored, partial, metadata={CARD_KEY: card.model_dump_json()})
-        partial.replace(path)
-    except (OSError, SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"The model could not be written to {path}: {error}.") from error
     return Model(card, rounded, path)
 
 

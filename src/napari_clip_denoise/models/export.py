@@ -1,13 +1,13 @@
 """Handing a model on: as this package's own file, as ONNX, or to the BioImage Model Zoo."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from napari_clip_denoise.errors import InputError, OutputError
+from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.models.card_file import copy_model, read_card
 from napari_clip_denoise.models.registry import find, load
+from napari_clip_denoise.models.whole_file import whole_file
 
 Format = Literal["safetensors", "onnx", "bioimageio"]
 SUFFIXES: dict[Format, str] = {"safetensors": ".safetensors", "onnx": ".onnx", "bioimageio": ".zip"}
@@ -70,26 +70,9 @@ def export_model(
     from napari_clip_denoise.models.portable import onnx_bytes
 
     model = load(name, clip_weights=clip_weights)
-    with _whole(target) as partial:
+    with whole_file(target) as partial:
         if format == "onnx":
             partial.write_bytes(onnx_bytes(model))
         else:
             write_bioimageio(model, partial, authors)
     return target
-
-
-@contextmanager
-def _whole(target: Path) -> Iterator[Path]:
-    """Give a file to write that takes the target's place once it is complete."""
-    partial = target.with_name(f".partial-{target.name}")
-    try:
-        partial.touch()
-        partial.unlink()
-        yield partial
-        partial.replace(target)
-    except OSError as error:
-        raise OutputError(
-            f"The model could not be written to {target}: {error.strerror or error}."
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)

@@ -7,13 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from napari_clip_denoise.images.extras import from_extra
+from napari_clip_denoise.models.card_file import CARD_KEY
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.network.fold import fold
 
 INPUT, OUTPUT = "noisy", "denoised"
 OPSET = 18
 """The oldest that the exporter writes as it is; read by ONNX Runtime since 1.14 (2023)."""
-CARD_KEY = "card"
 
 
 class Portable(nn.Module):
