@@ -19,24 +19,25 @@ from napari_clip_denoise.noise.models import (
 )
 from napari_clip_denoise.noise.simulate import STRUCTURES, fluorescence
 from napari_clip_denoise.noise.stabilise import AnscombeTransform
+from noise_on import both
 
 SHAPE = (300, 300)
 
 
+@both
 @settings(max_examples=20, deadline=None)
 @given(level=st.floats(0.05, 1), sigma=st.floats(0.01, 0.5), seed=st.integers(0, 99))
-def test_gaussian_noise_has_its_deviation(level, sigma, seed):
-    noisy = Gaussian(sigma)(np.full(SHAPE, level, np.float32), np.random.default_rng(seed))
+def test_gaussian_noise_has_its_deviation(add, level, sigma, seed):
+    noisy = add(Gaussian(sigma), np.full(SHAPE, level, np.float32), seed)
     assert noisy.dtype == np.float32
     assert noisy.mean() == pytest.approx(level, abs=5 * sigma / 300)
     assert noisy.std() == pytest.approx(sigma, rel=0.02)
 
 
+@both
 @pytest.mark.parametrize("correlation", [0.5, 1.0, 2.0])
-def test_correlated_noise_has_its_deviation_and_reach(correlation):
-    noise = CorrelatedGaussian(0.1, correlation)(
-        np.zeros((3, *SHAPE), np.float32), np.random.default_rng(0)
-    )
+def test_correlated_noise_has_its_deviation_and_reach(add, correlation):
+    noise = add(CorrelatedGaussian(0.1, correlation), np.zeros((3, *SHAPE), np.float32))
     assert noise.std() == pytest.approx(0.1, rel=0.05)
     measured = np.corrcoef(noise[:, :, 1:].ravel(), noise[:, :, :-1].ravel())[0, 1]
     kernel = gaussian_filter(np.eye(1, 41, 20)[0], correlation)
@@ -45,31 +46,33 @@ def test_correlated_noise_has_its_deviation_and_reach(correlation):
     assert abs(np.corrcoef(noise[0].ravel(), noise[1].ravel())[0, 1]) < 0.05
 
 
+@both
 @settings(max_examples=20, deadline=None)
 @given(share=st.floats(0, 1), y=st.floats(0.3, 2), x=st.floats(0.3, 2))
-def test_a_smear_keeps_the_mean_and_lessens_noise_as_it_says(share, y, x):
+def test_a_smear_keeps_the_mean_and_lessens_noise_as_it_says(add, share, y, x):
     smear = Smear(share, (y, x))
     noise = 5 + np.random.default_rng(0).standard_normal((2, *SHAPE), np.float32)
-    smeared = smear(noise, np.random.default_rng(1))
+    smeared = add(smear, noise)
     assert smeared.dtype == np.float32
     assert smeared.mean() == pytest.approx(noise.mean(), abs=1e-4)
     assert smeared.std() == pytest.approx(smear.deviation, rel=0.03)
 
 
-def test_partly_blurred_noise_has_its_deviation_and_less_correlation():
+@both
+def test_partly_blurred_noise_has_its_deviation_and_less_correlation(add):
     def neighbours(share):
-        noise = CorrelatedGaussian(0.1, 0.8, share)(np.zeros(SHAPE), np.random.default_rng(0))
+        noise = add(CorrelatedGaussian(0.1, 0.8, share), np.zeros(SHAPE, np.float32))
         assert noise.std() == pytest.approx(0.1, rel=0.03)
         return np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1]
 
     assert abs(neighbours(0)) < 0.02 < neighbours(0.3) < neighbours(1) - 0.1
 
 
+@both
 @settings(max_examples=20, deadline=None)
 @given(level=st.floats(0.1, 1), photons=st.floats(1, 1000), read_noise=st.floats(0, 5))
-def test_poisson_gaussian_variance_is_linear_in_the_mean(level, photons, read_noise):
-    model = PoissonGaussian(photons, read_noise)
-    noisy = model(np.full(SHAPE, level, np.float32), np.random.default_rng(0))
+def test_poisson_gaussian_variance_is_linear_in_the_mean(add, level, photons, read_noise):
+    noisy = add(PoissonGaussian(photons, read_noise), np.full(SHAPE, level, np.float32))
     variance = level / photons + (read_noise / photons) ** 2
     assert noisy.mean() == pytest.approx(level, abs=5 * variance**0.5 / 300)
     assert noisy.var() == pytest.approx(variance, rel=0.05)
@@ -96,31 +99,32 @@ def test_structures_are_drawn_by_seed(name, shape):
     assert not np.array_equal(image, fluorescence(shape, (name,), seed=6))
 
 
+@both
 @settings(max_examples=15, deadline=None)
 @given(level=st.floats(0.1, 1), sigma=st.floats(0.01, 0.5))
-def test_speckle_grows_with_the_value(level, sigma):
-    noisy = Speckle(sigma)(np.full(SHAPE, level, np.float32), np.random.default_rng(0))
+def test_speckle_grows_with_the_value(add, level, sigma):
+    noisy = add(Speckle(sigma), np.full(SHAPE, level, np.float32))
     assert noisy.dtype == np.float32
     assert noisy.mean() == pytest.approx(level, abs=5 * level * sigma / 300)
     assert noisy.std() == pytest.approx(level * sigma, rel=0.02)
 
 
+@both
 @settings(max_examples=15, deadline=None)
 @given(amount=st.floats(0.01, 0.5))
-def test_impulses_hit_their_share_at_both_ends(amount):
-    noisy = SaltAndPepper(amount)(np.full(SHAPE, 0.3, np.float32), np.random.default_rng(0))
+def test_impulses_hit_their_share_at_both_ends(add, amount):
+    noisy = add(SaltAndPepper(amount), np.full(SHAPE, 0.3, np.float32))
     expected = pytest.approx(amount / 2, abs=5 * (amount / 9e4) ** 0.5)
     assert (noisy == 0).mean() == expected
     assert (noisy == 1).mean() == expected
     assert set(np.unique(noisy)) <= {np.float32(0), np.float32(0.3), np.float32(1)}
 
 
+@both
 @pytest.mark.parametrize("axis", ["rows", "columns"])
 @pytest.mark.parametrize("correlation", [0.0, 1.5])
-def test_stripes_lie_along_their_axis(axis, correlation):
-    noise = Stripes(0.1, axis, correlation)(
-        np.zeros((20, *SHAPE), np.float32), np.random.default_rng(0)
-    )
+def test_stripes_lie_along_their_axis(add, axis, correlation):
+    noise = add(Stripes(0.1, axis, correlation), np.zeros((20, *SHAPE), np.float32))
     along, across = (-1, -2) if axis == "rows" else (-2, -1)
     assert not np.ptp(noise, axis=along).any()
     assert noise.std() == pytest.approx(0.1, rel=0.05)
@@ -132,17 +136,18 @@ def test_stripes_lie_along_their_axis(axis, correlation):
     assert across != along
 
 
-def test_quantised_values_are_levels():
-    noisy = Quantised(4)(np.linspace(-1, 2, 50, dtype=np.float32), np.random.default_rng(0))
+@both
+def test_quantised_values_are_levels(add):
+    noisy = add(Quantised(4), np.linspace(-1, 2, 50, dtype=np.float32))
     np.testing.assert_allclose(np.unique(noisy), [0, 1 / 3, 2 / 3, 1], rtol=1e-6)
 
 
-def test_a_mixture_acts_in_order():
-    rng = np.random.default_rng(0)
+@both
+def test_a_mixture_acts_in_order(add):
     clean = np.full(SHAPE, 0.5, np.float32)
-    noisy = Mixture((Gaussian(0.1), PoissonGaussian(100)))(clean, rng)
+    noisy = add(Mixture((Gaussian(0.1), PoissonGaussian(100))), clean)
     assert noisy.var() == pytest.approx(0.01 + 0.5 / 100, rel=0.05)
-    last = Mixture((Gaussian(0.1), Quantised(2)))(clean, rng)
+    last = add(Mixture((Gaussian(0.1), Quantised(2))), clean)
     assert set(np.unique(last)) == {0, 1}
 
 

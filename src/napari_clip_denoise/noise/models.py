@@ -1,20 +1,36 @@
 """Noise models: each makes a noisy image of a clean one.
 
-Images are float arrays of any shape whose last two axes are YX, on a scale where the
-structures span about [0, 1]. Results are not clipped, but where a model says so.
+Images are float arrays or torch tensors of any shape whose last two axes are YX, on a scale
+where the structures span about [0, 1]. Results are not clipped, but where a model says so. Noise
+of an array comes from a `numpy.random.Generator`, that of a tensor from a `torch.Generator` of
+its device: other numbers, of the same statistics.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, gaussian_filter1d, uniform_filter
+from scipy.ndimage import gaussian_filter
+
+from napari_clip_denoise.noise.draws import (
+    Image,
+    Random,
+    as_float32,
+    blur,
+    mean_filter,
+    n_values,
+    normal,
+    poisson,
+    replace,
+    uniform,
+)
 
 
 class NoiseModel(Protocol):
     """Anything that adds noise to a clean image."""
 
-    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def __call__(self, clean: Image, rng: Random) -> Image:
         """Return a noisy float32 image of the shape of `clean`."""
         ...
 
@@ -31,9 +47,9 @@ class Gaussian:
 
     sigma: float
 
-    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def __call__(self, clean: Image, rng: Random) -> Image:
         """Add the noise."""
-        return clean + np.float32(self.sigma) * rng.standard_normal(clean.shape, np.float32)
+        return clean + self.sigma * normal(clean, rng)
 
 
 @dataclass(frozen=True)
@@ -54,11 +70,11 @@ class CorrelatedGaussian:
     correlation: float
     share: float = 1.0
 
-    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def __call__(self, clean: Image, rng: Random) -> Image:
         """Add the noise."""
         smear = Smear(self.share, (self.correlation, self.correlation))
-        noise = smear(rng.standard_normal(clean.shape, np.float32), rng)
-        return clean + np.float32(self.sigma / smear.deviation) * noise
+        noise = smear(normal(clean, rng), rng)
+        return clean + self.sigma / smear.deviation * noise
 
 
 @dataclass(frozen=True)
@@ -78,10 +94,9 @@ class Smear:
     share: float
     width: tuple[float, float]
 
-    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def __call__(self, clean: Image, rng: Random) -> Image:
         """Spread the values; the image's borders meet."""
-        blurred = gaussian_filter(clean, self.width, mode="wrap", axes=(-2, -1))
-        return (clean + np.float32(self.share) * (blurred - clean)).astype(np.float32)
+        return as_float32(clean + self.share * (blur(clean, self.width) - clean))
 
     @property
     def deviation(self) -> float:
@@ -107,10 +122,9 @@ class MeanFilteredGaussian:
     sigma: float
     size: int = 3
 
-    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def __call__(self, clean: Image, rng: Random) -> Image:
         """Add the noise."""
-        noise = rng.standard_normal(clean.shape, np.float32)
-        return clean + np.float32(self.sigma) * uniform_filter(noise, self.size, axes=(-2, -1))
+        return clean + self.sigma * mean_filter(normal(clean, rng), self.size)
 
 
 @dataclass(frozen=True)
@@ -128,12 +142,12 @@ class ScaledPoisson:
 
     scale: float
 
-    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def __call__(self, clean: Image, rng: Random) -> Image:
         """Draw the photons and scale their deviation."""
-        rounded = np.rint(np.clip(clean, 0, 1) * 255) / 255
-        photons = 2.0 ** np.ceil(np.log2(np.unique(rounded).size))
-        noise = rng.poisson(rounded * photons) / photons - rounded
-        return np.clip(clean + self.scale * noise, 0, 1).astype(np.float32)
+        rounded = (clean.clip(0, 1) * 255).round() / 255
+        photons = 2.0 ** math.ceil(math.log2(n_values(rounded)))
+        noise = poisson(rounded * photons, rng) / photons - rounded
+        return as_float32((clean + self.scale * noise).clip(0, 1))
 
 
 @dataclass(frozen=True)
@@ -151,12 +165,12 @@ class PoissonGaussian:
     photons: float
     read_noise: float = 0.0
 
-    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def __call__(self, clean: Image, rng: Random) -> Image:
         """Draw the photons and read them out, on the scale of `clean`."""
-        counts = rng.poisson(np.clip(clean, 0, None) * self.photons).astype(np.float32)
+        counts = as_float32(poisson(clean.clip(0, None) * self.photons, rng))
         if self.read_noise:
-            counts += np.float32(self.read_noise) * rng.standard_normal(clean.shape, np.float32)
-        return counts / np.float32(self.photons)
+            counts += self.read_noise * normal(clean, rng)
+        return counts / self.photons
 
 
 @dataclass(frozen=True)
@@ -171,9 +185,9 @@ class Speckle:
 
     sigma: float
 
-    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def __call__(self, clean: Image, rng: Random) -> Image:
         """Multiply by ``1 + N(0, sigma)``."""
-        return clean + clean * np.float32(self.sigma) * rng.standard_normal(clean.shape, np.float32)
+        return clean + clean * self.sigma * normal(clean, rng)
 
 
 @dataclass(frozen=True)
@@ -188,11 +202,11 @@ class SaltAndPepper:
 
     amount: float
 
-    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def __call__(self, clean: Image, rng: Random) -> Image:
         """Replace the pixels that are hit."""
-        draw = rng.random(clean.shape, np.float32)
-        noisy = np.where(draw < self.amount / 2, np.float32(0), clean)
-        return np.where(draw > 1 - self.amount / 2, np.float32(1), noisy).astype(np.float32)
+        draw = uniform(clean, rng)
+        noisy = replace(clean, draw < self.amount / 2, 0)
+        return as_float32(replace(noisy, draw > 1 - self.amount / 2, 1))
 
 
 @dataclass(frozen=True)
@@ -213,18 +227,15 @@ class Stripes:
     axis: Literal["rows", "columns"] = "rows"
     correlation: float = 0.0
 
-    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def __call__(self, clean: Image, rng: Random) -> Image:
         """Add the offsets."""
         rows = self.axis == "rows"
         shape = (*clean.shape[:-1], 1) if rows else (*clean.shape[:-2], 1, clean.shape[-1])
-        offsets = rng.standard_normal(shape, np.float32)
+        offsets = normal(clean, rng, shape)
         if self.correlation:
-            impulse = np.zeros(65, np.float32)
-            impulse[32] = 1
-            kernel = gaussian_filter1d(impulse, self.correlation, mode="wrap")
-            offsets = gaussian_filter1d(offsets, self.correlation, -2 if rows else -1, mode="wrap")
-            offsets /= np.sqrt(np.square(kernel).sum())
-        return clean + np.float32(self.sigma) * offsets
+            across = Smear(1, (self.correlation, 0) if rows else (0, self.correlation))
+            offsets = across(offsets, rng) / across.deviation
+        return clean + self.sigma * offsets
 
 
 @dataclass(frozen=True)
@@ -239,10 +250,10 @@ class Quantised:
 
     levels: int = 256
 
-    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def __call__(self, clean: Image, rng: Random) -> Image:
         """Round to the nearest level within [0, 1]."""
-        top = np.float32(self.levels - 1)
-        return (np.rint(np.clip(clean, 0, 1) * top) / top).astype(np.float32)
+        top = self.levels - 1
+        return as_float32((clean.clip(0, 1) * top).round() / top)
 
 
 @dataclass(frozen=True)
@@ -257,7 +268,7 @@ class Mixture:
 
     models: tuple[NoiseModel, ...]
 
-    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def __call__(self, clean: Image, rng: Random) -> Image:
         """Apply each noise to the result of the one before."""
         for model in self.models:
             clean = model(clean, rng)
