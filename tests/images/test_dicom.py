@@ -407,7 +407,7 @@ def test_an_aborted_series_leaves_nothing(folder, tmp_path):
 @pytest.mark.parametrize("module", ["pydicom", "nibabel"])
 def test_without_the_library_the_extra_is_named(tmp_path, folder, monkeypatch, module):
     for name in [name for name in sys.modules if name.startswith("napari_clip_denoise.images.")]:
-        if name.rsplit(".")[-1] in ("dicom", "nifti"):
+        if name.rsplit(".")[-1] in ("dicom", "dicom_file", "nifti"):
             monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
     (tmp_path / "a.nii").touch()

@@ -11,37 +11,16 @@ from typing import Any
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.images.extras import from_extra
+from napari_clip_denoise.images.dicom_file import (
+    check_image,
+    pydicom_read,
+    read_header,
+    read_pixels,
+)
 from napari_clip_denoise.images.patient import volume_metadata
 from napari_clip_denoise.images.source import Metadata, Stack, as_stack, looks_like_dicom
 from napari_clip_denoise.images.storage import Storage
 
-with from_extra("medical", "DICOM files"):
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-    from pydicom.pixels import get_decoder
-
-HEADER = (
-    "BitsAllocated",
-    "BitsStored",
-    "Columns",
-    "ImageOrientationPatient",
-    "ImagePositionPatient",
-    "ImagerPixelSpacing",
-    "InstanceNumber",
-    "Modality",
-    "ModalityLUTSequence",
-    "NumberOfFrames",
-    "PixelRepresentation",
-    "PixelSpacing",
-    "RescaleIntercept",
-    "RescaleSlope",
-    "Rows",
-    "SamplesPerPixel",
-    "SeriesInstanceUID",
-    "SliceThickness",
-    "SOPClassUID",
-)
 PARALLEL = 1e-3
 SAME_PLACE = 1e-3
 EVEN_STEPS = 0.02
@@ -212,13 +191,13 @@ def find_series(path: Path) -> Series:
         If there is none or more than one, or its images cannot be a stack.
     """
     found: dict[str, list[tuple[Path, Any]]] = {}
-    wanted = None if path.is_dir() else _header(path)
+    wanted = None if path.is_dir() else read_header(path)
     if wanted is not None:
-        _check_image(wanted, path)
+        check_image(wanted, path)
     folder = path if wanted is None else path.parent
     for file in sorted(folder.iterdir()):
         if looks_like_dicom(file):
-            header = _header(file)
+            header = read_header(file)
             if "Rows" in header and "SeriesInstanceUID" in header:
                 found.setdefault(str(header.SeriesInstanceUID), []).append((file, header))
     if wanted is not None:
@@ -237,47 +216,9 @@ def find_series(path: Path) -> Series:
     return _series(next(iter(found.values())))
 
 
-def pydicom_read(path: Path, **options: Any) -> Any:
-    """Read a DICOM file.
-
-    Raises
-    ------
-    InputError
-        If it is none or cannot be read.
-    """
-    try:
-        return pydicom.dcmread(path, **options)
-    except InvalidDicomError as error:
-        raise InputError(f"{path.name} is no DICOM file; give one that is.") from error
-    except (OSError, EOFError, ValueError, KeyError) as error:
-        raise InputError(
-            f"The DICOM file {path.name} cannot be read; it may be damaged."
-        ) from error
-
-
-def read_pixels(dataset: Any, path: Path) -> np.ndarray:
-    """Decode the pixels of a file, as they are stored.
-
-    Raises
-    ------
-    InputError
-        If they cannot be.
-    """
-    try:
-        return dataset.pixel_array
-    except (AttributeError, ValueError, RuntimeError, OSError, NotImplementedError) as error:
-        raise InputError(
-            f"The pixels of {path.name} cannot be decoded; the file may be damaged."
-        ) from error
-
-
-def _header(path: Path) -> Any:
-    return pydicom_read(path, stop_before_pixels=True, specific_tags=list(HEADER))
-
-
 def _series(files: list[tuple[Path, Any]]) -> Series:
     for path, header in files:
-        _check_image(header, path)
+        check_image(header, path)
     headers = [header for _, header in files]
     shapes = sorted({(int(header.Rows), int(header.Columns)) for header in headers})
     if len(shapes) > 1:
@@ -341,38 +282,3 @@ def _directions(headers: list[Any]) -> np.ndarray | None:
 
 def _numbers(values: Any) -> np.ndarray:
     return np.array([float(value) for value in values])
-
-
-def _check_image(header: Any, path: Path) -> None:
-    """Refuse what is not a single grey image that can be decoded."""
-    if "Rows" not in header or "SeriesInstanceUID" not in header:
-        kind = pydicom.uid.UID(header.get("SOPClassUID", "")).name or "no image"
-        raise InputError(f"{path.name} holds no image ({kind}); give an image of the series.")
-    if int(header.get("NumberOfFrames") or 1) > 1:
-        raise InputError(
-            f"{path.name} holds {header.NumberOfFrames} frames, which are not read yet; convert "
-            "it to one file a slice, or to NIfTI."
-        )
-    if int(header.get("SamplesPerPixel", 1)) != 1:
-        raise InputError(
-            f"{path.name} is in colour, which is not read from DICOM; give a series of grey images."
-        )
-    if "ModalityLUTSequence" in header:
-        raise InputError(
-            f"The values of {path.name} are defined by a look-up table, which is not supported; "
-            "give a series with RescaleSlope and RescaleIntercept."
-        )
-    if int(header.get("BitsAllocated", 0)) not in (8, 16, 32) or "BitsStored" not in header:
-        raise InputError(
-            f"{path.name} does not hold pixels of 8, 16 or 32 bits; give a series that does."
-        )
-    syntax = header.file_meta.TransferSyntaxUID
-    try:
-        is_known = get_decoder(syntax).is_available
-    except NotImplementedError:
-        is_known = False
-    if not is_known:
-        raise InputError(
-            f"The pixels of {path.name} are compressed ({syntax.name}), for which no decoder is "
-            "installed; run: pip install python-gdcm."
-        )

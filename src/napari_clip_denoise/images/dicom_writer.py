@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from napari_clip_denoise.errors import InputError, OutputError
-from napari_clip_denoise.images.dicom import SliceArray, find_series, pydicom_read, read_pixels
+from napari_clip_denoise.images.dicom import SliceArray, find_series
+from napari_clip_denoise.images.dicom_file import pydicom_read, read_pixels
 from napari_clip_denoise.images.extras import from_extra
 from napari_clip_denoise.images.files import PartialFile
 from napari_clip_denoise.images.source import DICOM_SUFFIXES, Stack, is_dicom, looks_like_dicom
