@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -215,6 +216,12 @@ def test_bench_prints_times_ratios_and_json(cli, tiny_file, tmp_path, monkeypatc
     assert run["run_times_bare"] == pytest.approx(run["run"] / run["bare"])
     assert {stage["name"] for stage in run["stages"]} >= {"read", "device", "write"}
     assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]
+
+
+def test_the_version_is_printed(cli):
+    code, out, _ = cli("--version")
+    assert (code, out) == (0, version("napari-clip-denoise") + "\n")
+    assert "with frozen CLIP features" in cli("--help")[1]
 
 
 def test_help_loads_neither_torch_nor_napari():

@@ -1,6 +1,7 @@
 """The command line's entry point."""
 
 import sys
+from typing import Annotated
 
 import typer
 
@@ -27,6 +28,28 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
+        from importlib.metadata import version
+
+        print(version("napari-clip-denoise"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    pass
+
+
 app.command()(denoise.denoise)
 app.command()(plan.plan)
 app.command()(batch.batch)
