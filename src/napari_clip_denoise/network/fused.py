@@ -27,8 +27,9 @@ def speed_up(denoiser: Denoiser) -> None:
         for name, block in list(stage.named_children()):
             stage.set_submodule(name, FusedBottleneck(block))
     up_path = denoiser.decoder.up_path
-    if denoiser.decoder.stride == 1:
-        up_path[-1] = FinestUpBlock(up_path[-1])
+    finest = up_path[-1]
+    if denoiser.decoder.stride == 1 and isinstance(finest, UpBlock):
+        up_path[-1] = FinestUpBlock(finest)
     for module in up_path.modules():
         if isinstance(module, ConvBlock):
             _fuse(module.block, "0", "1")
@@ -113,6 +114,8 @@ class FinestUpBlock(nn.Module):
     def __init__(self, block: UpBlock):
         super().__init__()
         conv, self.activation, last, last_activation = block.conv_block.block
+        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(last, nn.Conv2d)
         n_below = conv.in_channels - IMAGE_FEATURE_CHANNELS
         self.below = FusedConv2d(conv, inputs=slice(n_below))
         self.image = FusedConv2d(conv, inputs=slice(n_below, None))

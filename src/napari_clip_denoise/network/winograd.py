@@ -21,6 +21,7 @@ BAND_BYTES = 2**24
 OUT = 4
 """Side of a tile of the output."""
 IN = OUT + 2
+Tensors = Tensor | Sequence[Tensor]
 _FILTER = (
     (1 / 4, 0.0, 0.0),
     (-1 / 6, -1 / 6, -1 / 6),
@@ -117,7 +118,7 @@ class _Memory:
         return self._lent[name][:size].view(shape)
 
 
-def _input_transform(d: Sequence[Tensor], out: Sequence[Tensor], memory: _Memory) -> None:
+def _input_transform(d: Tensors, out: Tensors, memory: _Memory) -> None:
     even, odd = (memory.lend(name, d[0].shape) for name in ("even", "odd"))
     torch.sub(d[4], d[2], alpha=4, out=even)
     torch.sub(d[3], d[1], alpha=4, out=odd)
@@ -131,7 +132,7 @@ def _input_transform(d: Sequence[Tensor], out: Sequence[Tensor], memory: _Memory
     torch.sub(d[5], d[3], alpha=5, out=out[5]).add_(d[1], alpha=4)
 
 
-def _output_transform(m: Sequence[Tensor], out: Sequence[Tensor], memory: _Memory) -> None:
+def _output_transform(m: Tensors, out: Tensors, memory: _Memory) -> None:
     near, far = (memory.lend(name, m[0].shape) for name in ("near", "far"))
     torch.add(m[1], m[2], out=near)
     torch.add(m[3], m[4], out=far)
