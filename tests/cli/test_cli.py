@@ -59,6 +59,9 @@ def test_shares_profile_and_plan(cli, source, tiny_file, tmp_path):
     assert code == 0, err
     assert "planes: 3, regions: 1" in out
     assert "time    about" in out
+    code, beside, err = cli("plan", source, *options, "--threads", 1)
+    assert code == 0, err
+    assert f"{source.parent / source.name.split('.')[0]}-denoised.ome.zarr, since none" in beside
     assert list(tmp_path.iterdir()) == [source]
     code, out, err = cli("denoise", source, path, *options, "--shard", "0/2", "--profile")
     assert code == 0, err
@@ -207,9 +210,9 @@ def test_training_writes_a_model(cli, tmp_path):
 def test_bench_prints_times_ratios_and_json(cli, tiny_file, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     options = ("--side", 64, "--runs", 1, "--device", "cpu", "--planes", 3, "--json", "bench.json")
-    code, out, err = cli("bench", "--model", tiny_file, *options)
+    code, out, err = cli("bench", "--model", tiny_file, "--threads", 1, *options)
     assert code == 0, err
-    assert out.count("s a plane") == 2
+    assert out.count("s of processor time a plane") == 2
     figures = json.loads((tmp_path / "bench.json").read_text())
     assert figures["network"]["ratio"] > 0
     run = figures["run"]

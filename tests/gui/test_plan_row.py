@@ -42,7 +42,7 @@ def test_a_run_is_timed_before_it_begins(viewer, widget, qtbot, noisy, tmp_path,
     widget.plan.button.click()
     assert not widget.run_button.isEnabled()
     qtbot.waitUntil(lambda: not widget.is_running, timeout=60_000)
-    assert re.match(r"About .+ on cpu, ", widget.progress.label.text())
+    assert re.match(r"4 planes: about .+ on cpu, ", widget.progress.label.text())
     assert not list(tmp_path.iterdir())
     assert not errors()
 

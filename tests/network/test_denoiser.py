@@ -1,14 +1,18 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
+from napari_clip_denoise.network import fused as fused_module
 from napari_clip_denoise.network import winograd as winograd_module
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
 from napari_clip_denoise.network.fold import fold
+from napari_clip_denoise.network.fused import FinestUpBlock, FusedBottleneck, FusedConv2d
 from napari_clip_denoise.network.winograd import WinogradConv2d
 from tiny_network import TINY
 
@@ -94,7 +98,7 @@ def test_augmentation_is_for_training_only():
     assert not torch.equal(denoiser(image), denoiser(image))
 
 
-@pytest.mark.parametrize("winograd", [False, True])
+@pytest.mark.parametrize("for_cpu", [False, True])
 @pytest.mark.parametrize(
     "config",
     [
@@ -104,18 +108,31 @@ def test_augmentation_is_for_training_only():
     ],
     ids=["tiny", "wide", "stride 2"],
 )
-def test_the_folded_network_computes_the_same(config, winograd):
+def test_the_folded_network_computes_the_same(config, for_cpu):
     torch.manual_seed(0)
     denoiser = Denoiser(config).eval()
     randomise_norms(denoiser)
     image = torch.rand(2, config.channels, 96, 64)
-    folded = fold(denoiser, winograd=winograd)
+    folded = fold(denoiser, for_cpu=for_cpu)
     with torch.no_grad():
         expected, actual = denoiser(image), folded(image)
     assert expected.std() > 1e-3
     assert (actual - expected).abs().max() < 1e-4
     assert not any(isinstance(m, nn.BatchNorm2d) for m in folded.modules())
     assert any(isinstance(m, nn.BatchNorm2d) for m in denoiser.modules())
+
+
+def test_convolutions_are_joined_with_what_follows_where_torch_can(monkeypatch):
+    denoiser = Denoiser(TINY).eval()
+    randomise_norms(denoiser)
+    kinds = {type(module) for module in fold(denoiser, for_cpu=True).modules()}
+    assert {FusedConv2d, FusedBottleneck, FinestUpBlock} <= kinds
+    monkeypatch.setattr(fused_module, "ops", SimpleNamespace(mkldnn=SimpleNamespace()))
+    without = fold(denoiser, for_cpu=True)
+    assert FusedConv2d not in {type(module) for module in without.modules()}
+    image = torch.rand(1, 1, 32, 48)
+    with torch.no_grad():
+        torch.testing.assert_close(without(image), denoiser(image), atol=1e-5, rtol=1e-4)
 
 
 @settings(max_examples=20, deadline=None)

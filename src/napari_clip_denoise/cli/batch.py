@@ -14,6 +14,7 @@ from napari_clip_denoise.cli.options import (
     PrecisionOption,
     PresetOption,
     StrengthOption,
+    ThreadsOption,
     TileOption,
     run_settings,
 )
@@ -54,6 +55,7 @@ def batch(
     precision: PrecisionOption = "auto",
     tile: TileOption = None,
     batch_size: BatchOption = None,
+    threads: ThreadsOption = None,
     clip_weights: ClipWeightsOption = None,
 ) -> None:
     """Denoise many files with one setting; exit code 1 if some failed."""
@@ -72,6 +74,7 @@ def batch(
         precision=precision,
         tile=tile,
         batch=batch_size,
+        threads=threads,
     )
     sources = find_sources(inputs, pattern)
     loaded = load(settings.model, clip_weights=clip_weights)

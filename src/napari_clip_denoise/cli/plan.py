@@ -13,6 +13,7 @@ from napari_clip_denoise.cli.options import (
     ModelOption,
     PrecisionOption,
     PresetOption,
+    ThreadsOption,
     TileOption,
     run_settings,
 )
@@ -20,7 +21,10 @@ from napari_clip_denoise.cli.options import (
 
 def plan(
     source: Annotated[Path, typer.Argument(metavar="INPUT", help="As for denoise.")],
-    output: Annotated[Path, typer.Argument(help="Where the result would go.")],
+    output: Annotated[
+        Path | None,
+        typer.Argument(help="Where the result would go; by default an OME-Zarr beside the input."),
+    ] = None,
     model: ModelOption = "compact",
     axes: Annotated[str | None, typer.Option(help="One letter a dimension.")] = None,
     preset: PresetOption = "general",
@@ -30,6 +34,7 @@ def plan(
     precision: PrecisionOption = "auto",
     tile: TileOption = None,
     batch: BatchOption = None,
+    threads: ThreadsOption = None,
     clip_weights: ClipWeightsOption = None,
 ) -> None:
     """Tell what a run of denoise would take, from timing a few tiles; nothing is written."""
@@ -47,19 +52,24 @@ def plan(
         precision=precision,
         tile=tile,
         batch=batch,
+        threads=threads,
     )
     stack = open_stack(source, axes)
-    found = make_plan(stack, output, settings, load(settings.model, clip_weights=clip_weights))
-    gib = 2**30
+    path = output or source.absolute().with_name(f"{stack.name}-denoised.ome.zarr")
+    found = make_plan(stack, path, settings, load(settings.model, clip_weights=clip_weights))
     shape = " x ".join(map(str, stack.shape))
     print(f"input   {shape} ({stack.axes}), planes: {found.planes}, regions: {found.regions}")
+    print(f"output  {path}" + ("" if output else ", since none was given"))
     print(f"tiles   {found.tiles_a_plane} a plane, {found.tile} pixels, {found.batch} at a time")
-    print(f"memory  {found.host_bytes / gib:.1f} GiB of {found.host_free / gib:.1f} GiB free")
+    print(f"memory  {_share(found.host_bytes, found.host_free)}")
     if found.device_bytes is not None and found.device_free is not None:
-        free = found.device_free / gib
-        print(
-            f"device  {found.device_bytes / gib:.1f} GiB of {free:.1f} GiB free on {found.device}"
-        )
-    print(f"disk    about {found.disk_bytes / gib:.1f} GiB of {found.disk_free / gib:.1f} GiB free")
+        print(f"device  {_share(found.device_bytes, found.device_free)} on {found.device}")
+    print(f"disk    about {_share(found.disk_bytes, found.disk_free)}")
     print(f"time    about {format_seconds(found.seconds)} on {found.device}")
     found.check()
+
+
+def _share(needed: int, free: int) -> str:
+    from napari_clip_denoise.text import format_bytes
+
+    return f"{format_bytes(needed)} of {format_bytes(free)} free"

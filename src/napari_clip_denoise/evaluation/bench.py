@@ -1,4 +1,4 @@
-"""How much faster a model is made ready than as it was published."""
+"""How much faster a model runs here than the paper's network as it was published."""
 
 import statistics
 import time
@@ -10,7 +10,7 @@ import torch
 from open_clip.modified_resnet import ModifiedResNet
 from torch import Tensor, nn
 
-from napari_clip_denoise.inference.runner import Runner
+from napari_clip_denoise.inference.runner import Runner, cpu_threads
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.network.config import DenoiserConfig
@@ -19,14 +19,14 @@ from napari_clip_denoise.network.denoiser import Denoiser
 
 @dataclass(frozen=True)
 class Comparison:
-    """Seconds a plane, as medians of runs in turn.
+    """Seconds a plane, as medians of runs in turn; of processor time on the CPU.
 
     Attributes
     ----------
     reference : float
-        The network unfolded, in float32, with CLIP's unused last stage computed.
+        The paper's network unfolded, in float32, with CLIP's unused last stage computed.
     ready : float
-        The network as a run uses it.
+        The model as a run uses it.
     ratio : float
         Median of the ratios reference to ready, pair by pair.
     """
@@ -64,31 +64,47 @@ def paper_model() -> Model:
 
 
 def compare(
-    model: Model, device: torch.device, precision: torch.dtype, *, side: int = 512, runs: int = 5
+    model: Model,
+    device: torch.device,
+    precision: torch.dtype,
+    threads: int | None = None,
+    *,
+    side: int = 512,
+    runs: int = 5,
 ) -> Comparison:
-    """Time a model as it is run here against the reference, in turn.
+    """Time a model as it is run here against the paper's network, in turn.
 
     Parameters
     ----------
     model : Model
         What to time.
-    device, precision :
-        Where, and the type of the convolutions; the reference is float32 on the same device.
+    device, precision, threads :
+        Where, the type of the convolutions, and threads on the CPU; the reference is float32 on
+        the same device and as many threads.
     side : int
         Side of the square plane in pixels.
     runs : int
         Counted pairs, after one that is not.
     """
-    shape = (1, model.card.network.channels, side, side)
-    plane = np.random.default_rng(0).random(shape, np.float32)
-    runner = Runner(model, device, precision)
-    network = ReferenceDenoiser(model.denoiser).to(device)
+    ready = Runner(model, device, precision, threads)
+    plane = _plane(model, side)
+    paper = paper_model()
+    network = ReferenceDenoiser(paper.denoiser).to(device)
+    paper_plane = torch.from_numpy(_plane(paper, side))
 
     @torch.inference_mode()
     def reference() -> None:
-        network(torch.from_numpy(plane).to(device)).cpu()
+        with cpu_threads(ready.threads):
+            network(paper_plane.to(device)).cpu()
 
-    pairs = [(_seconds(reference), _seconds(lambda: runner(plane))) for _ in range(runs + 1)][1:]
+    clock = time.process_time if device.type == "cpu" else time.perf_counter
+
+    def seconds(call: Callable[[], object]) -> float:
+        started = clock()
+        call()
+        return clock() - started
+
+    pairs = [(seconds(reference), seconds(lambda: ready(plane))) for _ in range(runs + 1)][1:]
     return Comparison(
         reference=statistics.median(slow for slow, _ in pairs),
         ready=statistics.median(fast for _, fast in pairs),
@@ -96,7 +112,6 @@ def compare(
     )
 
 
-def _seconds(call: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    call()
-    return time.perf_counter() - started
+def _plane(model: Model, side: int) -> np.ndarray:
+    shape = (1, model.card.network.channels, side, side)
+    return np.random.default_rng(0).random(shape, np.float32)

@@ -1,7 +1,6 @@
 """The Denoise widget."""
 
 import time
-from typing import TYPE_CHECKING
 
 import napari
 from napari.layers import Image
@@ -35,10 +34,7 @@ from napari_clip_denoise.gui.workers import (
 from napari_clip_denoise.images.grid import Region, whole
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.models.registry import CLIP_MODEL, entries
-from napari_clip_denoise.text import format_bytes, format_seconds, progress_line
-
-if TYPE_CHECKING:
-    from napari_clip_denoise.inference.plan import Plan
+from napari_clip_denoise.text import format_seconds, progress_line
 
 REFRESH_SECONDS = 0.5
 WARM_UP_MILLISECONDS = 500
@@ -163,7 +159,7 @@ class DenoiseWidget(QWidget):
             request,
             cancel,
             control=cancel,
-            finish=describe_plan,
+            finish=lambda plan: plan.sentence(),
             give_up=lambda: "Cancelled.",
             message="Running a few tiles …",
         )
@@ -229,9 +225,3 @@ def describe(progress: Progress) -> str:
         parts.append(f"{progress.planes_per_second:.1f} planes/s")
     is_done = progress.done >= progress.total
     return progress_line(*parts, seconds_left=None if is_done else progress.seconds_left)
-
-
-def describe_plan(plan: "Plan") -> str:
-    """Say how long a run will take, such as ``About 12 min 05 s on cpu, 1.2 GiB of memory.``."""
-    took = format_seconds(max(1, plan.seconds))
-    return f"About {took} on {plan.device}, {format_bytes(plan.host_bytes)} of memory."

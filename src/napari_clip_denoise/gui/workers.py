@@ -20,6 +20,7 @@ from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.export import Format, export_model
 from napari_clip_denoise.models.registry import CLIP_MODEL, SUFFIX, add_file, install, load
+from napari_clip_denoise.text import format_bytes
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.plan import Plan
@@ -225,7 +226,7 @@ def check_memory(n_bytes: int) -> None:
     """
     if n_bytes > memory_limit():
         raise InputError(
-            f"The result takes {n_bytes / 2**30:.1f} GiB, too much for memory; name an OME-Zarr "
+            f"The result takes {format_bytes(n_bytes)}, too much for memory; name an OME-Zarr "
             "store under 'Save to' and it will be written there."
         )
 

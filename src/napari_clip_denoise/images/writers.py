@@ -11,6 +11,7 @@ import numpy as np
 from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.images.source import DICOM_SUFFIXES, NIFTI_SUFFIXES, Stack
+from napari_clip_denoise.text import format_bytes
 
 OmeVersion = Literal["0.4", "0.5"]
 
@@ -180,6 +181,6 @@ def check_room(path: Path, n_bytes: int) -> None:
     free = free_bytes(path)
     if n_bytes > free:
         raise OutputError(
-            f"{path} takes {n_bytes / 2**30:.1f} GiB, but only {free / 2**30:.1f} GiB are free "
+            f"{path} takes {format_bytes(n_bytes)}, but only {format_bytes(free)} are free "
             "there; make room or choose another place."
         )

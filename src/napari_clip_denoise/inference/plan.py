@@ -23,7 +23,7 @@ from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.region import apply, correct, read_box
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.checkpoint import Model
-from napari_clip_denoise.text import format_seconds
+from napari_clip_denoise.text import format_bytes, format_seconds
 
 
 @dataclass(frozen=True)
@@ -66,12 +66,13 @@ class Plan:
     def sentence(self) -> str:
         """Tell the most of it in a line."""
         planes = "1 plane" if self.planes == 1 else f"{self.planes} planes"
-        told = f"{planes}: about {format_seconds(self.seconds)} on {self.device}"
-        told += f", {_gib(self.host_bytes)} of memory"
+        told = f"{planes}: about {format_seconds(max(1, self.seconds))} on {self.device}"
+        told += f", {format_bytes(self.host_bytes)} of memory"
         if self.device_bytes is not None:
-            told += f" and {_gib(self.device_bytes)} on the device"
+            told += f" and {format_bytes(self.device_bytes)} on the device"
         if self.disk_bytes:
-            told += f", {_gib(self.disk_bytes)} of {_gib(self.disk_free)} free on the disk"
+            free = format_bytes(self.disk_free)
+            told += f", {format_bytes(self.disk_bytes)} of {free} free on the disk"
         return f"{told}."
 
     def check(self) -> None:
@@ -84,15 +85,15 @@ class Plan:
         """
         if self.disk_bytes > self.disk_free:
             raise OutputError(
-                f"The result takes about {_gib(self.disk_bytes)}, but only "
-                f"{_gib(self.disk_free)} are free there; make room for "
-                f"{_gib(self.disk_bytes - self.disk_free)} or choose another place."
+                f"The result takes about {format_bytes(self.disk_bytes)}, but only "
+                f"{format_bytes(self.disk_free)} are free there; make room for "
+                f"{format_bytes(self.disk_bytes - self.disk_free)} or choose another place."
             )
         if self.host_bytes > self.host_free:
             raise InputError(
-                f"The run takes about {_gib(self.host_bytes)} of memory, but only "
-                f"{_gib(self.host_free)} are free; write .ome.zarr, whose regions are small, or "
-                f"use a machine with {_gib(2 * self.host_bytes)}."
+                f"The run takes about {format_bytes(self.host_bytes)} of memory, but only "
+                f"{format_bytes(self.host_free)} are free; write .ome.zarr, whose regions are "
+                f"small, or use a machine with {format_bytes(2 * self.host_bytes)}."
             )
 
 
@@ -198,7 +199,3 @@ def _compression(block: np.ndarray) -> float:
     """Compressed bytes of a piece of the result as a share of the raw ones."""
     stored = zarr.create_array({}, data=block, chunks=block.shape)
     return min(1.0, stored.nbytes_stored() / block.nbytes)
-
-
-def _gib(n_bytes: float) -> str:
-    return f"{n_bytes / 2**30:.1f} GiB"

@@ -126,19 +126,12 @@ def denoise_to_zarr(
     store: str | Path,
     model: str | Path | Model = "compact",
     axes: str | None = None,
-    intensity: Intensity = DEFAULT_INTENSITY,
-    output_dtype: str | None = None,
-    device: str = "auto",
-    strength: float = 1.0,
     *,
     rgb: bool = False,
-    precision: str = "auto",
-    tile: int | None = None,
-    batch: int | None = None,
-    threads: int | None = None,
     overwrite: bool = False,
     progress: Report | None = None,
     cancel: CancelToken | None = None,
+    **settings: Any,
 ) -> Path:
     """Denoise a stack of any size into an OME-Zarr store.
 
@@ -151,11 +144,14 @@ def denoise_to_zarr(
         is whole.
     overwrite : bool
         Whether to replace a store that is there.
-    model, axes, intensity, output_dtype, device, strength, rgb, precision, tile, batch, threads :
+    model, axes, rgb :
         See `denoise`.
     progress, cancel :
         See `denoise`; a cancelled run leaves nothing behind. One that was killed or failed is
         resumed by the same call.
+    **settings
+        `intensity`, `output_dtype`, `device`, `strength`, `precision`, `tile`, `batch` and
+        `threads`, see `denoise`.
 
     Returns
     -------
@@ -172,17 +168,7 @@ def denoise_to_zarr(
     store = Path(store)
     if store.suffix != ".zarr":
         raise InputError(f"The store {store} should end in .zarr, such as {store.stem}.ome.zarr.")
-    settings = make_settings(
-        model=_name(model),
-        intensity=intensity,
-        output_dtype=output_dtype,
-        device=device,
-        strength=strength,
-        precision=precision,
-        tile=tile,
-        batch=batch,
-        threads=threads,
-    )
+    chosen = make_settings(model=_name(model), **settings)
     stack = source if isinstance(source, Stack) else None
     if stack is None:
         is_path = isinstance(source, (str, Path))
@@ -190,7 +176,7 @@ def denoise_to_zarr(
     return denoise_to_file(
         stack,
         store,
-        settings,
+        chosen,
         model=_loaded(model),
         overwrite=overwrite,
         progress=progress,

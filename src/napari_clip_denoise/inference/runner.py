@@ -7,7 +7,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
-from torch import nn
 
 from napari_clip_denoise.errors import OutOfDeviceMemory
 from napari_clip_denoise.inference.progress import CancelToken
@@ -64,9 +63,9 @@ class Runner:
         self._lock = threading.Lock()
         self._cancel: CancelToken | None = None
         on_cpu = device.type == "cpu" and precision == torch.float32
-        self._network = fold(model.denoiser, winograd=on_cpu).to(device)
+        self._network = fold(model.denoiser, for_cpu=on_cpu).to(device)
         for module in self._network.modules():
-            if isinstance(module, nn.Conv2d):
+            if not any(module.children()):
                 module.register_forward_pre_hook(self._check_cancel)
 
     @property
@@ -91,7 +90,7 @@ class Runner:
         batch : numpy.ndarray
             (N, channels, H, W), float32, on the network's scale; H and W multiples of 16.
         cancel : CancelToken, optional
-            Looked at before each convolution.
+            Looked at before each layer.
 
         Returns
         -------
@@ -148,7 +147,7 @@ class Runner:
         is_mixed = self.precision != torch.float32
         try:
             with (
-                _threads(self.threads),
+                cpu_threads(self.threads),
                 torch.inference_mode(),
                 torch.autocast(self.device.type, self.precision, enabled=is_mixed),
             ):
@@ -196,7 +195,7 @@ def get_runner(
 
 
 @contextmanager
-def _threads(number: int) -> Iterator[None]:
+def cpu_threads(number: int) -> Iterator[None]:
     """Let torch compute with so many threads inside."""
     before = torch.get_num_threads()
     if number == before:

@@ -7,13 +7,13 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_clip_denoise.network.denoiser import Denoiser
-from napari_clip_denoise.network.winograd import use_winograd
+from napari_clip_denoise.network.fused import speed_up
 
 _STEM = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
 _DOWNSAMPLE = (("0", "1"),)
 
 
-def fold(denoiser: Denoiser, *, winograd: bool = False) -> Denoiser:
+def fold(denoiser: Denoiser, *, for_cpu: bool = False) -> Denoiser:
     """Copy a denoiser with batch normalisation folded into the convolutions.
 
     The copy computes the same function up to rounding, in evaluation mode, with weights in
@@ -23,8 +23,8 @@ def fold(denoiser: Denoiser, *, winograd: bool = False) -> Denoiser:
     ----------
     denoiser : Denoiser
         Left as it is.
-    winograd : bool
-        Whether wide 3x3 convolutions use Winograd's algorithm, which is faster on the CPU.
+    for_cpu : bool
+        Whether to use what is faster for float32 on the CPU, see `speed_up`.
 
     Returns
     -------
@@ -39,8 +39,8 @@ def fold(denoiser: Denoiser, *, winograd: bool = False) -> Denoiser:
                 _fold_pairs(bottleneck, _STEM)
                 if isinstance(bottleneck.downsample, nn.Module):
                     _fold_pairs(bottleneck.downsample, _DOWNSAMPLE)
-        if winograd:
-            use_winograd(folded)
+        if for_cpu:
+            speed_up(folded)
     return folded.to(memory_format=torch.channels_last)
 
 

@@ -1,0 +1,136 @@
+"""Convolutions together with what follows them, for float32 on the CPU.
+
+oneDNN applies an activation, or adds to what is there, while the sums of a convolution are still
+in the cache. PyTorch offers that to its own compiler only, as ``torch.ops.mkldnn``; where it is
+missing, only Winograd's algorithm is used.
+"""
+
+from open_clip.modified_resnet import Bottleneck
+from torch import Tensor, nn, ops
+from torch.nn import functional as F  # noqa: N812
+
+from napari_clip_denoise.network.decoder import IMAGE_FEATURE_CHANNELS, ConvBlock, UpBlock
+from napari_clip_denoise.network.denoiser import Denoiser
+from napari_clip_denoise.network.winograd import WinogradConv2d
+
+
+def speed_up(denoiser: Denoiser) -> None:
+    """Replace parts of a folded denoiser by equal ones that are faster, in place."""
+    for name, module in list(denoiser.named_modules()):
+        if WinogradConv2d.is_worthwhile(module):
+            denoiser.set_submodule(name, WinogradConv2d(module))
+    if not hasattr(ops.mkldnn, "_convolution_pointwise_"):
+        return
+    for number in (1, 2, 3):
+        _fuse(denoiser.encoder, f"conv{number}", f"act{number}")
+    for stage in denoiser.encoder.stages:
+        for name, block in list(stage.named_children()):
+            stage.set_submodule(name, FusedBottleneck(block))
+    up_path = denoiser.decoder.up_path
+    finest = up_path[-1]
+    if denoiser.decoder.stride == 1 and isinstance(finest, UpBlock):
+        up_path[-1] = FinestUpBlock(finest)
+    for module in up_path.modules():
+        if isinstance(module, ConvBlock):
+            _fuse(module.block, "0", "1")
+            _fuse(module.block, "2", "3")
+
+
+class FusedConv2d(nn.Module):
+    """A convolution, and a (leaky) ReLU or a sum, in one step.
+
+    Parameters
+    ----------
+    conv : torch.nn.Conv2d
+        Whose weights are taken.
+    activation : torch.nn.ReLU, torch.nn.LeakyReLU or None
+        What follows it.
+    inputs : slice, optional
+        Only these input channels.
+    """
+
+    def __init__(
+        self, conv: nn.Conv2d, activation: nn.Module | None = None, inputs: slice = slice(None)
+    ):
+        super().__init__()
+        self.weight = nn.Parameter(conv.weight[:, inputs].clone(), requires_grad=False)
+        self.bias = conv.bias
+        self._how = list(conv.padding), list(conv.stride), list(conv.dilation), conv.groups
+        self._activation: tuple[str, list[float]] = ("none", [])
+        if isinstance(activation, nn.ReLU):
+            self._activation = "relu", []
+        if isinstance(activation, nn.LeakyReLU):
+            self._activation = "leaky_relu", [activation.negative_slope]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in, H, W) to (N, out, H', W')."""
+        return ops.mkldnn._convolution_pointwise(
+            x, self.weight, self.bias, *self._how, *self._activation, ""
+        )
+
+    def add_to(self, total: Tensor, x: Tensor) -> Tensor:
+        """Add the convolution of x to a total, in place; only a ReLU may follow."""
+        name, values = self._activation
+        activation = None if name == "none" else name
+        return ops.mkldnn._convolution_pointwise_.binary(
+            total, x, self.weight, self.bias, *self._how, "add", 1.0, activation, values, ""
+        )
+
+
+class FusedBottleneck(nn.Module):
+    """A residual block that adds its last convolution to the identity in place.
+
+    Parameters
+    ----------
+    block : Bottleneck
+        Folded. Without a path of its own for the identity, its input is lost.
+    """
+
+    def __init__(self, block: Bottleneck):
+        super().__init__()
+        _fuse(block, "conv1", "act1")
+        _fuse(block, "conv2", "act2")
+        self.inner = nn.Sequential(block.conv1, block.act1, block.conv2, block.act2, block.avgpool)
+        self.last = FusedConv2d(block.conv3, block.act3)
+        self.identity = block.downsample or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in, H, W) to (N, out, H', W')."""
+        inner = self.inner(x)
+        return self.last.add_to(self.identity(x), inner)
+
+
+class FinestUpBlock(nn.Module):
+    """The decoder's block at full resolution, without joining the image to what is below.
+
+    The image's few channels would spoil the alignment of the others.
+
+    Parameters
+    ----------
+    block : UpBlock
+        Of a decoder of stride 1.
+    """
+
+    def __init__(self, block: UpBlock):
+        super().__init__()
+        conv, self.activation, last, last_activation = block.conv_block.block
+        assert isinstance(conv, nn.Conv2d)
+        assert isinstance(last, nn.Conv2d)
+        n_below = conv.in_channels - IMAGE_FEATURE_CHANNELS
+        self.below = FusedConv2d(conv, inputs=slice(n_below))
+        self.image = FusedConv2d(conv, inputs=slice(n_below, None))
+        self.last = FusedConv2d(last, last_activation)
+        self.align_corners = block.align_corners
+
+    def forward(self, x: Tensor, image: Tensor) -> Tensor:
+        """Map x (N, C, H, W) and the image (N, 3, 2H, 2W) to (N, out, 2H, 2W)."""
+        x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=self.align_corners)
+        return self.last(self.activation(self.below.add_to(self.image(image), x)))
+
+
+def _fuse(module: nn.Module, conv_name: str, activation_name: str) -> None:
+    """Let a convolution do the activation that follows, where it is a direct one."""
+    conv, activation = map(module.get_submodule, (conv_name, activation_name))
+    if isinstance(conv, nn.Conv2d):
+        module.set_submodule(conv_name, FusedConv2d(conv, activation))
+        module.set_submodule(activation_name, nn.Identity())
