@@ -131,14 +131,15 @@ def check_result(
     share, is_flagged, verdict = np.nan, False, NO_NOISE
     if noise is not None:
         share = float(np.median(variances / np.maximum(noise.variance(intensities), 1e-12)))
+        measured = intensities <= max(noise.values.max(), intensities.min())
         findings = Findings(
             n_removed=len(removed),
             n_added=len(added),
             spread=spread,
             nearby_correlation=nearby_correlation,
             noise_share=share,
-            intensities=intensities,
-            ratios=variances / np.maximum(expected, 1e-12),
+            intensities=intensities[measured],
+            ratios=variances[measured] / np.maximum(expected[measured], 1e-12),
         )
         is_flagged, verdict = judge(findings)
     return TrustReport(

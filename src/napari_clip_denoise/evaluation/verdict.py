@@ -7,7 +7,7 @@ import numpy as np
 SPREAD_LIMIT = 1.3
 CORRELATION_LIMIT = 0.1
 LEAST_SHARE, MOST_SHARE = 0.6, 2.0
-EXCESS_LIMIT = 2.5
+EXCESS_LIMIT = 2.0
 """Residual variance over that of the noise, where more than noise must have gone."""
 DEFICIT_LIMIT = 0.4
 DEFICIT_BINS = 4
@@ -25,7 +25,8 @@ class Findings:
     spread, nearby_correlation, noise_share : float
         See `trust.TrustReport`.
     intensities, ratios : numpy.ndarray
-        Values in ascending order, and residual variance there over that of the noise, (M,).
+        Values in ascending order at which the noise was measured, and residual variance there
+        over that of the noise, (M,).
     """
 
     n_removed: int
