@@ -112,7 +112,7 @@ class User:
         """Click the tab of a panel that is open."""
         for tabs in self.window.findChildren(QTabBar):
             for place in range(tabs.count()):
-                if tabs.tabText(place).startswith(f"{name} ("):
+                if tabs.tabText(place) == name:
                     self.click(tabs, tabs.tabRect(place).center())
 
     def pick(self, box: QComboBox, text: str) -> None:

@@ -1,4 +1,11 @@
-"""Words for numbers."""
+"""Words for numbers, and the name of this software."""
+
+from importlib.metadata import version
+
+
+def software() -> str:
+    """Name and version of this package, for what it makes."""
+    return f"napari-clip-denoise {version('napari-clip-denoise')}"
 
 
 def format_seconds(seconds: float) -> str:

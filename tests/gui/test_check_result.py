@@ -50,6 +50,9 @@ def test_a_result_is_preselected_and_checked(viewer, panel, run, check, taken):
     expected = taken.noisy.astype(np.float32) - result.data
     np.testing.assert_allclose(np.asarray(residual.data), expected)
     np.testing.assert_allclose(residual.translate, source.translate)
+    made = residual.metadata["napari_clip_denoise"]
+    assert (made["is"], made["noisy"], made["denoised"]) == ("residual", "cells", result.name)
+    assert made["denoised_by"]["model"] == "tiny"
 
 
 @pytest.mark.parametrize("everywhere", [False, True])
@@ -98,6 +101,7 @@ def test_the_uncertainty_lies_on_the_image(viewer, widget, panel, run, check, ta
     assert layer.name.endswith("uncertainty")
     assert layer.data.shape == (1, 160, 170)
     assert layer.data.std() > 0
+    assert layer.metadata["napari_clip_denoise"]["passes"] == 16
     np.testing.assert_allclose(layer.data_to_world((0, 3, 4)), source.data_to_world((1, 3, 4)))
 
 

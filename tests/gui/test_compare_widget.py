@@ -34,6 +34,23 @@ def test_methods_are_shown_side_by_side(viewer, panel, qtbot, noisy, errors):
     height, width = shown.data.shape[1:]
     expected = noisy[plane, first[1] : first[1] + height, first[2] : first[2] + width]
     np.testing.assert_array_equal(shown.data[0], expected)
+    made = viewer.layers[2].metadata["napari_clip_denoise"]
+    assert (made["model"], made["source"]) == ("tiny", "noisy")
+    assert made["region"][1:] == [[first[1], first[1] + height], [first[2], first[2] + width]]
+    assert viewer.layers[3].metadata["napari_clip_denoise"]["method"] == "gaussian"
     panel.methods.value = []
     panel.run_button.click()
     assert "nothing to compare" in errors()[0]
+
+
+def test_models_get_the_settings_of_the_denoise_panel(viewer, widget, panel, qtbot, noisy):
+    layer = viewer.add_image(noisy)
+    viewer.add_shapes([[[0, 10, 20], [0, 10, 59], [0, 49, 59], [0, 49, 20]]]).selected_data = {0}
+    panel.layer.value, panel.methods.value = layer, ["tiny"]
+    widget.form.intensity.value, widget.form.strength.value = "minmax", 0
+    panel.run_button.click()
+    qtbot.waitUntil(lambda: not panel.is_running, timeout=60_000)
+    shown = viewer.layers[-1]
+    np.testing.assert_array_equal(shown.data[0], noisy[viewer.dims.current_step[0], 10:50, 20:60])
+    assert shown.metadata["napari_clip_denoise"]["settings"]["intensity"] == "minmax"
+    assert "intensity minmax, strength 0 %" in panel.progress.label.text()

@@ -146,6 +146,42 @@ def test_a_view_that_cannot_be_denoised_says_why(live, settings):
     assert "in 2D" in live.message
 
 
+def test_the_selected_shape_is_previewed_wherever_the_slider_stands(live, source, noisy, tiny):
+    shapes = live._viewer.add_shapes(
+        [[[20.2, 29.8], [20.2, 60.3], [49.7, 60.3], [49.7, 29.8]]], scale=(0.5, 0.5)
+    )
+    shapes.translate = source.translate[1:]
+    shapes.selected_data = {0}
+    live._viewer.dims.set_current_step(0, 2)
+    live.start()
+    settle(live)
+    whole = denoise(noisy, tiny, device="cpu")
+    difference = live.layer.data[0].astype(int) - whole[2, 20:51, 30:61]
+    assert np.abs(difference).max() <= 1
+    shapes.selected_data = set()
+    settle(live)
+    assert live.layer.data.shape == (1, 90, 70)
+
+
+def test_a_preview_is_kept_with_how_it_was_made(live, settings):
+    live.keep()
+    live.start()
+    settle(live)
+    settings["strength"] = 0.5
+    live.curtain = 0.5
+    live.tick()
+    live.keep()
+    live.stop()
+    kept = live._viewer.layers[-1]
+    assert kept.name == "noisy previewed"
+    assert kept.data.shape == (1, 90, 70)
+    made = kept.metadata["napari_clip_denoise"]
+    assert made["settings"]["strength"] == 0.5
+    plane = live._viewer.dims.current_step[0]
+    assert made["region"] == [[plane, plane + 1], [0, 90], [10, 80]]
+    assert (made["model"], made["source"]) == ("tiny", "noisy")
+
+
 def test_large_views_are_cut_to_the_middle(live, source, monkeypatch):
     from napari_clip_denoise.gui import preview
 

@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ from napari_clip_denoise.evaluation.methods import NOISY
 from napari_clip_denoise.evaluation.metrics import LABELS
 from napari_clip_denoise.models.card import Score
 from napari_clip_denoise.models.checkpoint import Model, save_model
+from napari_clip_denoise.text import software
 
 DIGITS = {"psnr": 2, "si_psnr": 2, "ssim": 3, "si_ssim": 3, "rmse": 2}
 
@@ -158,7 +158,7 @@ class Evaluation:
         """Everything but the pictures; numbers that are infinite become null."""
         content = {
             "suite": self.suite,
-            "software": f"napari-clip-denoise {version('napari-clip-denoise')}",
+            "software": software(),
             "device": self.device,
             "methods": [asdict(facts) for facts in self.methods],
             "means": [

@@ -36,13 +36,28 @@ def grain_variance(clean: np.ndarray, residual: np.ndarray) -> np.ndarray:
     return np.maximum(np.interp(clean, values, variances) + above, 1e-12)
 
 
-def variance_curve(level: np.ndarray, residual: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Residual variance over the denoised value around, in bins of as many pixels each."""
-    order = np.argsort(level)
-    bins = _bins(order) if len(order) else []
+def variance_curve(
+    level: np.ndarray, clean: np.ndarray, residual: np.ndarray, noise: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Residual variance over the denoised value, in bins of pixels that are about as bright.
+
+    Parameters
+    ----------
+    level : numpy.ndarray
+        What sorts the pixels: the denoised value around each, since its own may hold noise.
+    clean, residual, noise : numpy.ndarray
+        Denoised value, residual and noise variance of each pixel, (N,) like `level`.
+
+    Returns
+    -------
+    intensities, variances, expected : numpy.ndarray
+        Mean denoised value, residual variance and mean noise variance of each bin, (M,).
+    """
+    bins = _bins(np.argsort(level)) if len(level) else []
     return (
-        np.array([level[part].mean() for part in bins]),
+        np.array([clean[part].mean() for part in bins]),
         np.array([residual[part].var() for part in bins]),
+        np.array([noise[part].mean() for part in bins]),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from napari_clip_denoise.evaluation.baselines import BASELINES
 from napari_clip_denoise.evaluation.metrics import psnr, ssim
 from napari_clip_denoise.inference.preview import PreviewMaker, View
 from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.text import software
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,12 +28,15 @@ class Compared:
         How long it took, without loading a model.
     scores : (float, float) or None
         PSNR in dB and SSIM, if there is a reference.
+    provenance : dict
+        How it was made.
     """
 
     name: str
     pixels: np.ndarray
     seconds: float
     scores: tuple[float, float] | None
+    provenance: dict[str, Any]
 
     @property
     def title(self) -> str:
@@ -67,31 +72,41 @@ def compare_view(
     Compared
         The noisy view itself first.
     """
+    from napari_clip_denoise.inference.provenance import provenance
+
     cancel = cancel or CancelToken()
     noisy = view.stack.read(view.region)
-    yield _compared("noisy", noisy, 0.0, reference)
+    origin = view.stack.origin
+    yield _compared("noisy", noisy, 0.0, reference, {"software": software(), "part_of": origin})
     make = PreviewMaker()
     for name in models:
         settings = view.settings.model_copy(update={"model": name, "output_dtype": "float32"})
         mine = replace(view, settings=settings)
-        make.job(mine)
+        job = make.job(mine)
         started = perf_counter()
         pixels = make(mine, cancel).pixels(settings.strength)
-        yield _compared(name, pixels, perf_counter() - started, reference)
+        seconds = perf_counter() - started
+        yield _compared(name, pixels, seconds, reference, provenance(job, settings))
     for name in baselines:
         cancel.check()
         started = perf_counter()
         pixels = BASELINES[name](noisy.astype(np.float32), rgb=view.stack.is_rgb)
-        yield _compared(name, pixels, perf_counter() - started, reference)
+        seconds = perf_counter() - started
+        how = {"software": software(), "source": origin, "method": name}
+        yield _compared(name, pixels, seconds, reference, how)
 
 
 def _compared(
-    name: str, pixels: np.ndarray, seconds: float, reference: np.ndarray | None
+    name: str,
+    pixels: np.ndarray,
+    seconds: float,
+    reference: np.ndarray | None,
+    how: dict[str, Any],
 ) -> Compared:
     scores = None
     if reference is not None:
         scores = psnr(reference, pixels), _ssim(reference, pixels)
-    return Compared(name, pixels.astype(np.float32), seconds, scores)
+    return Compared(name, pixels.astype(np.float32), seconds, scores, how)
 
 
 def _ssim(reference: np.ndarray, pixels: np.ndarray) -> float:

@@ -17,12 +17,11 @@ from napari_clip_denoise.evaluation.residual import (
     pearson,
     variance_curve,
 )
+from napari_clip_denoise.evaluation.verdict import Findings, judge
 from napari_clip_denoise.noise.estimate import SMOOTHING, NoiseEstimate, estimate_noise
 
 NEAR = 3
-SPREAD_LIMIT = 1.3
-CORRELATION_LIMIT = 0.1
-LEAST_SHARE = 0.6
+NO_NOISE = "The noisy image shows no noise, so there is nothing to compare with."
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,23 +113,35 @@ def check_result(
     clean = np.where(known, clean, np.median(clean[known]) if known.any() else 0)
 
     noise = estimate_noise(planes)
-    level = gaussian_filter(clean, (0, SMOOTHING, SMOOTHING))
-    intensities, variances = variance_curve(level[known], residual[known])
+    variance = np.zeros_like(residual)
     standard = np.zeros_like(residual)
-    share = np.nan
     if noise is not None:
         variance = np.maximum(noise.variance(clean), grain_variance(clean, residual))
         standard = np.where(known, residual / np.sqrt(variance), 0)
-        share = float(np.median(variances / np.maximum(noise.variance(intensities), 1e-12)))
+    level = gaussian_filter(clean, (0, SMOOTHING, SMOOTHING))
+    intensities, variances, expected = variance_curve(
+        *(each[known] for each in (level, clean, residual, variance))
+    )
     autocorrelation = autocorrelate(standard)
     nearby = autocorrelation[LAGS - NEAR : LAGS + NEAR + 1, LAGS - NEAR : LAGS + NEAR + 1].copy()
     nearby[NEAR, NEAR] = 0
     highest, lowest, spread = blurred_extremes(standard, clean, known)
     removed, added = find_places(highest), find_places(-lowest)
     nearby_correlation = float(nearby.max())
-    is_flagged, verdict = _judge(
-        noise is not None, removed, added, nearby_correlation, spread, share
-    )
+    share, is_flagged, verdict = np.nan, False, NO_NOISE
+    if noise is not None:
+        share = float(np.median(variances / np.maximum(noise.variance(intensities), 1e-12)))
+        measured = intensities <= max(noise.values.max(), intensities.min())
+        findings = Findings(
+            n_removed=len(removed),
+            n_added=len(added),
+            spread=spread,
+            nearby_correlation=nearby_correlation,
+            noise_share=share,
+            intensities=intensities[measured],
+            ratios=variances[measured] / np.maximum(expected[measured], 1e-12),
+        )
+        is_flagged, verdict = judge(findings)
     return TrustReport(
         verdict=verdict,
         is_flagged=is_flagged,
@@ -167,36 +178,3 @@ def score(reference: np.ndarray, noisy: np.ndarray, denoised: np.ndarray) -> dic
         scores[f"scale-invariant PSNR {name}"] = psnr(reference, fitted, span)
         scores[f"scale-invariant SSIM {name}"] = ssim(reference, fitted, span)
     return scores
-
-
-def _judge(
-    has_noise: bool,
-    removed: np.ndarray,
-    added: np.ndarray,
-    nearby_correlation: float,
-    spread: float,
-    noise_share: float,
-) -> tuple[bool, str]:
-    if not has_noise:
-        return False, "The noisy image shows no noise, so there is nothing to compare with."
-    if len(removed) or len(added):
-        what = [
-            f"{verb} at {len(places)} place{'s' if len(places) > 1 else ''}"
-            for verb, places in (("removed", removed), ("added", added))
-            if len(places)
-        ]
-        return True, f"Structure was {' and '.join(what)} (marked)."
-    if spread > SPREAD_LIMIT or nearby_correlation > CORRELATION_LIMIT:
-        return True, (
-            "The residual is not white: structure was removed all over, or the noise itself is "
-            "correlated between pixels."
-        )
-    if noise_share < LEAST_SHARE:
-        return False, (
-            f"Only {100 * noise_share:.0f} % of the noise was removed, and nothing else as far as "
-            "can be seen."
-        )
-    return False, (
-        f"The residual is white and has {100 * noise_share:.0f} % of the noise's variance: nothing "
-        "but noise was removed, as far as can be seen."
-    )

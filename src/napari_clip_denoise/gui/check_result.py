@@ -25,7 +25,13 @@ from napari_clip_denoise.gui.layers import (
     result_arguments,
     stack_of,
 )
-from napari_clip_denoise.gui.pairs import guess_pair, pair_of, residual_of, settings_of
+from napari_clip_denoise.gui.pairs import (
+    derived_from,
+    guess_pair,
+    pair_of,
+    residual_of,
+    settings_of,
+)
 from napari_clip_denoise.gui.plots import CurvePlot, MapPlot
 from napari_clip_denoise.gui.progress_row import ProgressRow
 from napari_clip_denoise.gui.scrolled import Scrolled
@@ -40,6 +46,18 @@ SCOPES = (("Current plane", False), ("Planes all over the layer", True))
 CORRELATION_SHOWN = 0.2
 LEAST_WIDTH = 190
 """Of a field in pixels; long names of layers are cut rather than the panel."""
+PLACE = (
+    "name",
+    "metadata",
+    "scale",
+    "translate",
+    "rotate",
+    "shear",
+    "affine",
+    "units",
+    "axis_labels",
+)
+"""Of the arguments of an image, those that points have, too."""
 REMOVED, ADDED = ("removed structure", "#e05a33"), ("added structure", "#3a86d6")
 
 
@@ -158,7 +176,7 @@ class CheckResultWidget(QWidget):
             regions,
             cancel,
             control=cancel,
-            finish=lambda checked: self._show(checked, pair, denoised),
+            finish=lambda checked: self._show(checked, pair, noisy, denoised),
             message="Looking at the residual …",
         )
 
@@ -179,14 +197,20 @@ class CheckResultWidget(QWidget):
             view,
             cancel,
             control=cancel,
-            finish=lambda spread: self._show_spread(spread, noisy, denoised, region),
+            finish=lambda measured: self._show_spread(measured, noisy, denoised, region),
             message="Denoising with disturbed features …",
         )
 
     def _show_spread(
-        self, spread: np.ndarray, noisy: Image, denoised: Image, region: Region
+        self,
+        measured: tuple[np.ndarray, dict[str, Any]],
+        noisy: Image,
+        denoised: Image,
+        region: Region,
     ) -> str:
-        arguments = result_arguments(noisy, f"{denoised.name} uncertainty", {}, region)
+        spread, how = measured
+        made = derived_from(noisy, denoised, "uncertainty") | how
+        arguments = result_arguments(noisy, f"{denoised.name} uncertainty", made, region)
         if not noisy.rgb:
             arguments |= {
                 "colormap": "inferno",
@@ -201,7 +225,7 @@ class CheckResultWidget(QWidget):
             raise InputError("Choose two images: a noisy one, and what was made of it.")
         return noisy, denoised
 
-    def _show(self, checked: CheckedSample, pair: Pair, denoised: Image) -> str:
+    def _show(self, checked: CheckedSample, pair: Pair, noisy: Image, denoised: Image) -> str:
         self.checked = checked
         report = checked.report
         self.verdict.setText(f"<b>{report.verdict}</b>")
@@ -210,38 +234,34 @@ class CheckResultWidget(QWidget):
         fitted = np.empty(0) if noise is None else noise.variance(report.intensities)
         self.curve.show_curve(report.intensities, report.variances, fitted)
         self.map.show_map(report.autocorrelation)
-        self._add_residual(pair, denoised, 3 * float(report.residual.std()) or 1.0)
-        for (name, colour), places in ((REMOVED, report.removed), (ADDED, report.added)):
-            self._mark(checked.positions(places), denoised, f"{denoised.name} {name}", colour)
+        residual = self._arguments(noisy, denoised, "residual")
+        if not denoised.rgb:
+            limit = 3 * float(report.residual.std()) or 1.0
+            residual |= {"colormap": "gray", "contrast_limits": (-limit, limit)}
+        self._viewer.add_image(residual_of(pair), **residual, visible=False)
+        for (what, colour), places in ((REMOVED, report.removed), (ADDED, report.added)):
+            self._mark(checked.positions(places), self._arguments(noisy, denoised, what), colour)
         return ""
 
-    def _add_residual(self, pair: Pair, denoised: Image, limit: float) -> None:
-        name = f"{denoised.name} residual"
-        self._remove(name)
-        arguments = result_arguments(denoised, name, {}, whole(pair.denoised.shape))
-        if not denoised.rgb:
-            arguments |= {"colormap": "gray", "contrast_limits": (-limit, limit)}
-        self._viewer.add_image(residual_of(pair), **arguments, visible=False)
+    def _arguments(self, noisy: Image, denoised: Image, what: str) -> dict[str, Any]:
+        """Arguments of a layer on a result that takes the place of the last of its name."""
+        name = f"{denoised.name} {what}"
+        if name in self._viewer.layers:
+            self._viewer.layers.remove(name)
+        made = derived_from(noisy, denoised, what)
+        return result_arguments(denoised, name, made, whole(stack_of(denoised).shape))
 
-    def _mark(self, positions: np.ndarray, denoised: Image, name: str, colour: str) -> None:
-        self._remove(name)
+    def _mark(self, positions: np.ndarray, arguments: dict[str, Any], colour: str) -> None:
         if not len(positions):
             return
-        arguments = result_arguments(denoised, name, {}, whole(stack_of(denoised).shape))
-        place = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
         self._viewer.add_points(
             positions,
-            name=name,
             symbol="ring",
             size=12,
             face_color=colour,
             border_color=colour,
-            **{key: arguments[key] for key in place},
+            **{key: arguments[key] for key in PLACE},
         )
-
-    def _remove(self, name: str) -> None:
-        if name in self._viewer.layers:
-            self._viewer.layers.remove(name)
 
     def _images(self, _: object) -> list[tuple[str, Image]]:
         return [(layer.name, layer) for layer in images_of(self._viewer)]

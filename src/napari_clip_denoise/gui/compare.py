@@ -10,11 +10,12 @@ from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxL
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
 from napari_clip_denoise.evaluation.baselines import BASELINES
+from napari_clip_denoise.gui.layer_form import settings_in
 from napari_clip_denoise.gui.layers import images_of, result_arguments, stack_of
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.pairs import offset_in
-from napari_clip_denoise.gui.preview import visible_region
 from napari_clip_denoise.gui.progress_row import ProgressRow
+from napari_clip_denoise.gui.region_of_interest import region_of_interest
 from napari_clip_denoise.gui.tabs import share_place
 from napari_clip_denoise.gui.task import Task
 from napari_clip_denoise.images.grid import Region
@@ -54,8 +55,9 @@ class CompareWidget(QWidget):
         )
         self.run_button = QPushButton("Compare")
         self.run_button.setToolTip(
-            "Denoise what you see (up to 512 x 512 pixels in the middle) by each method, and show "
-            "the results side by side in napari's grid."
+            "Denoise what you see or the selected shape (up to 512 x 512 pixels in the middle) by "
+            "each method, and show the results side by side in napari's grid. Models get the "
+            "settings of the Denoise panel."
         )
         self.run_button.clicked.connect(self.run)
         self.cancel_button = QPushButton("Cancel")
@@ -112,7 +114,7 @@ class CompareWidget(QWidget):
             cancel,
             control=cancel,
             take=lambda made: self._show(made, layer, view.region, 1 + len(chosen)),
-            finish=lambda _: f"Methods compared: {len(chosen)}.",
+            finish=lambda _: f"Methods compared: {len(chosen)}. Models: {_say(view.settings)}.",
             give_up=lambda: "Cancelled; what was compared is kept.",
             message="Comparing …",
         )
@@ -124,8 +126,8 @@ class CompareWidget(QWidget):
         if not self.methods.value:
             raise InputError("There is nothing to compare; choose one method or more.")
         stack = stack_of(layer)
-        visible = visible_region(layer, stack, self._viewer.dims.point)
-        region = central_part(visible, 3 if stack.is_rgb else 2, MOST_PIXELS)
+        wanted = region_of_interest(self._viewer, layer, stack)
+        region = central_part(wanted, 3 if stack.is_rgb else 2, MOST_PIXELS)
         reference = None
         if self.reference.value is not None:
             offset = offset_in(self.reference.value, layer)
@@ -134,10 +136,10 @@ class CompareWidget(QWidget):
                 for part, shift in zip(region, offset, strict=True)
             ]
             reference = stack_of(self.reference.value), tuple(moved)
-        return layer, View(stack, region, DenoiseSettings()), reference
+        return layer, View(stack, region, settings_in(self._viewer)), reference
 
     def _show(self, made: Any, layer: Image, region: Region, total: int) -> None:
-        arguments = result_arguments(layer, made.title, {}, region)
+        arguments = result_arguments(layer, made.title, made.provenance, region)
         self._viewer.add_image(made.pixels, **arguments)
         titles = [*self.label.text().splitlines(), made.title]
         self.label.setText("\n".join(titles))
@@ -151,6 +153,11 @@ class CompareWidget(QWidget):
     def _refresh(self) -> None:
         self.layer.reset_choices()
         self.reference.reset_choices()
+
+
+def _say(settings: DenoiseSettings) -> str:
+    """Say what besides the model decides a result, such as ``intensity minmax, strength 80 %``."""
+    return f"intensity {settings.intensity}, strength {100 * settings.strength:.0f} %"
 
 
 def _compare(

@@ -10,6 +10,7 @@ from napari.layers import Image
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.gui.layers import images_of
 from napari_clip_denoise.gui.settings_form import SettingsForm
+from napari_clip_denoise.inference.settings import DenoiseSettings
 
 SCOPES = (("Current plane", False), ("Whole layer", True))
 
@@ -89,3 +90,18 @@ class LayerForm(SettingsForm):
 
     def _refresh_layers(self) -> None:
         self.layer.reset_choices()
+
+
+def settings_in(viewer: napari.Viewer) -> DenoiseSettings:
+    """The settings in the Denoise widget of a window, the defaults where that is not open.
+
+    Raises
+    ------
+    InputError
+        If one of them is wrong.
+    """
+    for panel in viewer.window.dock_widgets.values():
+        form = getattr(panel, "form", None)
+        if isinstance(form, LayerForm):
+            return form.settings()
+    return DenoiseSettings()

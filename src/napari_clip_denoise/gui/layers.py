@@ -93,7 +93,7 @@ def result_arguments(
     name : str
         Name of the result.
     metadata : dict
-        How it was made.
+        How it was made; the region is added.
     region : tuple of slice
         What part of the layer it is.
     """
@@ -116,7 +116,7 @@ def result_arguments(
         "multiscale": False,
         "rgb": layer.rgb,
         "name": name,
-        "metadata": {METADATA: metadata},
+        "metadata": {METADATA: metadata | {"region": [[part.start, part.stop] for part in region]}},
     }
 
 

@@ -10,6 +10,7 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.evaluation.sample import Pair
 from napari_clip_denoise.gui.layers import METADATA, stack_of
 from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.text import software
 
 TOLERANCE = 0.05
 """Of a pixel, by which two layers may miss each other."""
@@ -39,6 +40,17 @@ def settings_of(result: Image) -> DenoiseSettings:
             f"How '{result.name}' was made is not known; choose a result of the Denoise widget."
         )
     return DenoiseSettings.model_validate(values)
+
+
+def derived_from(noisy: Image, denoised: Image, what: str) -> dict[str, Any]:
+    """Say what a layer is that was made from a pair, for its metadata."""
+    return {
+        "software": software(),
+        "is": what,
+        "noisy": noisy.name,
+        "denoised": denoised.name,
+        "denoised_by": dict(denoised.metadata.get(METADATA, {})),
+    }
 
 
 def pair_of(noisy: Image, denoised: Image, reference: Image | None) -> Pair:

@@ -2,21 +2,17 @@
 
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
+from typing import Any
 
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
-from napari_clip_denoise.gui.layers import (
-    PREVIEW,
-    current_plane,
-    result_arguments,
-    stack_of,
-)
+from napari_clip_denoise.gui.layers import PREVIEW, result_arguments, stack_of
 from napari_clip_denoise.gui.llvm import keep_triton_out
+from napari_clip_denoise.gui.region_of_interest import region_of_interest
 from napari_clip_denoise.images.grid import Region
-from napari_clip_denoise.images.source import Stack
 from napari_clip_denoise.inference.preview import Failure, Preview, Previewer, View, central_part
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
@@ -100,6 +96,19 @@ class LivePreview:
         self._ask_if_steady(view)
         self._draw(settings.strength)
 
+    def keep(self) -> None:
+        """Add what was previewed as a layer that stays."""
+        if self._preview is None or self._source is None or self.layer is None:
+            return
+        preview, source, strength = self._preview, self._source, self._choose()[1].strength
+        arguments = result_arguments(
+            source,
+            f"{source.name} previewed",
+            preview.provenance(strength),
+            preview.view.region,
+        )
+        self._viewer.add_image(preview.pixels(strength), **arguments)
+
     def _receive(self) -> None:
         try:
             made = self._made.get_nowait()
@@ -134,9 +143,9 @@ class LivePreview:
         dims = self._viewer.dims
         if dims.ndisplay != 2 or sorted(dims.displayed) != [dims.ndim - 2, dims.ndim - 1]:
             raise InputError("Preview: show the planes of the image in 2D to see it.")
-        visible = visible_region(layer, stack, dims.point)
-        region = central_part(visible, 3 if stack.is_rgb else 2)
-        return View(stack, region, settings, is_cropped=region != visible)
+        wanted = region_of_interest(self._viewer, layer, stack)
+        region = central_part(wanted, 3 if stack.is_rgb else 2)
+        return View(stack, region, settings, is_cropped=region != wanted)
 
     def _draw(self, strength: float) -> None:
         preview, source = self._preview, self._source
@@ -146,14 +155,16 @@ class LivePreview:
         if state != self._drawn:
             pixels = preview.pixels(strength)
             region, pixels = _draw_curtain(preview.view, pixels, self.curtain)
-            self._show(source, region, pixels)
+            self._show(source, region, pixels, preview.provenance(strength))
             self._drawn = state
         if self.layer is not None:
             _follow(self.layer, source)
             self.layer.visible = source.visible and not self.is_held
 
-    def _show(self, source: Image, region: Region, pixels: np.ndarray) -> None:
-        arguments = result_arguments(source, f"{source.name} preview", {PREVIEW: True}, region)
+    def _show(self, source: Image, region: Region, pixels: np.ndarray, how: dict[str, Any]) -> None:
+        arguments = result_arguments(
+            source, f"{source.name} preview", how | {PREVIEW: True}, region
+        )
         if self.layer is None:
             self.layer = Image(pixels, **arguments | {"blending": "translucent"})
             selected = set(self._viewer.layers.selection)
@@ -162,6 +173,7 @@ class LivePreview:
             return
         self.layer.data = pixels
         self.layer.translate = arguments["translate"]
+        self.layer.metadata = arguments["metadata"]
 
     def _forget(self) -> None:
         self._remove_layer()
@@ -173,32 +185,6 @@ class LivePreview:
             self._viewer.layers.remove(self.layer)
         self.layer = None
         self._drawn = ()
-
-
-def visible_region(layer: Image, stack: Stack, point: tuple[float, ...]) -> Region:
-    """Find the part of the current plane of a layer that is on screen.
-
-    Parameters
-    ----------
-    layer : Image
-        Drawn at least once.
-    stack : Stack
-        Its data, from `stack_of`.
-    point : tuple of float
-        See `current_plane`.
-    """
-    corners = layer.corner_pixels.astype(float)
-    if layer.multiscale:
-        corners = corners * layer.downsample_factors[layer.data_level]
-    plane = current_plane(layer, stack, point)
-    n_leading = len(stack.leading_shape)
-    parts = list(plane)
-    for axis in (n_leading, n_leading + 1):
-        size = stack.shape[axis]
-        start = int(np.clip(corners[0, axis], 0, size - 1))
-        stop = int(np.clip(np.ceil(corners[1, axis]) + 1, start + 1, size))
-        parts[axis] = slice(start, stop)
-    return tuple(parts)
 
 
 def _draw_curtain(view: View, pixels: np.ndarray, curtain: float) -> tuple[Region, np.ndarray]:

@@ -36,7 +36,7 @@ class PreviewRow(QWidget):
         self.toggle.setToolTip(
             "Show what you see now denoised, over the image. It follows the sliders, pan, zoom "
             "and every setting, and is removed when you switch it off "
-            f"({PREVIEW_KEY})."
+            f"({PREVIEW_KEY}). Where a shape is selected in a Shapes layer, only that is denoised."
         )
         self.toggle.setShortcut(PREVIEW_KEY)
         self.toggle.toggled.connect(self._switch)
@@ -44,6 +44,9 @@ class PreviewRow(QWidget):
         self.compare.setToolTip("Hold down to see the noisy image.")
         self.compare.pressed.connect(lambda: self._hold(True))
         self.compare.released.connect(lambda: self._hold(False))
+        self.keep = QPushButton("Keep")
+        self.keep.setToolTip("Add what is previewed as a layer that stays.")
+        self.keep.clicked.connect(self.preview.keep)
         self.curtain = QSlider(Qt.Orientation.Horizontal)
         self.curtain.setMaximum(CURTAIN_STEPS)
         self.curtain.setToolTip("Noisy to the left of the curtain, denoised to its right.")
@@ -62,6 +65,7 @@ class PreviewRow(QWidget):
         buttons = QHBoxLayout()
         buttons.addWidget(self.toggle)
         buttons.addWidget(self.compare)
+        buttons.addWidget(self.keep)
         curtain = QHBoxLayout(self._curtain_row)
         curtain.setContentsMargins(0, 0, 0, 0)
         curtain.addWidget(QLabel("Curtain"))
@@ -102,6 +106,7 @@ class PreviewRow(QWidget):
     def _show_state(self) -> None:
         has_layer = self.preview.layer is not None
         self.compare.setEnabled(has_layer)
+        self.keep.setEnabled(has_layer)
         self._curtain_row.setVisible(self.preview.is_on)
         self.label.setVisible(bool(self.preview.message))
         text = self.preview.message

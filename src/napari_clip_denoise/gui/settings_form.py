@@ -2,7 +2,7 @@
 
 from magicgui.widgets import ComboBox, FloatSpinBox, Slider
 from magicgui.widgets.bases import Widget
-from qtpy.QtGui import QShowEvent
+from qtpy.QtGui import QIcon, QShowEvent
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
@@ -40,6 +40,7 @@ PRECISIONS = (
 )
 TYPES = (("Same as the image", None), ("float32", "float32"))
 LARGEST = 1e12
+FOLDED, UNFOLDED = "▸ Advanced", "▾ Advanced"
 
 
 class SettingsForm(QWidget):
@@ -108,7 +109,8 @@ class SettingsForm(QWidget):
                 ("Result type", self.output_dtype),
             )
         )
-        folded = QCollapsible("Advanced")
+        folded = QCollapsible(FOLDED, collapsedIcon=QIcon(), expandedIcon=QIcon())
+        folded.toggled.connect(lambda is_open: folded.setText(UNFOLDED if is_open else FOLDED))
         folded.addWidget(advanced)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

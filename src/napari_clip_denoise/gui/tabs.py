@@ -4,6 +4,8 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 PANEL = "clip-denoise-panel"
+PLUGIN = " (CLIP Denoise)"
+"""What napari adds to the title of each; too much for a tab."""
 
 
 def share_place(panel: QWidget) -> None:
@@ -25,6 +27,7 @@ def _tabify(panel: QWidget) -> None:
     window = None if dock is None else dock.parentWidget()
     if dock is None or not isinstance(window, QMainWindow):
         return
+    dock.setWindowTitle(dock.windowTitle().removesuffix(PLUGIN))
     for other in window.findChildren(QDockWidget):
         is_ours = other.findChild(QWidget, PANEL) is not None
         if other is not dock and is_ours and not other.isFloating():

@@ -203,12 +203,19 @@ def warm_up() -> None:
     from napari_clip_denoise.noise import estimate, stabilise  # noqa: F401
 
 
-def measure_uncertainty(view: View, cancel: CancelToken) -> np.ndarray:
-    """Measure how sure a model is of a view; see `evaluation.uncertainty.uncertainty`."""
-    keep_triton_out()
-    from napari_clip_denoise.evaluation.uncertainty import uncertainty
+def measure_uncertainty(view: View, cancel: CancelToken) -> tuple[np.ndarray, dict[str, Any]]:
+    """Measure how sure a model is of a view; see `evaluation.uncertainty.uncertainty`.
 
-    return uncertainty(PreviewMaker().job(view), view.region, cancel=cancel)
+    Returns
+    -------
+    numpy.ndarray, dict
+        The spread, and how it is measured.
+    """
+    keep_triton_out()
+    from napari_clip_denoise.evaluation.uncertainty import LEVEL, PASSES, SMOOTHING, uncertainty
+
+    how = {"passes": PASSES, "level": LEVEL, "seed": 0, "smoothing": SMOOTHING}
+    return uncertainty(PreviewMaker().job(view), view.region, cancel=cancel), how
 
 
 def memory_limit() -> int:

@@ -67,6 +67,8 @@ class Preview:
         What `region.apply` needs.
     seconds : float
         How long it took.
+    how : dict
+        How it was made, but for the strength.
     blended : dict
         Pixels of the strength that was asked for last.
     """
@@ -76,7 +78,12 @@ class Preview:
     box: "Box"
     change: np.ndarray
     seconds: float
+    how: dict[str, Any]
     blended: dict[float, np.ndarray] = field(default_factory=dict)
+
+    def provenance(self, strength: float) -> dict[str, Any]:
+        """Say how the pixels of some strength are made."""
+        return self.how | {"settings": self.how["settings"] | {"strength": strength}}
 
     def pixels(self, strength: float) -> np.ndarray:
         """Give the region denoised at some strength, without the network."""
@@ -144,6 +151,7 @@ class PreviewMaker:
         Cancelled
             If the token says so.
         """
+        from napari_clip_denoise.inference.provenance import provenance
         from napari_clip_denoise.inference.region import correct, read_box
 
         started = perf_counter()
@@ -151,7 +159,8 @@ class PreviewMaker:
         cancel.check()
         box = read_box(job, view.region)
         change = correct(job, view.region, box, cancel=cancel)
-        preview = Preview(view, job, box, change, perf_counter() - started)
+        how = provenance(job, view.settings)
+        preview = Preview(view, job, box, change, perf_counter() - started, how)
         preview.pixels(view.settings.strength)
         return preview
 

@@ -1,7 +1,6 @@
 """How a result is made: for people, and to tell whether two runs give the same bytes."""
 
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -9,13 +8,14 @@ import torch
 from napari_clip_denoise.images.identity import identify
 from napari_clip_denoise.inference.job import Job
 from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.text import software
 
 
 def provenance(job: Job, settings: DenoiseSettings) -> dict[str, Any]:
     """Describe how a result was made, as plain values for JSON."""
     model = job.runner.model
     return {
-        "software": _software(),
+        "software": software(),
         "source": job.stack.origin,
         "model": model.card.name,
         "model_sha256": model.sha256,
@@ -31,7 +31,7 @@ def fingerprint(job: Job) -> dict[str, Any]:
     runner = job.runner
     spans = (job.rows[0], job.columns[0])
     return {
-        "software": f"{_software()} with torch {torch.__version__}",
+        "software": f"{software()} with torch {torch.__version__}",
         "model": f"{runner.card.name} {runner.model.sha256}",
         **identify(job.stack),
         "intensity": [asdict(channel) for channel in job.mapping.channels],
@@ -43,7 +43,3 @@ def fingerprint(job: Job) -> dict[str, Any]:
         "precision": str(runner.precision).removeprefix("torch."),
         "threads": runner.threads,
     }
-
-
-def _software() -> str:
-    return f"napari-clip-denoise {version('napari-clip-denoise')}"

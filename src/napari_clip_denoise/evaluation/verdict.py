@@ -1,0 +1,115 @@
+"""What the figures of a residual mean, in plain words."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SPREAD_LIMIT = 1.3
+CORRELATION_LIMIT = 0.1
+LEAST_SHARE, MOST_SHARE = 0.6, 2.0
+EXCESS_LIMIT = 2.0
+"""Residual variance over that of the noise, where more than noise must have gone."""
+DEFICIT_LIMIT = 0.4
+DEFICIT_BINS = 4
+"""So many bins below `DEFICIT_LIMIT`, an eighth of the pixels, are worth a word."""
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What a verdict is made of.
+
+    Attributes
+    ----------
+    n_removed, n_added : int
+        Places where light was taken away or put in that noise cannot explain.
+    spread, nearby_correlation, noise_share : float
+        See `trust.TrustReport`.
+    intensities, ratios : numpy.ndarray
+        Values in ascending order at which the noise was measured, and residual variance there
+        over that of the noise, (M,).
+    """
+
+    n_removed: int
+    n_added: int
+    spread: float
+    nearby_correlation: float
+    noise_share: float
+    intensities: np.ndarray
+    ratios: np.ndarray
+
+    @property
+    def is_white(self) -> bool:
+        """Whether the residual is uncorrelated between pixels."""
+        return self.spread <= SPREAD_LIMIT and self.nearby_correlation <= CORRELATION_LIMIT
+
+
+def judge(findings: Findings) -> tuple[bool, str]:
+    """Say whether something other than noise was removed or added, and what.
+
+    Returns
+    -------
+    bool, str
+        Whether it was, and a sentence or two.
+    """
+    places, excess, share = _say_places(findings), _say_excess(findings), findings.noise_share
+    if places:
+        return True, f"{places} {excess}".rstrip()
+    if not findings.is_white:
+        return True, (
+            "The residual is not white: structure was removed all over, or the noise itself is "
+            f"correlated between pixels. {excess}".rstrip()
+        )
+    if excess:
+        return True, f"More than noise was removed, though no single place stands out. {excess}"
+    if share < LEAST_SHARE:
+        return False, (
+            f"Only {100 * share:.0f} % of the noise was removed, and nothing else as far as can "
+            "be seen."
+        )
+    deficit = findings.ratios < DEFICIT_LIMIT
+    if np.count_nonzero(deficit) >= DEFICIT_BINS:
+        where, least = _where(findings.intensities, deficit), np.median(findings.ratios[deficit])
+        return False, (
+            "Nothing but noise was removed, as far as can be seen, but not everywhere: at values "
+            f"{where} only {100 * least:.0f} % was."
+        )
+    return False, (
+        f"The residual is white and has {100 * share:.0f} % of the noise's variance: nothing but "
+        "noise was removed, as far as can be seen."
+    )
+
+
+def _say_places(findings: Findings) -> str:
+    counts = (("removed", findings.n_removed), ("added", findings.n_added))
+    what = [f"{verb} at {n} place{'s' if n > 1 else ''}" for verb, n in counts if n]
+    return f"Structure was {' and '.join(what)} (marked)." if what else ""
+
+
+def _say_excess(findings: Findings) -> str:
+    """Say where the variance leaves the noise upwards, if it does.
+
+    The noise of correlated pixels is underestimated, but at all values alike.
+    """
+    share = findings.noise_share
+    if findings.is_white and share > MOST_SHARE:
+        return f"The residual varies {_number(share)} times as much as the noise."
+    is_excess = findings.ratios > EXCESS_LIMIT * max(1.0, share)
+    if not is_excess.any():
+        return ""
+    where, most = _where(findings.intensities, is_excess), findings.ratios[is_excess].max()
+    return (
+        f"At values {where} the residual varies up to {_number(most)} times as much as the noise."
+    )
+
+
+def _where(intensities: np.ndarray, chosen: np.ndarray) -> str:
+    """Say which values are chosen, such as ``above 810``."""
+    first, last = _number(intensities[chosen].min()), _number(intensities[chosen].max())
+    if chosen[-1]:
+        return f"above {first}"
+    return f"below {last}" if chosen[0] else f"from {first} to {last}"
+
+
+def _number(value: float) -> str:
+    """Write two digits, or all before the point."""
+    return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"
