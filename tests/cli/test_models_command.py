@@ -14,6 +14,6 @@ def test_models_are_renamed_exported_and_deleted(tiny_file, models_folder, tmp_p
     assert run(app, ["models", "export", "lab", str(copy)]).exit_code == 0
     assert copy.exists()
     run(app, ["models", "delete", "lab"], input="n\n")
-    assert [entry.name for entry in entries()] == ["compact", "lab"]
+    assert [entry.name for entry in entries()] == ["compact", "compact-rgb", "lab"]
     run(app, ["models", "delete", "lab", "--yes"])
-    assert [entry.name for entry in entries()] == ["compact"]
+    assert [entry.name for entry in entries()] == ["compact", "compact-rgb"]

@@ -14,7 +14,7 @@ def panel(viewer):
 
 
 def test_the_methods_are_those_of_the_library(panel):
-    assert list(panel.methods.choices) == ["compact", "tiny", *BASELINES]
+    assert list(panel.methods.choices) == ["compact", "compact-rgb", "tiny", *BASELINES]
 
 
 def test_methods_are_shown_side_by_side(viewer, panel, qtbot, noisy, errors):

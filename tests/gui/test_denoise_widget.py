@@ -64,6 +64,13 @@ def test_rgb_layers(viewer, run, noisy, tiny):
     np.testing.assert_array_equal(result.data, expected)
 
 
+def test_rgb_layers_get_their_own_model(viewer, widget, run, noisy):
+    image = np.stack([noisy[0] // 20] * 3, axis=-1).clip(0, 255).astype("u1")
+    viewer.add_image(image, rgb=True)
+    widget.form.model.value = "auto"
+    assert run().metadata["napari_clip_denoise"]["model"] == "compact-rgb"
+
+
 def test_the_current_plane_is_that_plane_of_the_whole(viewer, widget, run, noisy):
     layer = viewer.add_image(noisy, **PLACE)
     everything = run()

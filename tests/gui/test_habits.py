@@ -26,7 +26,7 @@ def test_what_was_used_last_is_there_again(viewer, widget, run, noisy, plugin_se
 
 def test_a_model_that_is_gone_is_not_restored(viewer, widget):
     get_plugin_settings("napari-clip-denoise").denoise.model = "gone"
-    assert reopened(viewer).form.model.value == "compact"
+    assert reopened(viewer).form.model.value == "auto"
 
 
 def test_a_run_is_copied_as_text(viewer, widget, noisy, tmp_path):

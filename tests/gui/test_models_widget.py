@@ -20,7 +20,7 @@ def names(panel):
 
 
 def test_models_are_listed_with_their_cards(panel):
-    assert names(panel) == ["compact", "tiny"]
+    assert names(panel) == ["compact", "compact-rgb", "tiny"]
     assert panel.chosen.name == "compact"
     assert "learned from" in panel.card.toPlainText()
     assert "→" in panel.card.toPlainText()
@@ -39,18 +39,20 @@ def test_a_model_is_exported_renamed_imported_and_deleted(panel, qtbot, monkeypa
     assert copy.exists()
     monkeypatch.setattr(QInputDialog, "getText", lambda *a, **k: ("lab", True))
     panel.rename_button.click()
-    assert names(panel) == ["compact", "lab"]
+    assert names(panel) == ["compact", "compact-rgb", "lab"]
     assert panel.chosen.name == "lab"
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *a: (str(copy), ""))
     panel.import_button.click()
-    qtbot.waitUntil(lambda: names(panel) == ["compact", "lab", "tiny"], timeout=60_000)
+    qtbot.waitUntil(
+        lambda: names(panel) == ["compact", "compact-rgb", "lab", "tiny"], timeout=60_000
+    )
     answers = iter([QMessageBox.StandardButton.No, QMessageBox.StandardButton.Yes])
     monkeypatch.setattr(QMessageBox, "question", lambda *a: next(answers))
     panel.refresh("tiny")
     panel.delete_button.click()
-    assert names(panel) == ["compact", "lab", "tiny"]
+    assert names(panel) == ["compact", "compact-rgb", "lab", "tiny"]
     panel.delete_button.click()
-    assert names(panel) == ["compact", "lab"]
+    assert names(panel) == ["compact", "compact-rgb", "lab"]
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,20 @@ def test_cancel_keeps_what_is_finished(folder, tiny, tmp_path):
 def test_the_model_is_loaded_once(folder, tiny, tmp_path, monkeypatch):
     loaded = []
     monkeypatch.setattr(
-        "napari_clip_denoise.inference.batch.load", lambda name: loaded.append(name) or tiny
+        "napari_clip_denoise.inference.batch.load",
+        lambda name, clip_weights: loaded.append(name) or tiny,
     )
     list(denoise_files([folder / "b.tif", folder / "c.npy"], tmp_path / "out", SETTINGS))
     assert loaded == ["compact"]
+
+
+def test_each_file_gets_the_model_that_suits_it(tmp_path):
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, (40, 50, 3), np.uint8)).save(tmp_path / "colour.png")
+    Image.fromarray(rng.integers(0, 255, (40, 50), np.uint8)).save(tmp_path / "grey.png")
+    files = [tmp_path / "grey.png", tmp_path / "colour.png"]
+    results = denoise_files(files, tmp_path / "out", SETTINGS)
+    for file, model, result in zip(files, ("compact", "compact-rgb"), results, strict=True):
+        stack = open_stack(file)
+        expected = denoise(stack, model, device="cpu")
+        np.testing.assert_array_equal(open_stack(result.output).read(whole(stack.shape)), expected)

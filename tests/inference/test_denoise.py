@@ -50,6 +50,14 @@ def test_the_bundled_model_removes_noise(acquisition):
     assert gain > 8
 
 
+def test_rgb_images_get_their_own_model():
+    image = fluorescence((3, 48, 48), seed=3).transpose(1, 2, 0)
+    image = (255 * image.clip(0, 1)).astype(np.uint8)
+    result = denoise(image, rgb=True, device="cpu")
+    np.testing.assert_array_equal(result, denoise(image, "compact-rgb", rgb=True, device="cpu"))
+    assert (result != denoise(image, "compact", rgb=True, device="cpu")).any()
+
+
 @pytest.mark.parametrize("dtype", ["u1", "u2", "i2", "i4", "f2", "f4", "f8"])
 def test_the_type_is_kept(tiny, stack, dtype):
     source = (stack // 20).astype(dtype)

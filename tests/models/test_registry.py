@@ -7,6 +7,7 @@ import pytest
 from napari_clip_denoise import load
 from napari_clip_denoise.errors import InputError, ModelError
 from napari_clip_denoise.models.card_file import read_card
+from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.models.export import export_model
 from napari_clip_denoise.models.registry import (
     add_file,
@@ -14,6 +15,7 @@ from napari_clip_denoise.models.registry import (
     entries,
     find,
     install,
+    pick,
     rename,
 )
 
@@ -25,6 +27,19 @@ def test_the_bundled_model_comes_first_and_is_small():
     assert first.card.scores
     assert first.card.licence
     assert first.card.recipe["name"] == "compact"
+
+
+@pytest.mark.parametrize(("rgb", "name"), [(True, "compact-rgb"), (False, "compact")])
+def test_auto_stands_for_the_bundled_model_of_a_kind_of_images(rgb, name):
+    assert pick("auto", rgb=rgb) == name
+    assert load(name).card.network.channels == (3 if rgb else 1)
+    assert pick("lab", rgb=rgb) == "lab"
+
+
+def test_no_model_is_called_auto(tiny, models_folder):
+    with pytest.raises(InputError, match="'auto' stands for the bundled models"):
+        install(Model(tiny.card.model_copy(update={"name": "auto"}), tiny.denoiser))
+    assert not list(models_folder.iterdir())
 
 
 def test_a_file_dropped_into_the_folder_is_a_model(tiny, tiny_file, models_folder):
@@ -61,7 +76,7 @@ def test_a_file_is_added_renamed_exported_and_deleted(tiny, tiny_file, models_fo
     assert copy.name == "for-you.safetensors"
     assert load(copy).sha256 == tiny.sha256
     delete("lab")
-    assert [entry.origin for entry in entries()] == ["bundled"]
+    assert [entry.origin for entry in entries()] == ["bundled", "bundled"]
     assert copy.exists()
 
 

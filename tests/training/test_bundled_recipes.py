@@ -13,7 +13,7 @@ from napari_clip_denoise.training.package import write_model
 from napari_clip_denoise.training.recipe import load_recipe
 
 
-@pytest.mark.parametrize("name", ["compact-base", "compact"])
+@pytest.mark.parametrize("name", ["compact-base", "compact", "compact-rgb"])
 def test_a_smoke_run_gives_a_model_and_resumes_exactly(name, tmp_path):
     recipe = load_recipe(name).smoke()
     for seed, group in enumerate(recipe.groups):

@@ -41,7 +41,7 @@ def batch(
     existing: Annotated[
         str, typer.Option(help="skip a file whose result is there, or replace the result.")
     ] = "skip",
-    model: ModelOption = "compact",
+    model: ModelOption = "auto",
     axes: Annotated[
         str | None, typer.Option(help="One letter a dimension, the same for all files.")
     ] = None,
@@ -62,7 +62,6 @@ def batch(
     from napari_clip_denoise.cli.progress import describe_files, progress_bar
     from napari_clip_denoise.images.collect import find_sources
     from napari_clip_denoise.inference.batch import denoise_files
-    from napari_clip_denoise.models.registry import load
 
     settings = run_settings(
         preset,
@@ -77,7 +76,6 @@ def batch(
         threads=threads,
     )
     sources = find_sources(inputs, pattern)
-    loaded = load(settings.model, clip_weights=clip_weights)
     results: list[FileResult] = []
     try:
         with progress_bar("Denoising", describe_files, "finished files are kept") as report:
@@ -88,7 +86,7 @@ def batch(
                 suffix=output_format,
                 existing=existing,  # type: ignore[arg-type]
                 axes=axes,
-                model=loaded,
+                clip_weights=clip_weights,
                 progress=report,
             ):
                 results.append(result)  # noqa: PERF402 an interrupted loop keeps what it has

@@ -10,7 +10,7 @@ from napari_clip_denoise.cli.options import DeviceOption, ModelOption
 
 def demo(
     folder: Annotated[Path, typer.Argument(help="Where the files go.")] = Path("demo"),
-    model: ModelOption = "compact",
+    model: ModelOption = "auto",
     device: DeviceOption = "auto",
 ) -> None:
     """Simulate a noisy 3D stack, denoise it, and compare with the known truth."""

@@ -9,7 +9,12 @@ if TYPE_CHECKING:
     from napari_clip_denoise.inference.settings import DenoiseSettings
 
 ModelOption = Annotated[
-    str, typer.Option("--model", "-m", help="Name of a model, or a .safetensors file.")
+    str,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Name of a model, or a .safetensors file; auto is compact-rgb for RGB, else compact.",
+    ),
 ]
 PresetOption = Annotated[
     str, typer.Option(help="Settings for a kind of images: general, or ct (Hounsfield units).")

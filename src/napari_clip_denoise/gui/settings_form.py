@@ -13,6 +13,7 @@ from napari_clip_denoise.inference.settings import (
     PresetName,
     make_settings,
 )
+from napari_clip_denoise.models.registry import AUTO
 
 CUSTOM = "custom"
 PRESET_CHOICES = (("General", "general"), ("CT (Hounsfield units)", "ct"), ("My own", None))
@@ -53,8 +54,9 @@ class SettingsForm(QWidget):
             tooltip="Settings that suit a kind of images; each can still be changed below.",
         )
         self.model = ComboBox(
-            choices=model_list.choices,
-            tooltip="'compact' comes with the plugin; models in your models folder follow.",
+            choices=lambda menu: [("Automatic", AUTO), *model_list.choices(menu)],
+            tooltip="Automatic takes the model of the plugin that suits the image: 'compact', or "
+            "'compact-rgb' for RGB. Models in your models folder follow.",
         )
         self.intensity = ComboBox(
             choices=INTENSITIES,

@@ -19,7 +19,7 @@ from napari_clip_denoise.inference.priority import step_back
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.export import Format, export_model
-from napari_clip_denoise.models.registry import CLIP_MODEL, SUFFIX, add_file, install, load
+from napari_clip_denoise.models.registry import CLIP_MODEL, SUFFIX, add_file, install, load, pick
 from napari_clip_denoise.text import format_bytes
 
 if TYPE_CHECKING:
@@ -164,7 +164,13 @@ def time_run(request: Request, cancel: CancelToken) -> "Plan":
     from napari_clip_denoise.inference.plan import make_plan
 
     settings = request.settings
-    plan = make_plan(request.stack, request.store, settings, load(settings.model), cancel=cancel)
+    plan = make_plan(
+        request.stack,
+        request.store,
+        settings,
+        load(pick(settings.model, rgb=request.stack.is_rgb)),
+        cancel=cancel,
+    )
     cancel.check()
     if request.store is not None:
         plan.check()
@@ -246,7 +252,7 @@ def _denoise(request: Request, cancel: CancelToken, report: Callable[[Message], 
     from napari_clip_denoise.inference.run import open_writer
 
     stack, settings = request.stack, request.settings
-    job = prepare(stack, load(settings.model), settings)
+    job = prepare(stack, load(pick(settings.model, rgb=stack.is_rgb)), settings)
     how = provenance(job, settings)
     if request.store is None:
         return _denoise_in_memory(job, request.region, how, cancel, report)

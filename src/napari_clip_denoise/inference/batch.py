@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -13,7 +14,7 @@ from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.inference.run import denoise_to_file
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.checkpoint import Model
-from napari_clip_denoise.models.registry import load
+from napari_clip_denoise.models.registry import load, pick
 
 Existing = Literal["skip", "replace"]
 State = Literal["done", "skipped", "failed"]
@@ -83,6 +84,7 @@ def denoise_files(
     existing: Existing = "skip",
     axes: str | None = None,
     model: Model | None = None,
+    clip_weights: str | Path | None = None,
     progress: Callable[[BatchProgress], None] | None = None,
     cancel: CancelToken | None = None,
 ) -> Iterator[FileResult]:
@@ -103,7 +105,9 @@ def denoise_files(
     axes : str, optional
         Of all images, instead of those that each tells.
     model : Model, optional
-        Used instead of looking up ``settings.model``; it is loaded once.
+        Used instead of looking up ``settings.model``.
+    clip_weights : str or Path, optional
+        See `load`.
     progress : callable, optional
         Gets a `BatchProgress` when a file is begun and after each batch.
     cancel : CancelToken, optional
@@ -127,7 +131,13 @@ def denoise_files(
     paths = [Path(source) for source in sources]
     outputs = plan_outputs(paths, folder, suffix)
     _make_folder(Path(folder))
-    model = model or load(settings.model)
+
+    @cache
+    def loaded(name: str | Path) -> Model:
+        return load(name, clip_weights=clip_weights)
+
+    if model is None:
+        loaded(pick(settings.model, rgb=False))
     is_there = [existing == "skip" and output.exists() for output in outputs]
     total, done, started = is_there.count(False), 0, time.monotonic()
     for source, output, is_skipped in zip(paths, outputs, is_there, strict=True):
@@ -145,11 +155,12 @@ def denoise_files(
         begun = time.monotonic()
         message = ""
         try:
+            stack = open_stack(source, axes)
             denoise_to_file(
-                open_stack(source, axes),
+                stack,
                 output,
                 settings,
-                model=model,
+                model=model or loaded(pick(settings.model, rgb=stack.is_rgb)),
                 overwrite=existing == "replace",
                 progress=report,
                 cancel=cancel,

@@ -170,13 +170,14 @@ class PreviewMaker:
 
         mapping = self._mapping_of(view)
         return fit_tile(
-            prepare(view.stack, self._load(view.settings.model), view.settings, mapping=mapping),
+            prepare(view.stack, self._load(view), view.settings, mapping=mapping),
             view.region,
         )
 
-    def _load(self, name: str) -> "Model":
-        from napari_clip_denoise.models.registry import find, load
+    def _load(self, view: View) -> "Model":
+        from napari_clip_denoise.models.registry import find, load, pick
 
+        name = pick(view.settings.model, rgb=view.stack.is_rgb)
         path = find(name)
         key = path, path.stat().st_mtime_ns
         if self._model is None or self._model[0] != key:

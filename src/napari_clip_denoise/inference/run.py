@@ -19,12 +19,12 @@ from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.provenance import fingerprint, provenance
 from napari_clip_denoise.inference.settings import DenoiseSettings, make_settings
 from napari_clip_denoise.models.checkpoint import Model
-from napari_clip_denoise.models.registry import load
+from napari_clip_denoise.models.registry import AUTO, load, pick
 
 
 def denoise(
     array: Any,
-    model: str | Path | Model = "compact",
+    model: str | Path | Model = AUTO,
     axes: str | None = None,
     intensity: Intensity = DEFAULT_INTENSITY,
     output_dtype: str | None = None,
@@ -47,7 +47,8 @@ def denoise(
         nD image: NumPy, dask, zarr, or anything that slices like them. A dask array gives a
         lazy dask array, all else a NumPy array.
     model : str, Path or Model
-        Name in the registry, model file, or a loaded model.
+        Name in the registry, model file, or a loaded model; ``"auto"`` is ``compact-rgb`` for
+        RGB images and ``compact`` for all others.
     axes : str, optional
         One letter a dimension, such as ``"zyx"``, ``"tcyx"`` or ``"yxs"``; ``y`` and ``x``
         span a plane, ``s`` holds RGB samples, ``c`` channels, which get an intensity mapping
@@ -106,7 +107,7 @@ def denoise(
         threads=threads,
     )
     stack = as_stack(array, axes, rgb=rgb)
-    loaded = _loaded(model)
+    loaded = _loaded(model, stack)
     if is_dask(stack.array):
         return denoise_lazily(stack, loaded, settings)
     job = prepare(stack, loaded, settings)
@@ -124,7 +125,7 @@ def denoise(
 def denoise_to_zarr(
     source: Any,
     store: str | Path,
-    model: str | Path | Model = "compact",
+    model: str | Path | Model = AUTO,
     axes: str | None = None,
     *,
     rgb: bool = False,
@@ -177,7 +178,7 @@ def denoise_to_zarr(
         stack,
         store,
         chosen,
-        model=_loaded(model),
+        model=_loaded(model, stack),
         overwrite=overwrite,
         progress=progress,
         cancel=cancel,
@@ -233,7 +234,7 @@ def denoise_to_file(
     """
     if client is not None and Path(path).suffix.lower() != ".zarr":
         raise InputError(f"Workers can only write OME-Zarr; let {path} end in .ome.zarr.")
-    job = prepare(stack, model or load(settings.model), settings)
+    job = prepare(stack, model or _loaded(settings.model, stack), settings)
     writer = open_writer(
         job, settings, path, overwrite=overwrite, share=share, ome_version=ome_version
     )
@@ -274,5 +275,5 @@ def _name(model: str | Path | Model) -> str:
     return model.card.name if isinstance(model, Model) else str(model)
 
 
-def _loaded(model: str | Path | Model) -> Model:
-    return model if isinstance(model, Model) else load(model)
+def _loaded(model: str | Path | Model, stack: Stack) -> Model:
+    return model if isinstance(model, Model) else load(pick(model, rgb=stack.is_rgb))

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity
-from napari_clip_denoise.models.registry import DEFAULT_MODEL
+from napari_clip_denoise.models.registry import AUTO
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -25,7 +25,8 @@ class DenoiseSettings(BaseModel):
     Attributes
     ----------
     model : str
-        Name in the registry, or path of a model file.
+        Name in the registry, or path of a model file; ``"auto"`` is ``compact-rgb`` for RGB
+        images and ``compact`` for all others.
     intensity : str or (float, float)
         How raw values map to the network's scale, see
         `napari_clip_denoise.images.intensity.estimate_mapping`.
@@ -48,7 +49,7 @@ class DenoiseSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
-    model: str = DEFAULT_MODEL
+    model: str = AUTO
     intensity: Intensity = DEFAULT_INTENSITY
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
     output_dtype: str | None = None

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SUFFIX = ".safetensors"
 FOLDER_VARIABLE = "CLIP_DENOISE_MODELS"
 DEFAULT_MODEL = "compact"
+RGB_MODEL = "compact-rgb"
+AUTO = "auto"
+"""Stands for the bundled model that suits an image, see `pick`."""
 CLIP_MODEL = "clip-rn50"
 
 
@@ -81,6 +84,21 @@ def find(name_or_path: str | Path) -> Path:
     )
 
 
+def pick(name_or_path: str | Path, *, rgb: bool) -> str | Path:
+    """Put the bundled model of RGB or of grey images in the place of ``"auto"``.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        All but ``"auto"`` is given back as it is.
+    rgb : bool
+        Whether the images hold RGB samples.
+    """
+    if str(name_or_path) != AUTO:
+        return name_or_path
+    return RGB_MODEL if rgb else DEFAULT_MODEL
+
+
 def load(name_or_path: str | Path, *, clip_weights: str | Path | None = None) -> "Model":
     """Load a model.
 
@@ -109,8 +127,10 @@ def place(name: str, *, overwrite: bool = False) -> Path:
     Raises
     ------
     InputError
-        If there is one of that name and `overwrite` is not set.
+        If there is one of that name and `overwrite` is not set, or it cannot be one.
     """
+    if name == AUTO:
+        raise InputError(f"'{AUTO}' stands for the bundled models; choose another name.")
     path = models_folder() / f"{name}{SUFFIX}"
     if path.exists() and not overwrite:
         raise InputError(
