@@ -155,7 +155,7 @@ def _prefetch(
         if not objective.mixes:
             return example
         noisy, target = mix_up(example.noisy, example.target, rng, chance=settings.mixup)
-        return replace(example, noisy=noisy, target=target, whole=noisy)
+        return replace(example, noisy=noisy, target=target)
 
     with ThreadPoolExecutor(1) as pool:
         step, ahead = first, pool.submit(draw, first)

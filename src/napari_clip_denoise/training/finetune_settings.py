@@ -109,7 +109,7 @@ class FineTuneSettings(BaseModel):
     augmentation_level: Annotated[float, Field(ge=0)] = 0.025
     mixup: Share = 0.25
     held_out: Annotated[int, Field(gt=0)] = 64
-    judge_every: Annotated[int, Field(gt=0)] = 50
+    judge_every: Annotated[int, Field(gt=0)] = 100
     patience: Annotated[int, Field(gt=0)] = 20
     seed: int = 0
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"

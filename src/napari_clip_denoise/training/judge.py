@@ -10,8 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_clip_denoise.noise.correlation import NoiseCorrelation
+from napari_clip_denoise.training.exchange import exchange_noise
 from napari_clip_denoise.training.objectives import Network
+
+EXCHANGES = 3
 
 
 @dataclass(frozen=True)
@@ -27,25 +29,18 @@ class Judge:
         (N, C, Y, X).
     against : str
         What the target is, in words.
-    variance : Tensor or None
-        (N,), the noise variance of each patch, where `target` is `noisy` itself. Then the error
-        against a second noisy image is estimated without bias (Stein, 1981).
-    probe : Tensor or None
-        (N, C, Y, X), noise of variance 1 that is correlated as that of the patches.
-
-    References
-    ----------
-    Stein, "Estimation of the mean of a multivariate normal distribution", Annals of Statistics
-    9, 1981. Ramani, Blu, Unser, "Monte-Carlo SURE", IEEE Transactions on Image Processing 17, 2008.
+    exchanged : Tensor or None
+        (K, N, C, Y, X): `noisy` with the noise of some pixels exchanged, K times, where `target`
+        is `noisy` itself. It tells the error against a second noisy image, see `exchange_noise`.
+    noise : Tensor or None
+        (K, N, C, Y, X): what was exchanged.
     """
 
     noisy: Tensor
     target: Tensor
     against: str
-    variance: Tensor | None = None
-    probe: Tensor | None = None
-
-    STEP = 1e-2
+    exchanged: Tensor | None = None
+    noise: Tensor | None = None
 
     @torch.no_grad()
     def __call__(self, network: Network, batch: int) -> Tensor:
@@ -65,38 +60,31 @@ class Judge:
         return replace(self, **moved)
 
     def _errors(self, network: Network, part: slice) -> Tensor:
-        noisy = self.noisy[part]
-        denoised = network(noisy).float()
+        denoised = network(self.noisy[part]).float()
         error = (denoised - self.target[part]).square().mean(dim=(1, 2, 3))
-        if self.variance is None or self.probe is None:
+        if self.exchanged is None or self.noise is None:
             return error
-        probe, variance = self.probe[part], self.variance[part]
-        response = (network(noisy + self.STEP * probe).float() - denoised) / self.STEP
-        return error + 2 * variance * (probe * response).mean(dim=(1, 2, 3))
+        kept = [
+            (noise * (denoised - network(exchanged).float())).mean(dim=(1, 2, 3))
+            for exchanged, noise in zip(self.exchanged[:, part], self.noise[:, part], strict=True)
+        ]
+        return error + 2 * torch.stack(kept).mean(dim=0)
 
 
-def blind_judge(
-    noisy: np.ndarray,
-    variance: np.ndarray,
-    correlation: NoiseCorrelation,
-    rng: np.random.Generator,
-) -> Judge:
+def blind_judge(noisy: np.ndarray, extent: tuple[int, int], rng: np.random.Generator) -> Judge:
     """Make the judge of noisy patches whose truth nobody knows.
 
     Parameters
     ----------
     noisy : numpy.ndarray
         (N, C, Y, X).
-    variance : numpy.ndarray
-        (N,), noise variance of each.
-    correlation : NoiseCorrelation
-        Of the noise of neighbouring pixels.
+    extent : (int, int)
+        How far noise is correlated, down and across.
     rng : numpy.random.Generator
-        For the probe.
+        Chooses the pixels.
     """
+    exchanges = [exchange_noise(noisy, extent, rng) for _ in range(EXCHANGES)]
+    exchanged, noise = (torch.from_numpy(np.stack(side)) for side in zip(*exchanges, strict=True))
     patches = torch.from_numpy(noisy)
-    probe = correlation.colour(rng.standard_normal(noisy.shape, np.float32))
     against = "a second noisy image, estimated from the first"
-    return Judge(
-        patches, patches, against, torch.from_numpy(variance).float(), torch.from_numpy(probe)
-    )
+    return Judge(patches, patches, against, exchanged, noise)
