@@ -1,66 +1,54 @@
 """Exchanging the noise of some pixels, which tells how much of it a network keeps."""
 
 import numpy as np
-from scipy.ndimage import correlate
 
 PITCH = 4
 
 
 def exchange_noise(
-    noisy: np.ndarray, extent: tuple[int, int], rng: np.random.Generator
+    noisy: np.ndarray, denoised: np.ndarray, extent: tuple[int, int], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Exchange the noise of some pixels for that of others nearby.
+    """Let pixels of about the same value exchange their noise, two and two.
 
-    What a network makes of such a pixel changes by what it had kept of the pixel's own noise. On
-    average over the pixels ``2 * noise * (denoised - denoised_exchanged)`` is therefore what
-    lacks to ``(denoised - noisy)**2``, to make it the squared error against a second noisy image.
+    What a network gives at such a pixel changes by what it had kept of the pixel's own noise. So
+    on average over these pixels ``2 * noise * (network(noisy) - network(exchanged))`` is what
+    lacks to ``(network(noisy) - noisy)**2`` to make it the squared error against a second noisy
+    image. Here noise is told without the pixel itself, as `noisy` less an estimate from
+    `exchanged`.
 
     This supposes that the noise of pixels further apart than `extent` is independent, but not how
-    strong the noise is, nor how it is distributed. Stein's estimate needs both: it calls networks
-    better that are worse, where it takes skewed noise, as of an EMCCD, for Gaussian.
+    strong the noise is, nor how it is distributed. Stein's estimate needs both: where it takes
+    skewed noise for Gaussian, as of an EMCCD, it calls networks better that are worse.
 
     Parameters
     ----------
-    noisy : numpy.ndarray
-        (N, C, Y, X).
+    noisy, denoised : numpy.ndarray
+        (Y, X), float32, and what is about its truth.
     extent : (int, int)
-        How far noise is correlated, down and across; so much around a pixel is exchanged with it.
+        How far noise is correlated, down and across; so much around a pixel goes with it.
     rng : numpy.random.Generator
-        Chooses the pixels, and those whose noise they get.
+        Chooses the pixels.
 
     Returns
     -------
-    exchanged, noise : numpy.ndarray
-        (N, C, Y, X), float32: the noisy images with other noise at some pixels; and about the
-        noise that these had, over their share of all pixels, 0 at the others.
+    exchanged : numpy.ndarray
+        (Y, X), float32: `noisy` with noise exchanged.
+    chosen : numpy.ndarray
+        (Y, X), bool: the pixels whose noise was exchanged, without those that went with them.
     """
-    own, other = (noisy - _around(noisy, extent, half) for half in (0, 1))
-    lines, shift = [], []
-    for reach, side in zip(extent, noisy.shape[-2:], strict=True):
-        pitch = PITCH + 2 * reach
-        begin = int(rng.integers(pitch))
-        lines.append((np.arange(side) + begin) % pitch - pitch // 2)
-        shift.append(int(rng.choice((-1, 1)) * (pitch + rng.integers(3))))
-    down, across = (np.abs(line) for line in np.ix_(*lines))
-    near = (down <= extent[0]) & (across <= extent[1])
-    middle = (down == 0) & (across == 0)
-    exchanged = np.where(near, noisy - other + np.roll(other, shift, (-2, -1)), noisy)
-    noise = np.where(middle, own, 0) / middle.mean()
-    return exchanged.astype(np.float32), noise.astype(np.float32)
-
-
-def _around(noisy: np.ndarray, extent: tuple[int, int], half: int) -> np.ndarray:
-    """Tell each pixel from those around it, without itself and those that share its noise.
-
-    A parabola is fitted to every other pixel, as on a chessboard, so that the noise of the two
-    halves is independent.
-    """
-    steps = (np.arange(-2 * reach - 3, 2 * reach + 4) for reach in extent)
-    down, across = (side.ravel() for side in np.meshgrid(*steps, indexing="ij"))
-    shape = tuple(4 * reach + 7 for reach in extent)
-    weight = np.exp(-((down / (1 + extent[0])) ** 2 + (across / (1 + extent[1])) ** 2) / 2)
-    weight[(np.abs(down) <= extent[0]) & (np.abs(across) <= extent[1])] = 0
-    weight[(down + across) % 2 == half] = 0
-    parabola = np.stack([np.ones(down.size), down**2, across**2])
-    kernel = np.linalg.solve((weight * parabola) @ parabola.T, weight * parabola)[0]
-    return correlate(noisy, kernel.reshape(1, 1, *shape).astype(np.float32))
+    lines = [
+        np.arange(reach + int(rng.integers(PITCH)), side - reach, PITCH + 2 * reach)
+        for reach, side in zip(extent, noisy.shape, strict=True)
+    ]
+    y, x = (line.ravel() for line in np.meshgrid(*lines, indexing="ij"))
+    order = np.argsort(denoised[y, x], kind="stable")[: len(y) // 2 * 2]
+    y, x = y[order], x[order]
+    partner = np.arange(len(y)) ^ 1
+    residual, exchanged = noisy - denoised, noisy.copy()
+    for dy in range(-extent[0], extent[0] + 1):
+        for dx in range(-extent[1], extent[1] + 1):
+            here = y + dy, x + dx
+            exchanged[here] = denoised[here] + residual[y[partner] + dy, x[partner] + dx]
+    chosen = np.zeros(noisy.shape, bool)
+    chosen[y, x] = True
+    return exchanged, chosen

@@ -13,6 +13,9 @@ from napari_clip_denoise.training.finetune_settings import FineTuneSettings
 from napari_clip_denoise.training.finetune_state import State
 from napari_clip_denoise.training.material import Material
 
+SURE = 2.0
+"""Standard errors by which a gain has to be larger than 0."""
+
 
 @dataclass(frozen=True)
 class FineTuned:
@@ -118,7 +121,7 @@ def conclude(
     )
     return FineTuned(
         model=Model(card, denoiser),
-        improved=float(gains.mean()) > by_chance,
+        improved=float(gains.mean()) > SURE * by_chance,
         start=before,
         best=best,
         metric=metric,

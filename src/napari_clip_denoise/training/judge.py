@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from napari_clip_denoise.training.exchange import exchange_noise
 from napari_clip_denoise.training.objectives import Network
 
 EXCHANGES = 3
+BATCH = 8
+SMOOTHING = 2.0
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,10 @@ class Judge:
         return error + 2 * torch.stack(kept).mean(dim=0)
 
 
-def blind_judge(noisy: np.ndarray, extent: tuple[int, int], rng: np.random.Generator) -> Judge:
+@torch.no_grad()
+def blind_judge(
+    noisy: np.ndarray, extent: tuple[int, int], denoise: Network, rng: np.random.Generator
+) -> Judge:
     """Make the judge of noisy patches whose truth nobody knows.
 
     Parameters
@@ -80,11 +86,30 @@ def blind_judge(noisy: np.ndarray, extent: tuple[int, int], rng: np.random.Gener
         (N, C, Y, X).
     extent : (int, int)
         How far noise is correlated, down and across.
+    denoise : callable
+        A denoiser that is known to be fair, on the CPU.
     rng : numpy.random.Generator
-        Chooses the pixels.
+        Chooses the pixels whose noise is exchanged.
     """
-    exchanges = [exchange_noise(noisy, extent, rng) for _ in range(EXCHANGES)]
-    exchanged, noise = (torch.from_numpy(np.stack(side)) for side in zip(*exchanges, strict=True))
+
+    def denoised(images: Tensor) -> Tensor:
+        return torch.cat([denoise(part).float() for part in images.split(BATCH)])
+
     patches = torch.from_numpy(noisy)
+    planes = list(zip(noisy.reshape(-1, *noisy.shape[-2:]),
+                      denoised(patches).numpy().reshape(-1, *noisy.shape[-2:]),
+                      strict=True))  # fmt: skip
+    exchanges = []
+    for _ in range(EXCHANGES):
+        sides = zip(*(exchange_noise(*plane, extent, rng) for plane in planes), strict=True)
+        exchanged, chosen = (torch.from_numpy(np.stack(s)).reshape(patches.shape) for s in sides)
+        noise = torch.where(chosen, patches - denoised(exchanged), 0) / chosen.float().mean()
+        exchanges.append((exchanged, noise))
     against = "a second noisy image, estimated from the first"
-    return Judge(patches, patches, against, exchanged, noise)
+    return Judge(patches, patches, against, *map(torch.stack, zip(*exchanges, strict=True)))
+
+
+def smooth(images: Tensor) -> Tensor:
+    """Denoise a little, where there is no better denoiser yet."""
+    blurred = gaussian_filter(images.numpy(), (0, 0, SMOOTHING, SMOOTHING))
+    return torch.from_numpy(blurred)

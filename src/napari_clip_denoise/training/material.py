@@ -13,9 +13,10 @@ from napari_clip_denoise.noise.correlation import NoiseCorrelation, estimate_cor
 from napari_clip_denoise.training.choice import Images, named_objective
 from napari_clip_denoise.training.fields import Field, in_memory, mapped_field, some
 from napari_clip_denoise.training.finetune_settings import FineTuneSettings
-from napari_clip_denoise.training.judge import Judge, blind_judge
+from napari_clip_denoise.training.judge import Judge, blind_judge, smooth
 from napari_clip_denoise.training.objectives import (
     Neighbor2Neighbor,
+    Network,
     Noise2Noise,
     Noise2Void,
     Objective,
@@ -69,6 +70,7 @@ def gather(
     repeats: Any,
     settings: FineTuneSettings,
     *,
+    denoise: Network = smooth,
     axes: str | None = None,
     rgb: bool = False,
 ) -> Material:
@@ -80,6 +82,8 @@ def gather(
         What there is of each, see `open_sources`; None where there is nothing.
     settings : FineTuneSettings
         See there.
+    denoise : callable
+        Denoises patches, as well as is known, for the judge of noisy images.
     axes : str, optional
         Of all images.
     rgb : bool
@@ -104,7 +108,7 @@ def gather(
         case "synthetic":
             return _synthetic(images, settings, rgb)
         case name:
-            return _blind(name, images.noisy, settings, rgb)
+            return _blind(name, images.noisy, settings, denoise, rgb)
 
 
 def _supervised(images: Images, settings: FineTuneSettings, rgb: bool) -> Material:
@@ -163,7 +167,9 @@ def _synthetic(images: Images, settings: FineTuneSettings, rgb: bool) -> Materia
     return _against_targets(objective, fields, settings, rgb, reason, noise=noise.describe())
 
 
-def _blind(name: str, noisy: list[Stack], settings: FineTuneSettings, rgb: bool) -> Material:
+def _blind(
+    name: str, noisy: list[Stack], settings: FineTuneSettings, denoise: Network, rgb: bool
+) -> Material:
     fields = [mapped_field(stack, settings.intensity) for stack in noisy]
     measured = estimate_correlation(chain.from_iterable(f.sample() for f in some(fields)))
     correlation = measured or NoiseCorrelation.white()
@@ -192,7 +198,8 @@ def _blind(name: str, noisy: list[Stack], settings: FineTuneSettings, rgb: bool)
         why += f", {extent[0]} pixels down and {extent[1]} across hidden with each" * any(extent)
     pool = _pool(fields, settings, rgb)
     patches, _, _ = pool.held_out(settings.held_out)
-    judge = blind_judge(patches, extent, np.random.default_rng([settings.seed, 7]))
+    rng = np.random.default_rng([settings.seed, 7])
+    judge = blind_judge(patches, extent, denoise, rng)
     deviation = max(0.0, float(judge.untouched().mean()) / 2) ** 0.5
     noise = f"standard deviation {deviation:.3f} on the network's scale; {found}"
     reason = f"{name}: {why}."

@@ -160,7 +160,7 @@ class Noise2Void(_Plain):
     """
 
     extent: tuple[int, int] = (0, 0)
-    share: float = 0.02
+    share: float = 0.05
     name = "noise2void"
 
     @property
