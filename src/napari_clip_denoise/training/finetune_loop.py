@@ -67,7 +67,7 @@ def learn(
         decoder = {k: v.detach().clone() for k, v in denoiser.decoder.state_dict().items()}
         state = State(decoder, copy.deepcopy(decoder), copy.deepcopy(decoder), start.cpu())
     denoiser.decoder.load_state_dict(state.decoder)
-    optimisation = settings.optimisation
+    optimisation = settings.optimisation(objective.learning_rate)
     network, optimiser = fabric.setup(
         AsInUse(denoiser).to(memory_format=torch.channels_last).train(),
         make_optimiser(denoiser, optimisation),

@@ -183,7 +183,7 @@ def _blind(
     extent = settings.extent or correlation.extent
     why = f"only noisy images, and {found}" if name == "auto" else f"as asked; {found}"
     if name == "auto":
-        name = "noise2void" if any(extent) else "neighbor2neighbor"
+        name = "noise2void"
     notes: tuple[str, ...] = ()
     objective: Objective
     if name == "neighbor2neighbor":

@@ -13,6 +13,9 @@ from napari_clip_denoise.noise.camera import CameraNoise
 
 Network = Callable[[Tensor], Tensor]
 
+LOW_RATE = 5e-5
+"""For noisy targets that also hide some of the image; higher rates follow their noise."""
+
 
 @dataclass(frozen=True)
 class Example:
@@ -61,6 +64,11 @@ class Objective(Protocol):
         """Whether patches may be blended with each other."""
         ...
 
+    @property
+    def learning_rate(self) -> float:
+        """The rate that suits it, at its highest."""
+        ...
+
     def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
         """Make a batch of patches and their counterparts, (N, C, Y, X), an example."""
         ...
@@ -80,6 +88,7 @@ class _Plain:
     """The patches as they are: one side in, the other as the target."""
 
     mixes = False
+    learning_rate = 3e-4
 
     @property
     def turns(self) -> bool:
@@ -162,6 +171,7 @@ class Noise2Void(_Plain):
     extent: tuple[int, int] = (0, 0)
     share: float = 0.05
     name = "noise2void"
+    learning_rate = LOW_RATE
 
     @property
     def turns(self) -> bool:
@@ -218,6 +228,7 @@ class Neighbor2Neighbor(_Plain):
 
     weight: float = 2.0
     name = "neighbor2neighbor"
+    learning_rate = LOW_RATE
 
     def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
         """Sub-sample the noisy patches twice."""
