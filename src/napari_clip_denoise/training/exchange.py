@@ -18,7 +18,7 @@ def exchange_noise(
 
     This supposes that the noise of pixels further apart than `extent` is independent, but not how
     strong the noise is, nor how it is distributed. Stein's estimate needs both: where it takes
-    skewed noise for Gaussian, as of an EMCCD, it calls networks better that are worse.
+    skewed noise for Gaussian, it calls networks better that are worse.
 
     Parameters
     ----------
