@@ -13,8 +13,8 @@ from napari_clip_denoise.training.finetune_settings import FineTuneSettings
 from napari_clip_denoise.training.finetune_state import State
 from napari_clip_denoise.training.material import Material
 
-SURE = 2.0
-"""Standard errors by which a gain has to be larger than 0."""
+LEAST_GAIN = 2.0
+"""Of a gain, in standard errors, to be more than chance."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def conclude(
     )
     return FineTuned(
         model=Model(card, denoiser),
-        improved=float(gains.mean()) > SURE * by_chance,
+        improved=float(gains.mean()) > LEAST_GAIN * by_chance,
         start=before,
         best=best,
         metric=metric,
