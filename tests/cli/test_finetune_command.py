@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from typer.testing import CliRunner
 
-from napari_clip_denoise.cli.app import app
+from napari_clip_denoise.cli.app import app, main
 from napari_clip_denoise.models.card_file import read_card
 
 FAST = """
@@ -80,3 +80,29 @@ def test_wrong_options_give_one_sentence(folder, arguments, message):
     done = run(folder, *arguments)
     assert done.exit_code != 0
     assert message in str(done.exception)
+
+
+@pytest.mark.parametrize(
+    ("noisy", "clean", "message"),
+    [
+        (np.full((160, 160), np.nan), None, "has no finite value"),
+        (np.arange(64.0**2).reshape(64, 64), None, "a side of 64 pixels, less than a patch of 96"),
+        (np.eye(192), np.eye(96), "give pairs of the same size"),
+    ],
+)
+def test_wrong_images_end_with_one_sentence(
+    noisy, clean, message, tmp_path, tiny_file, models_folder, monkeypatch, capsys
+):
+    shutil.copy(tiny_file, models_folder / "tiny.safetensors")
+    arguments = ["mine", str(tmp_path / "noisy.npy"), "--model", "tiny", "--device", "cpu"]
+    np.save(tmp_path / "noisy.npy", noisy)
+    if clean is not None:
+        np.save(tmp_path / "clean.npy", clean)
+        arguments += ["--clean", str(tmp_path / "clean.npy")]
+    monkeypatch.setattr("sys.argv", ["clip-denoise", "finetune", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert ended.value.code == 2
+    assert last.startswith("Error: ")
+    assert message in last

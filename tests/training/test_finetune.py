@@ -261,7 +261,7 @@ def test_time_ends_a_training(model, noisy, monkeypatch):
     [
         (("noisy", "clean"), "supervised: there are clean"),
         (("noisy", "repeats"), "noise2noise: there are repeats"),
-        (("noisy",), "neighbor2neighbor: only noisy images, and noise of neighbours"),
+        (("noisy",), "noise2void: only noisy images, and noise of neighbours"),
         (("blurred",), "noise2void: only noisy images, and .* hidden with each"),
     ],
     ids=["clean", "repeats", "white", "correlated"],

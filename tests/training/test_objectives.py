@@ -10,6 +10,7 @@ from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.noise.correlation import REACH, NoiseCorrelation
 from napari_clip_denoise.noise.models import CorrelatedGaussian
 from napari_clip_denoise.noise.stabilise import AnscombeTransform
+from napari_clip_denoise.training.exchange import exchange_noise
 from napari_clip_denoise.training.judge import Judge, blind_judge
 from napari_clip_denoise.training.objectives import (
     Neighbor2Neighbor,
@@ -96,6 +97,19 @@ def test_the_regulariser_of_neighbours_vanishes_for_a_perfect_denoiser(rng):
     assert regularised > 1.5 * plain
 
 
+@given(st.tuples(st.integers(0, 2), st.integers(0, 2)), st.integers(0, 9))
+def test_noise_is_exchanged_between_pixels_of_like_value(extent, seed):
+    rng = np.random.default_rng(seed)
+    clean = np.linspace(0, 5, 48, dtype=np.float32) * np.ones((48, 1), np.float32)
+    noisy = clean + 0.1 * rng.standard_normal(clean.shape, np.float32)
+    exchanged, chosen = exchange_noise(noisy, clean, extent, rng)
+    changed = exchanged != noisy
+    assert changed[chosen].all()
+    assert changed.sum() == chosen.sum() * np.prod([2 * reach + 1 for reach in extent])
+    before, after = ((side - clean)[chosen] for side in (noisy, exchanged))
+    np.testing.assert_allclose(np.sort(before), np.sort(after), atol=1e-6)
+
+
 def test_synthetic_noise_is_centred_on_its_target(rng):
     noise = CameraNoise(4.0, 100, 5.0)
     mapping = ChannelMapping(100, 500, AnscombeTransform(4.0, 25 - 400.0))
@@ -120,21 +134,28 @@ def correlations(noise):
     return table[:, : 2 * REACH + 1] / table[REACH, REACH]
 
 
-@pytest.mark.parametrize("width", [0.0, 0.8])
-def test_the_blind_judge_estimates_the_error_against_a_second_image(rng, width):
-    clean = gaussian_filter(rng.random((24, 1, 96, 96), np.float32), (0, 0, 3, 3)) * 5
+def smoothed(images, width=2.0):
+    return torch.from_numpy(gaussian_filter(images.numpy(), (0, 0, width, width)))
+
+
+@pytest.mark.parametrize("kind", ["white", "skewed", "correlated"])
+def test_the_blind_judge_estimates_the_error_against_a_second_image(rng, kind):
+    clean = gaussian_filter(rng.random((24, 1, 96, 96), np.float32), (0, 0, 4, 4)) * 5
 
     def take(seed):
         rng = np.random.default_rng(seed)
-        if width:
-            return CorrelatedGaussian(0.1, width)(clean, rng).astype(np.float32)
-        return (clean + 0.1 * rng.standard_normal(clean.shape)).astype(np.float32)
+        if kind == "correlated":
+            return CorrelatedGaussian(0.1, 0.5)(clean, rng).astype(np.float32)
+        noise = rng.standard_normal(clean.shape)
+        if kind == "skewed":
+            noise = rng.exponential(1, clean.shape) - 1
+        return (clean + 0.1 * noise).astype(np.float32)
 
     noisy, second = take(1), take(2)
-    correlation = NoiseCorrelation(correlations(noisy - clean))
-    judge = blind_judge(noisy, np.full(24, 0.01), correlation, rng)
+    extent = NoiseCorrelation(correlations(noisy - clean)).extent
+    judge = blind_judge(noisy, extent, smoothed, rng)
     seen = Judge(*(torch.from_numpy(side) for side in (noisy, second)), "repeats")
-    for network in (lambda x: x, blur, lambda x: blur(blur(x))):
+    for network in (lambda x: x, blur, smoothed, lambda x: smoothed(x.clamp(max=2.7), 1.5)):
         estimate, real = judge(network, 5).mean(), seen(network, 24).mean()
-        assert estimate == pytest.approx(real.item(), rel=0.05)
+        assert estimate == pytest.approx(real.item(), rel=0.2)
     np.testing.assert_allclose(judge.untouched(), judge(lambda x: x, 24), rtol=1e-5)

@@ -32,8 +32,8 @@ OBJECTIVES = (
     ("Automatic", "auto"),
     ("Supervised (clean pairs)", "supervised"),
     ("Noise2Noise (repeats)", "noise2noise"),
-    ("Neighbor2Neighbor (white noise)", "neighbor2neighbor"),
-    ("Noise2Void (correlated noise)", "noise2void"),
+    ("Noise2Void (only noisy)", "noise2void"),
+    ("Neighbor2Neighbor (only noisy)", "neighbor2neighbor"),
     ("Synthetic noise on clean images", "synthetic"),
 )
 

@@ -9,7 +9,7 @@ from lightning.fabric import Fabric
 from lightning.fabric.utilities import rank_zero_only
 
 from napari_clip_denoise.errors import Cancelled, InputError
-from napari_clip_denoise.training.finetune_loop import Report, learn
+from napari_clip_denoise.training.finetune_loop import AsInUse, Report, learn
 from napari_clip_denoise.training.finetune_progress import Control
 from napari_clip_denoise.training.finetune_result import FineTuned, conclude
 from napari_clip_denoise.training.finetune_settings import (
@@ -18,6 +18,7 @@ from napari_clip_denoise.training.finetune_settings import (
 )
 from napari_clip_denoise.training.finetune_start import starting_model
 from napari_clip_denoise.training.finetune_state import RunFolder, fingerprint
+from napari_clip_denoise.training.judge import smooth
 from napari_clip_denoise.training.material import gather
 
 
@@ -86,7 +87,8 @@ def fine_tune(
         )
     parent, has_decoder = starting_model(settings, clip_weights)
     rgb = parent.card.network.channels == 3
-    material = gather(noisy, clean, repeats, settings, axes=axes, rgb=rgb)
+    denoise = AsInUse(parent.denoiser) if has_decoder else smooth
+    material = gather(noisy, clean, repeats, settings, denoise=denoise, axes=axes, rgb=rgb)
     folder = RunFolder(
         Path(run) if run else None,
         fingerprint(settings, parent.sha256, material.data, material.objective.name),

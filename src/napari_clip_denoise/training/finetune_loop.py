@@ -67,7 +67,7 @@ def learn(
         decoder = {k: v.detach().clone() for k, v in denoiser.decoder.state_dict().items()}
         state = State(decoder, copy.deepcopy(decoder), copy.deepcopy(decoder), start.cpu())
     denoiser.decoder.load_state_dict(state.decoder)
-    optimisation = settings.optimisation
+    optimisation = settings.optimisation(objective.learning_rate)
     network, optimiser = fabric.setup(
         AsInUse(denoiser).to(memory_format=torch.channels_last).train(),
         make_optimiser(denoiser, optimisation),
@@ -155,7 +155,7 @@ def _prefetch(
         if not objective.mixes:
             return example
         noisy, target = mix_up(example.noisy, example.target, rng, chance=settings.mixup)
-        return replace(example, noisy=noisy, target=target, whole=noisy)
+        return replace(example, noisy=noisy, target=target)
 
     with ThreadPoolExecutor(1) as pool:
         step, ahead = first, pool.submit(draw, first)

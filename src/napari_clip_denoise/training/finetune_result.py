@@ -13,6 +13,9 @@ from napari_clip_denoise.training.finetune_settings import FineTuneSettings
 from napari_clip_denoise.training.finetune_state import State
 from napari_clip_denoise.training.material import Material
 
+LEAST_GAIN = 2.0
+"""Of a gain, in standard errors, to be more than chance."""
+
 
 @dataclass(frozen=True)
 class FineTuned:
@@ -118,7 +121,7 @@ def conclude(
     )
     return FineTuned(
         model=Model(card, denoiser),
-        improved=float(gains.mean()) > by_chance,
+        improved=float(gains.mean()) > LEAST_GAIN * by_chance,
         start=before,
         best=best,
         metric=metric,

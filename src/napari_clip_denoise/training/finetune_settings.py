@@ -68,7 +68,8 @@ class FineTuneSettings(BaseModel):
     batch, patch : int
         Patches in a step, and their side in pixels, a multiple of 32.
     learning_rate, final_learning_rate, warm_up : float
-        The rate at its highest and at the end, and the share of the training in which it rises.
+        The rate at its highest, by default the objective's, and at the end, and the share of the
+        training in which it rises.
     weight_decay, gradient_clip, average_decay, augmentation_level : float
         See `Optimisation` and `Denoiser`.
     mixup : float
@@ -100,16 +101,16 @@ class FineTuneSettings(BaseModel):
     steps: Annotated[int, Field(gt=0)] | None = None
     batch: Annotated[int, Field(gt=0)] = 8
     patch: Annotated[int, Field(gt=0, multiple_of=32)] = 96
-    learning_rate: Annotated[float, Field(gt=0)] = 3e-4
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
     final_learning_rate: Annotated[float, Field(ge=0)] = 1e-6
     warm_up: Share = 0.05
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     gradient_clip: Annotated[float, Field(gt=0)] = 1.0
-    average_decay: Share = 0.99
+    average_decay: Share = 0.999
     augmentation_level: Annotated[float, Field(ge=0)] = 0.025
     mixup: Share = 0.25
     held_out: Annotated[int, Field(gt=0)] = 64
-    judge_every: Annotated[int, Field(gt=0)] = 50
+    judge_every: Annotated[int, Field(gt=0)] = 100
     patience: Annotated[int, Field(gt=0)] = 20
     seed: int = 0
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -123,15 +124,14 @@ class FineTuneSettings(BaseModel):
             return values | {"minutes": DEFAULT_MINUTES}
         return values
 
-    @property
-    def optimisation(self) -> Optimisation:
+    def optimisation(self, objective_rate: float) -> Optimisation:
         """The same for the optimiser, with the whole training as `SCHEDULE_TICKS` steps."""
         return Optimisation(
             optimiser="adamw",
             steps=SCHEDULE_TICKS,
             schedule="cosine",
             batch=self.batch,
-            learning_rate=self.learning_rate,
+            learning_rate=self.learning_rate or objective_rate,
             final_learning_rate=self.final_learning_rate,
             warm_up=round(self.warm_up * SCHEDULE_TICKS),
             weight_decay=self.weight_decay,

@@ -8,10 +8,15 @@ from typing import Any
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from napari_clip_denoise.noise.correlation import NoiseCorrelation
+from napari_clip_denoise.training.exchange import exchange_noise
 from napari_clip_denoise.training.objectives import Network
+
+EXCHANGES = 3
+BATCH = 8
+SMOOTHING = 2.0
 
 
 @dataclass(frozen=True)
@@ -27,25 +32,18 @@ class Judge:
         (N, C, Y, X).
     against : str
         What the target is, in words.
-    variance : Tensor or None
-        (N,), the noise variance of each patch, where `target` is `noisy` itself. Then the error
-        against a second noisy image is estimated without bias (Stein, 1981).
-    probe : Tensor or None
-        (N, C, Y, X), noise of variance 1 that is correlated as that of the patches.
-
-    References
-    ----------
-    Stein, "Estimation of the mean of a multivariate normal distribution", Annals of Statistics
-    9, 1981. Ramani, Blu, Unser, "Monte-Carlo SURE", IEEE Transactions on Image Processing 17, 2008.
+    exchanged : Tensor or None
+        (K, N, C, Y, X): `noisy` with the noise of some pixels exchanged, K times, where `target`
+        is `noisy` itself. It tells the error against a second noisy image, see `exchange_noise`.
+    noise : Tensor or None
+        (K, N, C, Y, X): what was exchanged.
     """
 
     noisy: Tensor
     target: Tensor
     against: str
-    variance: Tensor | None = None
-    probe: Tensor | None = None
-
-    STEP = 1e-2
+    exchanged: Tensor | None = None
+    noise: Tensor | None = None
 
     @torch.no_grad()
     def __call__(self, network: Network, batch: int) -> Tensor:
@@ -65,21 +63,20 @@ class Judge:
         return replace(self, **moved)
 
     def _errors(self, network: Network, part: slice) -> Tensor:
-        noisy = self.noisy[part]
-        denoised = network(noisy).float()
+        denoised = network(self.noisy[part]).float()
         error = (denoised - self.target[part]).square().mean(dim=(1, 2, 3))
-        if self.variance is None or self.probe is None:
+        if self.exchanged is None or self.noise is None:
             return error
-        probe, variance = self.probe[part], self.variance[part]
-        response = (network(noisy + self.STEP * probe).float() - denoised) / self.STEP
-        return error + 2 * variance * (probe * response).mean(dim=(1, 2, 3))
+        kept = [
+            (noise * (denoised - network(exchanged).float())).mean(dim=(1, 2, 3))
+            for exchanged, noise in zip(self.exchanged[:, part], self.noise[:, part], strict=True)
+        ]
+        return error + 2 * torch.stack(kept).mean(dim=0)
 
 
+@torch.no_grad()
 def blind_judge(
-    noisy: np.ndarray,
-    variance: np.ndarray,
-    correlation: NoiseCorrelation,
-    rng: np.random.Generator,
+    noisy: np.ndarray, extent: tuple[int, int], denoise: Network, rng: np.random.Generator
 ) -> Judge:
     """Make the judge of noisy patches whose truth nobody knows.
 
@@ -87,16 +84,32 @@ def blind_judge(
     ----------
     noisy : numpy.ndarray
         (N, C, Y, X).
-    variance : numpy.ndarray
-        (N,), noise variance of each.
-    correlation : NoiseCorrelation
-        Of the noise of neighbouring pixels.
+    extent : (int, int)
+        How far noise is correlated, down and across.
+    denoise : callable
+        A denoiser that is known to be fair, on the CPU.
     rng : numpy.random.Generator
-        For the probe.
+        Chooses the pixels whose noise is exchanged.
     """
+
+    def denoised(images: Tensor) -> Tensor:
+        return torch.cat([denoise(part).float() for part in images.split(BATCH)])
+
     patches = torch.from_numpy(noisy)
-    probe = correlation.colour(rng.standard_normal(noisy.shape, np.float32))
+    planes = list(zip(noisy.reshape(-1, *noisy.shape[-2:]),
+                      denoised(patches).numpy().reshape(-1, *noisy.shape[-2:]),
+                      strict=True))  # fmt: skip
+    exchanges = []
+    for _ in range(EXCHANGES):
+        sides = zip(*(exchange_noise(*plane, extent, rng) for plane in planes), strict=True)
+        exchanged, chosen = (torch.from_numpy(np.stack(s)).reshape(patches.shape) for s in sides)
+        noise = torch.where(chosen, patches - denoised(exchanged), 0) / chosen.float().mean()
+        exchanges.append((exchanged, noise))
     against = "a second noisy image, estimated from the first"
-    return Judge(
-        patches, patches, against, torch.from_numpy(variance).float(), torch.from_numpy(probe)
-    )
+    return Judge(patches, patches, against, *map(torch.stack, zip(*exchanges, strict=True)))
+
+
+def smooth(images: Tensor) -> Tensor:
+    """Denoise a little, where there is no better denoiser yet."""
+    blurred = gaussian_filter(images.numpy(), (0, 0, SMOOTHING, SMOOTHING))
+    return torch.from_numpy(blurred)

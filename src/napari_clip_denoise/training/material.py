@@ -10,13 +10,13 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.source import Stack
 from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.noise.correlation import NoiseCorrelation, estimate_correlation
-from napari_clip_denoise.noise.estimate import estimate_noise
 from napari_clip_denoise.training.choice import Images, named_objective
 from napari_clip_denoise.training.fields import Field, in_memory, mapped_field, some
 from napari_clip_denoise.training.finetune_settings import FineTuneSettings
-from napari_clip_denoise.training.judge import Judge, blind_judge
+from napari_clip_denoise.training.judge import Judge, blind_judge, smooth
 from napari_clip_denoise.training.objectives import (
     Neighbor2Neighbor,
+    Network,
     Noise2Noise,
     Noise2Void,
     Objective,
@@ -70,6 +70,7 @@ def gather(
     repeats: Any,
     settings: FineTuneSettings,
     *,
+    denoise: Network = smooth,
     axes: str | None = None,
     rgb: bool = False,
 ) -> Material:
@@ -81,6 +82,8 @@ def gather(
         What there is of each, see `open_sources`; None where there is nothing.
     settings : FineTuneSettings
         See there.
+    denoise : callable
+        Denoises patches, as well as is known, for the judge of noisy images.
     axes : str, optional
         Of all images.
     rgb : bool
@@ -105,7 +108,7 @@ def gather(
         case "synthetic":
             return _synthetic(images, settings, rgb)
         case name:
-            return _blind(name, images.noisy, settings, rgb)
+            return _blind(name, images.noisy, settings, denoise, rgb)
 
 
 def _supervised(images: Images, settings: FineTuneSettings, rgb: bool) -> Material:
@@ -164,7 +167,9 @@ def _synthetic(images: Images, settings: FineTuneSettings, rgb: bool) -> Materia
     return _against_targets(objective, fields, settings, rgb, reason, noise=noise.describe())
 
 
-def _blind(name: str, noisy: list[Stack], settings: FineTuneSettings, rgb: bool) -> Material:
+def _blind(
+    name: str, noisy: list[Stack], settings: FineTuneSettings, denoise: Network, rgb: bool
+) -> Material:
     fields = [mapped_field(stack, settings.intensity) for stack in noisy]
     measured = estimate_correlation(chain.from_iterable(f.sample() for f in some(fields)))
     correlation = measured or NoiseCorrelation.white()
@@ -176,42 +181,29 @@ def _blind(name: str, noisy: list[Stack], settings: FineTuneSettings, rgb: bool)
         "white"
     )
     extent = settings.extent or correlation.extent
-    objective: Objective = Noise2Void(extent) if name == "noise2void" else Neighbor2Neighbor()
-    if name == "auto" and extent != (0, 0):
-        objective = Noise2Void(extent)
-    notes: tuple[str, ...] = ()
-    if name == "neighbor2neighbor" and not correlation.is_white:
-        notes = (
-            "The noise of neighbouring pixels is correlated, which neighbor2neighbor takes for "
-            "structure; noise2void fits better.",
-        )
-    hidden = f", {extent[0]} pixels down and {extent[1]} across hidden with each" * any(extent)
     why = f"only noisy images, and {found}" if name == "auto" else f"as asked; {found}"
-    is_void = isinstance(objective, Noise2Void)
-    reason = f"{objective.name}: {why}{hidden * is_void}."
-    pool = _pool(fields, settings, rgb)
-    judge, deviation = _judge_blindly(pool, correlation, settings)
-    noise = f"standard deviation {deviation:.3f} on the network's scale; {found}"
-    return Material(pool, objective, judge, reason, notes, noise, describe(fields))
-
-
-def _judge_blindly(
-    pool: PatchPool, correlation: NoiseCorrelation, settings: FineTuneSettings
-) -> tuple[Judge, float]:
-    """Measure the noise of the held-out patches; give their judge and its median deviation."""
-    patches, _, numbers = pool.held_out(settings.held_out)
-    estimates = {number: estimate_noise(pool.fields[number].sample()) for number in set(numbers)}
-    variance = np.zeros(len(patches))
-    for i, number in enumerate(numbers):
-        estimate = estimates[number]
-        if estimate is None:
-            raise InputError(
-                f"The noise of '{pool.fields[number].stack.name}' cannot be measured, it is too "
-                "small or constant; give larger images."
+    if name == "auto":
+        name = "noise2void"
+    notes: tuple[str, ...] = ()
+    objective: Objective
+    if name == "neighbor2neighbor":
+        objective = Neighbor2Neighbor()
+        if not correlation.is_white:
+            notes = (
+                "The noise of neighbouring pixels is correlated, which neighbor2neighbor takes for "
+                "structure; noise2void fits better.",
             )
-        variance[i] = estimate.variance(patches[i].mean()) / correlation.seen_by_high_pass
+    else:
+        objective = Noise2Void(extent)
+        why += f", {extent[0]} pixels down and {extent[1]} across hidden with each" * any(extent)
+    pool = _pool(fields, settings, rgb)
+    patches, _, _ = pool.held_out(settings.held_out)
     rng = np.random.default_rng([settings.seed, 7])
-    return blind_judge(patches, variance, correlation, rng), float(np.sqrt(np.median(variance)))
+    judge = blind_judge(patches, extent, denoise, rng)
+    deviation = max(0.0, float(judge.untouched().mean()) / 2) ** 0.5
+    noise = f"standard deviation {deviation:.3f} on the network's scale; {found}"
+    reason = f"{name}: {why}."
+    return Material(pool, objective, judge, reason, notes, noise, describe(fields))
 
 
 def _against_targets(

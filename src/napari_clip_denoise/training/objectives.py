@@ -13,6 +13,9 @@ from napari_clip_denoise.noise.camera import CameraNoise
 
 Network = Callable[[Tensor], Tensor]
 
+LOW_RATE = 5e-5
+"""For noisy targets that also hide some of the image; higher rates follow their noise."""
+
 
 @dataclass(frozen=True)
 class Example:
@@ -26,23 +29,21 @@ class Example:
         What it should give.
     mask : Tensor
         1 where the target counts, else 0.
-    whole : Tensor
-        The patches as they were drawn, where they are larger than `noisy`; else `noisy`.
-    corners : Tensor
-        (2, N, Y, X): which pixels of `whole` became `noisy` and `target`, for
-        `Neighbor2Neighbor`; else empty.
+    aids : tuple of Tensor
+        What else the objective takes its loss by.
     """
 
     noisy: Tensor
     target: Tensor
     mask: Tensor
-    whole: Tensor
-    corners: Tensor
+    aids: tuple[Tensor, ...] = ()
 
     def to(self, device: torch.device) -> "Example":
         """The same on a device."""
-        sides = (self.noisy, self.target, self.mask, self.whole, self.corners)
-        return Example(*(side.to(device) for side in sides))
+        noisy, target, mask, *aids = (
+            side.to(device) for side in (self.noisy, self.target, self.mask, *self.aids)
+        )
+        return Example(noisy, target, mask, tuple(aids))
 
 
 class Objective(Protocol):
@@ -61,6 +62,11 @@ class Objective(Protocol):
     @property
     def mixes(self) -> bool:
         """Whether patches may be blended with each other."""
+        ...
+
+    @property
+    def learning_rate(self) -> float:
+        """The rate that suits it, at its highest."""
         ...
 
     def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
@@ -82,6 +88,7 @@ class _Plain:
     """The patches as they are: one side in, the other as the target."""
 
     mixes = False
+    learning_rate = 3e-4
 
     @property
     def turns(self) -> bool:
@@ -162,8 +169,9 @@ class Noise2Void(_Plain):
     """
 
     extent: tuple[int, int] = (0, 0)
-    share: float = 0.02
+    share: float = 0.05
     name = "noise2void"
+    learning_rate = LOW_RATE
 
     @property
     def turns(self) -> bool:
@@ -220,6 +228,7 @@ class Neighbor2Neighbor(_Plain):
 
     weight: float = 2.0
     name = "neighbor2neighbor"
+    learning_rate = LOW_RATE
 
     def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
         """Sub-sample the noisy patches twice."""
@@ -231,14 +240,15 @@ class Neighbor2Neighbor(_Plain):
         corners = np.stack([around[start], around[(start + step) % 4]])
         whole, picked = torch.from_numpy(first), torch.from_numpy(corners)
         noisy, target = (_pick(whole, corner) for corner in picked)
-        return Example(noisy, target, torch.ones_like(noisy), whole, picked)
+        return Example(noisy, target, torch.ones_like(noisy), (whole, picked))
 
     def loss(self, network: Network, example: Example) -> Tensor:
         """Error against the neighbour, and of its difference to that of the denoised whole."""
+        whole, corners = example.aids
         error = network(example.noisy) - example.target
         with torch.no_grad():
-            denoised = network(example.whole)
-        one, other = (_pick(denoised, corner) for corner in example.corners)
+            denoised = network(whole)
+        one, other = (_pick(denoised, corner) for corner in corners)
         plain = masked_loss(error, example.mask)
         return plain + self.weight * masked_loss(error - (one - other), example.mask)
 
@@ -246,7 +256,7 @@ class Neighbor2Neighbor(_Plain):
 def _example(noisy: np.ndarray, target: np.ndarray, mask: np.ndarray | None = None) -> Example:
     inputs, targets = (torch.from_numpy(np.ascontiguousarray(side)) for side in (noisy, target))
     where = torch.ones_like(targets) if mask is None else torch.from_numpy(mask)
-    return Example(inputs, targets, where, inputs, torch.zeros(0))
+    return Example(inputs, targets, where)
 
 
 def _pick(images: Tensor, corner: Tensor) -> Tensor:
