@@ -6,14 +6,10 @@ Usage, with a screen or under Xvfb, from the top of the repository::
 """
 
 import argparse
-import os
-import tempfile
 from pathlib import Path
 
-import napari
-from napari.settings import get_settings
 from scipy.ndimage import gaussian_filter
-from scripted_user import User, work_through
+from scripted_user import User, window, work_through
 
 IMAGES = Path(__file__).parent / "images"
 PICTURES = {
@@ -31,15 +27,11 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=3.0, help="of fine-tuning")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["CLIP_DENOISE_MODELS"] = f"{folder}/models"
-        get_settings().appearance.theme = options.theme
-        viewer = napari.Viewer(show=True)
-        user = User(viewer)
-        user.fill_screen()
+    with window(options.theme) as (user, folder):
+        viewer = user.viewer
         grid = viewer.canvas.grid if hasattr(viewer, "canvas") else viewer.grid
         grid.stride = -1
-        for step in work_through(user, Path(folder), "compact", options.minutes):
+        for step in work_through(user, folder, "compact", options.minutes):
             if step in PICTURES:
                 if grid_is_wanted := step == "the stack is denoised":
                     grid.enabled = True
@@ -50,7 +42,6 @@ def main() -> None:
                     viewer.reset_view()
         check_a_blur(user)
         user.record(options.folder / "check.png")
-        viewer.close()
 
 
 def check_a_blur(user: User) -> None:

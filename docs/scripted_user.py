@@ -13,6 +13,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import napari
@@ -194,6 +195,18 @@ class User:
         return shown is not None and (shown is widget or widget.isAncestorOf(shown))
 
 
+@contextmanager
+def window(theme: str) -> Iterator[tuple[User, Path]]:
+    """Open napari over the whole screen, with a folder for models and results that goes again."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["CLIP_DENOISE_MODELS"] = f"{folder}/models"
+        get_settings().appearance.theme = theme
+        user = User(napari.Viewer())
+        user.fill_screen()
+        yield user, Path(folder)
+        user.viewer.close()
+
+
 def work_through(user: User, folder: Path, model: str, minutes: float) -> Iterator[str]:
     """Open a stack, preview, run, cancel, run again, check, fine-tune and save.
 
@@ -293,18 +306,11 @@ def main() -> None:
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     number = itertools.count(1)
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["CLIP_DENOISE_MODELS"] = f"{folder}/models"
-        get_settings().appearance.theme = options.theme
-        viewer = napari.Viewer(show=False)
-        user = User(viewer)
-        viewer.show()
-        user.fill_screen()
-        for step in work_through(user, Path(folder), options.model, options.minutes):
+    with window(options.theme) as (user, folder):
+        for step in work_through(user, folder, options.model, options.minutes):
             name = f"{next(number):02d} {step}.png".replace(" ", "-")
             user.record(options.folder / name)
             print(name, flush=True)
-        viewer.close()
 
 
 def _plain(action: QAction) -> str:

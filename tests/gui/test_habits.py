@@ -45,3 +45,26 @@ def test_a_run_is_copied_as_text(viewer, widget, noisy, tmp_path):
 
 def test_an_empty_window_gives_a_hint(widget):
     assert widget.progress.label.text() == HINT
+
+
+def test_the_tab_key_goes_down_the_form(widget, qtbot):
+    form = widget.form
+    wanted = [
+        form.layer.native,
+        form.whole.native,
+        form.model.native,
+        form.preset.native,
+        form.intensity.native,
+        form.store.line_edit.native,
+        widget.preview.toggle,
+        widget.run_button,
+    ]
+
+    def met():
+        chain, field = [], form.layer.native
+        while field not in chain:
+            chain.append(field)
+            field = field.nextInFocusChain()
+        return [each for each in chain if each in wanted]
+
+    qtbot.waitUntil(lambda: met() == wanted, timeout=10_000)

@@ -1,5 +1,7 @@
 import errno
+import gc
 import threading
+import weakref
 
 import dask.array as da
 import numpy as np
@@ -8,7 +10,7 @@ import zarr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_clip_denoise import denoise, denoise_to_zarr
+from napari_clip_denoise import denoise, denoise_to_zarr, load
 from napari_clip_denoise.errors import Cancelled, DeviceError, InputError, OutputError
 from napari_clip_denoise.evaluation.metrics import psnr
 from napari_clip_denoise.images.source import as_stack, open_stack
@@ -315,3 +317,12 @@ def test_the_gpu_agrees_with_the_cpu(stack):
     fast = denoise(stack, device="cuda", output_dtype="float32")
     np.testing.assert_allclose(exact, cpu, atol=1e-3 * np.ptp(stack))
     np.testing.assert_allclose(fast, cpu, atol=2e-2 * np.ptp(stack))
+
+
+def test_a_model_that_nobody_holds_is_let_go_with_what_was_made_of_it(tiny_file):
+    model = load(str(tiny_file))
+    denoise(np.eye(40, 50, dtype=np.float32), model, device="cpu")
+    held = weakref.ref(model)
+    del model
+    gc.collect()
+    assert held() is None

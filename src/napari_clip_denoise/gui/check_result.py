@@ -22,6 +22,7 @@ from napari_clip_denoise.gui.layers import (
     METADATA,
     current_plane,
     images_of,
+    remove,
     result_arguments,
     stack_of,
 )
@@ -247,7 +248,7 @@ class CheckResultWidget(QWidget):
         """Arguments of a layer on a result that takes the place of the last of its name."""
         name = f"{denoised.name} {what}"
         if name in self._viewer.layers:
-            self._viewer.layers.remove(name)
+            remove(self._viewer, self._viewer.layers[name])
         made = derived_from(noisy, denoised, what)
         return result_arguments(denoised, name, made, whole(stack_of(denoised).shape))
 

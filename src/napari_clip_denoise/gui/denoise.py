@@ -14,7 +14,13 @@ from napari_clip_denoise.errors import ClipDenoiseError
 from napari_clip_denoise.gui.clip_remedy import ClipRemedy
 from napari_clip_denoise.gui.copy_row import CopyRow
 from napari_clip_denoise.gui.layer_form import LayerForm
-from napari_clip_denoise.gui.layers import current_plane, result_arguments, result_name, stack_of
+from napari_clip_denoise.gui.layers import (
+    current_plane,
+    remove,
+    result_arguments,
+    result_name,
+    stack_of,
+)
 from napari_clip_denoise.gui.plan_row import PlanRow
 from napari_clip_denoise.gui.preview_row import PreviewRow
 from napari_clip_denoise.gui.progress_row import ProgressRow
@@ -212,7 +218,7 @@ class DenoiseWidget(QWidget):
     def _give_up(self) -> str:
         self.preview.pause(False)
         if self._result is not None and self._result in self._viewer.layers:
-            self._viewer.layers.remove(self._result)
+            remove(self._viewer, self._result)
         return NOTHING_KEPT
 
 

@@ -1,5 +1,6 @@
 """Between napari's image layers and stacks."""
 
+import gc
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,19 @@ def is_preview(layer: Layer) -> bool:
 def images_of(viewer: ViewerModel) -> list[Image]:
     """List the image layers that a user may choose."""
     return [x for x in viewer.layers if isinstance(x, Image) and not is_preview(x)]
+
+
+def remove(viewer: ViewerModel, layer: Layer) -> None:
+    """Remove a layer, without the full garbage collection that napari starts then.
+
+    That goes through all that napari and torch hold and takes longer than all the rest. What the
+    layer leaves behind is collected as usual, a little later.
+    """
+    gc.freeze()
+    try:
+        viewer.layers.remove(layer)
+    finally:
+        gc.unfreeze()
 
 
 def stack_of(layer: Image) -> Stack:

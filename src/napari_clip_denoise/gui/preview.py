@@ -9,7 +9,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
-from napari_clip_denoise.gui.layers import PREVIEW, result_arguments, stack_of
+from napari_clip_denoise.gui.layers import PREVIEW, remove, result_arguments, stack_of
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.region_of_interest import region_of_interest
 from napari_clip_denoise.images.grid import Region
@@ -182,7 +182,7 @@ class LivePreview:
 
     def _remove_layer(self) -> None:
         if self.layer is not None and self.layer in self._viewer.layers:
-            self._viewer.layers.remove(self.layer)
+            remove(self._viewer, self.layer)
         self.layer = None
         self._drawn = ()
 

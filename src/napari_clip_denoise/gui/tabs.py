@@ -3,6 +3,8 @@
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 
+from napari_clip_denoise.gui.tab_order import tab_as_laid_out
+
 PANEL = "clip-denoise-panel"
 PLUGIN = " (CLIP Denoise)"
 """What napari adds to the title of each; too much for a tab."""
@@ -17,6 +19,7 @@ def share_place(panel: QWidget) -> None:
     timer = QTimer(panel)
     timer.setSingleShot(True)
     timer.timeout.connect(lambda: _tabify(panel))
+    timer.timeout.connect(lambda: tab_as_laid_out(panel))
     timer.start(0)
 
 

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -177,8 +176,6 @@ class Runner:
             self._cancel.check()
 
 
-_Way = tuple[torch.device, torch.dtype, int]
-_runners: WeakKeyDictionary[Model, dict[_Way, Runner]] = WeakKeyDictionary()
 _runners_lock = threading.Lock()
 
 
@@ -188,10 +185,9 @@ def get_runner(
     """Make a model ready, see `Runner`, or give back the one that was made before."""
     way = device, precision, threads or torch.get_num_threads()
     with _runners_lock:
-        made = _runners.setdefault(model, {})
-        if way not in made:
-            made[way] = Runner(model, *way)
-        return made[way]
+        if way not in model.ready:
+            model.ready[way] = Runner(model, *way)
+        return model.ready[way]
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -33,11 +33,14 @@ class Model:
         The network, in evaluation mode, float32, on the CPU.
     path : Path or None
         The file it was loaded from.
+    ready : dict
+        What was made of it to run on devices, see `inference.runner`; it goes when the model goes.
     """
 
     card: ModelCard
     denoiser: Denoiser
     path: Path | None = None
+    ready: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def sha256(self) -> str:
