@@ -1,4 +1,6 @@
 import errno
+import subprocess
+import sys
 import threading
 
 import dask.array as da
@@ -307,3 +309,13 @@ def test_the_gpu_agrees_with_the_cpu(stack):
     fast = denoise(stack, device="cuda", output_dtype="float32")
     np.testing.assert_allclose(exact, cpu, atol=1e-3 * np.ptp(stack))
     np.testing.assert_allclose(fast, cpu, atol=2e-2 * np.ptp(stack))
+
+
+def test_a_run_on_arrays_and_stores_loads_no_dask():
+    code = (
+        "import sys; from napari_clip_denoise.images import ome_zarr_writer\n"
+        "from napari_clip_denoise.inference import run\n"
+        "print([m for m in ('dask', 'pandas', 'xarray') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
