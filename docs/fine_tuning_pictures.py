@@ -8,14 +8,10 @@ Usage, with a screen or under Xvfb, from the top of the repository, for each pic
 """
 
 import argparse
-import os
-import tempfile
 from pathlib import Path
 
-import napari
-from napari.settings import get_settings
 from qtpy.QtCore import Qt
-from scripted_user import User
+from scripted_user import User, window
 
 KINDS = {"clean": "Clean images", "repeats": "Repeats of"}
 
@@ -30,16 +26,10 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=2.0)
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["CLIP_DENOISE_MODELS"] = f"{folder}/models"
-        get_settings(Path(folder) / "settings.yaml").appearance.theme = options.theme
-        viewer = napari.Viewer(show=True)
-        user = User(viewer)
-        user.fill_screen()
-        viewer.open(sorted(options.noisy.iterdir())[0])
+    with window(options.theme) as (user, _):
+        user.viewer.open(sorted(options.noisy.iterdir())[0])
         fine_tune(user, options)
         user.record(options.picture)
-        viewer.close()
 
 
 def fine_tune(user: User, options: argparse.Namespace) -> None:

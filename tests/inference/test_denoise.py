@@ -1,5 +1,7 @@
 import errno
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 
@@ -326,3 +328,13 @@ def test_a_model_that_nobody_holds_is_let_go_with_what_was_made_of_it(tiny_file)
     del model
     gc.collect()
     assert held() is None
+
+
+def test_a_run_on_arrays_and_stores_loads_no_dask():
+    code = (
+        "import sys; from napari_clip_denoise.images import ome_zarr_writer\n"
+        "from napari_clip_denoise.inference import run\n"
+        "print([m for m in ('dask', 'pandas', 'xarray') if m in sys.modules])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"

@@ -11,7 +11,7 @@ from napari_clip_denoise.images.grid import split
 from napari_clip_denoise.images.source import as_stack
 from napari_clip_denoise.inference.job import prepare
 from napari_clip_denoise.inference.pipeline import REGIONS_IN_FLIGHT, run
-from napari_clip_denoise.inference.profile import Profile
+from napari_clip_denoise.inference.profile import Profile, with_memory
 from napari_clip_denoise.inference.region import denoise_region
 from napari_clip_denoise.inference.runner import Runner
 from napari_clip_denoise.inference.settings import make_settings
@@ -175,3 +175,10 @@ def test_a_failing_write_ends_the_run(tiny, noisy):
 
     with pytest.raises(OSError, match="no"):
         run(job_of(noisy, tiny), split(noisy.shape, (1, *noisy.shape[1:])), fail)
+
+
+def test_memory_is_told_for_what_is_called():
+    array, n_bytes = with_memory(lambda: np.ones(2**23))
+    assert 0.9 * array.nbytes < n_bytes < 2 * array.nbytes
+    with pytest.raises(ZeroDivisionError):
+        with_memory(lambda: 1 / 0)

@@ -12,7 +12,7 @@ from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
 from napari_clip_denoise.network.fold import fold
-from napari_clip_denoise.network.fused import FinestUpBlock, FusedBottleneck, FusedConv2d
+from napari_clip_denoise.network.fused import FusedBottleneck, FusedConv2d, SplitUpBlock
 from napari_clip_denoise.network.winograd import WinogradConv2d
 from tiny_network import TINY
 
@@ -126,7 +126,7 @@ def test_convolutions_are_joined_with_what_follows_where_torch_can(monkeypatch):
     denoiser = Denoiser(TINY).eval()
     randomise_norms(denoiser)
     kinds = {type(module) for module in fold(denoiser, for_cpu=True).modules()}
-    assert {FusedConv2d, FusedBottleneck, FinestUpBlock} <= kinds
+    assert {FusedConv2d, FusedBottleneck, SplitUpBlock} <= kinds
     monkeypatch.setattr(fused_module, "ops", SimpleNamespace(mkldnn=SimpleNamespace()))
     without = fold(denoiser, for_cpu=True)
     assert FusedConv2d not in {type(module) for module in without.modules()}

@@ -36,6 +36,7 @@ def bench(
     from napari_clip_denoise.inference.device import resolve_device, resolve_precision
     from napari_clip_denoise.inference.settings import make_settings
     from napari_clip_denoise.models.registry import load
+    from napari_clip_denoise.text import format_bytes
 
     settings = make_settings(device=device, precision=precision, threads=threads)
     where = resolve_device(settings.device)
@@ -59,9 +60,12 @@ def bench(
         print(
             f"whole run                           {whole.run:8.2f} s, "
             f"{whole.planes_per_second:.1f} planes/s, {whole.megabytes_per_second:.1f} MB/s, "
-            f"peak {whole.peak_bytes / 2**20:.0f} MiB"
+            f"peak {format_bytes(whole.peak_bytes)}"
         )
         for stage in whole.stages:
-            print(f"  {stage.name:7} {stage.busy:4.0%} of {stage.threads} threads busy")
+            print(
+                f"  {stage.name:7} {stage.busy:4.0%} of {stage.threads} threads busy, "
+                f"{format_bytes(whole.stage_bytes[stage.name])} for a region on its own"
+            )
     if json is not None:
         json.write_text(dumps(figures, indent=1) + "\n")

@@ -14,7 +14,8 @@ from napari_clip_denoise.images.source import Stack, open_stack
 from napari_clip_denoise.images.store_layout import StoreLayout
 from napari_clip_denoise.inference.job import Job, prepare
 from napari_clip_denoise.inference.pipeline import run_to_writer
-from napari_clip_denoise.inference.profile import Profile, Stage, peak_memory
+from napari_clip_denoise.inference.profile import Profile, Stage, peak_memory, with_memory
+from napari_clip_denoise.inference.region import apply, box_index, correct, make_box
 from napari_clip_denoise.inference.run import open_writer
 from napari_clip_denoise.inference.runner import Pending, Runner
 from napari_clip_denoise.inference.settings import DenoiseSettings
@@ -43,6 +44,9 @@ class StackBench:
         The whole run.
     stages : list of Stage
         How busy each stage of the whole run was.
+    stage_bytes : dict of str to int
+        What the process grew by at most in each stage, one region on its own. Memory that an
+        earlier stage gave back may be used again, so it is at least that.
     peak_bytes : int
         Most memory of the process, over what it had before the runs.
     """
@@ -56,6 +60,7 @@ class StackBench:
     bare: float
     run: float
     stages: list[Stage]
+    stage_bytes: dict[str, int]
     peak_bytes: int
 
     @property
@@ -112,6 +117,7 @@ def bench_stack(
     stack = _simulate(folder / "noisy.zarr", planes, side)
     job = prepare(stack, model, settings)
     idle = replace(job, runner=_Idle(model, job.runner.device, job.runner.precision))
+    stage_bytes = _stage_bytes(job, settings, folder / "one.ome.zarr")
     before = peak_memory()
     copy_seconds = _copy(stack, folder / "copy.zarr")
     idle_seconds, _ = _run(idle, settings, folder / "idle.ome.zarr")
@@ -127,6 +133,7 @@ def bench_stack(
         bare=bare_seconds,
         run=run_seconds,
         stages=profile.stages(),
+        stage_bytes=stage_bytes,
         peak_bytes=peak_memory() - before,
     )
 
@@ -159,6 +166,21 @@ def _run(job: Job, settings: DenoiseSettings, path: Path) -> tuple[float, Profil
     profile = Profile()
     run_to_writer(job, open_writer(job, settings, path), profile=profile)
     return time.perf_counter() - started, profile
+
+
+def _stage_bytes(job: Job, settings: DenoiseSettings, path: Path) -> dict[str, int]:
+    """Do the first region stage by stage, each while nothing else is done."""
+    writer = open_writer(job, settings, path)
+    region = next(writer.regions())
+    index, tiles = box_index(job, region)
+    grown = {}
+    values, grown["read"] = with_memory(lambda: job.stack.read(index))
+    box, grown["map"] = with_memory(lambda: make_box(job, region, values, tiles))
+    change, grown["device"] = with_memory(lambda: correct(job, region, box))
+    block, grown["unmap"] = with_memory(lambda: apply(job, region, box, change))
+    _, grown["write"] = with_memory(lambda: writer.write(region, block))
+    writer.abort()
+    return grown
 
 
 def _bare(job: Job) -> float:

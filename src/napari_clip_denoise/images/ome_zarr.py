@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import zarr
 from zarr.errors import BaseZarrError
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.ome_metadata import axes_of, metadata_of
-from napari_clip_denoise.images.source import Stack, as_stack
+from napari_clip_denoise.images.source import Stack, as_dask, as_stack
 
 OWN_KEY = "napari_clip_denoise"
 
@@ -48,7 +47,7 @@ def read_zarr(path: Path, axes: str | None) -> Stack:
     if own.get("rgb") and axes is None:
         where = letters.index("c")
         order = [*(i for i in range(array.ndim) if i != where), where]
-        array = da.from_array(array, chunks=array.chunks).transpose(order)
+        array = as_dask(array, array.chunks).transpose(order)
         letters = letters.replace("c", "") + "s"
         metadata = metadata.reordered(order)
     return as_stack(array, axes or letters or None, metadata=metadata, name=name, path=path)

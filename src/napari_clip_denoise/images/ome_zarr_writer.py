@@ -6,7 +6,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import zarr
 
@@ -17,7 +16,7 @@ from napari_clip_denoise.images.manifest import FOLDER, Manifest, difference
 from napari_clip_denoise.images.ome_metadata import image_metadata, omero_metadata
 from napari_clip_denoise.images.ome_zarr import OWN_KEY
 from napari_clip_denoise.images.pyramid import Pyramid, create_pyramid, open_pyramid
-from napari_clip_denoise.images.source import Stack
+from napari_clip_denoise.images.source import Stack, as_dask
 from napari_clip_denoise.images.store_layout import StoreLayout
 from napari_clip_denoise.images.writers import OmeVersion
 
@@ -87,7 +86,7 @@ class OmeZarrWriter(PartialFile):
         self.array: Any = self.pyramid.levels[0]
         back = tuple(int(i) for i in np.argsort(layout.order))
         if back != tuple(sorted(back)):
-            self.array = da.from_array(self.array, chunks=layout.region).transpose(back)
+            self.array = as_dask(self.array, layout.region).transpose(back)
 
     def _set_up(
         self, fingerprint: dict[str, Any] | None, adopt: tuple[str, ...]

@@ -1,11 +1,11 @@
 """Images of any size as lazily read stacks."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
-import dask.array as da
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
@@ -148,7 +148,7 @@ class Stack:
             One an axis.
         """
         part = self.array[index]
-        if isinstance(part, da.Array):
+        if is_dask(part):
             part = part.compute(scheduler="synchronous")
         return np.asarray(part)
 
@@ -269,3 +269,16 @@ def looks_like_dicom(path: Path) -> bool:
             return file.read(DICOM_PREAMBLE + len(DICOM_START))[DICOM_PREAMBLE:] == DICOM_START
     except OSError:
         return False
+
+
+def as_dask(array: Any, chunks: Any) -> Any:
+    """Wrap an array by a dask array; dask takes long to load and is needed only here."""
+    import dask.array as da
+
+    return da.from_array(array, chunks=chunks)
+
+
+def is_dask(array: object) -> bool:
+    """Whether an array is a dask array; there is none before dask is loaded."""
+    dask_array = sys.modules.get("dask.array")
+    return dask_array is not None and isinstance(array, dask_array.Array)

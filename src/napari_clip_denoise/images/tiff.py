@@ -3,14 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-import dask.array as da
 import numpy as np
 import tifffile
 import zarr
 
 from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.images.files import PartialFile
-from napari_clip_denoise.images.source import Metadata, Stack, as_stack
+from napari_clip_denoise.images.source import Metadata, Stack, as_dask, as_stack
 
 BIGTIFF_BYTES = 39 * 10**8
 IMAGEJ_ORDER = "tzcyx"
@@ -49,14 +48,15 @@ def read_tiff(path: Path, axes: str | None) -> Stack:
         raise InputError(f"{path} cannot be read as TIFF; the file may be damaged.") from error
     if axes is None and "s" in letters[:-1]:
         where = letters.index("s")
-        array = da.moveaxis(da.from_array(array, chunks=array.chunks), where, -1)  # type: ignore[union-attr]
-        metadata = metadata.reordered([*range(where), *range(where + 1, len(letters)), where])
+        order = [*range(where), *range(where + 1, len(letters)), where]
+        array = as_dask(array, array.chunks).transpose(order)  # type: ignore[union-attr]
+        metadata = metadata.reordered(order)
         letters = letters.replace("s", "") + "s"
     own = _own_axes(file, letters)
     if axes is None and own != letters:
         shape = dict(zip(letters, array.shape, strict=True))  # type: ignore[union-attr]
         known = dict(zip(letters, range(len(letters)), strict=True))
-        array = da.from_array(array, chunks="auto").reshape([shape.get(a, 1) for a in own])
+        array = as_dask(array, "auto").reshape([shape.get(a, 1) for a in own])
         metadata = _expanded(metadata, own, known)
         letters = own
     if axes is None and not letters.removesuffix("s").endswith("yx"):

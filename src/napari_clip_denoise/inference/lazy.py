@@ -20,11 +20,6 @@ WHOLE_PLANE_PIXELS = 2**26
 BLOCK_SIDE = 4096
 
 
-def is_dask(array: object) -> bool:
-    """Whether an array is a dask array."""
-    return isinstance(array, da.Array)
-
-
 def denoise_lazily(stack: Stack, model: Model, settings: DenoiseSettings) -> da.Array:
     """Describe a denoised stack; planes are computed when they are asked for.
 

@@ -3,11 +3,15 @@
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import psutil
+
+SAMPLE_SECONDS = 0.001
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,28 @@ class Profile:
             Stage(name, self._threads[name], seconds, seconds / (whole * self._threads[name]))
             for name, seconds in self._seconds.items()
         ]
+
+
+def with_memory(call: Callable[[], T]) -> tuple[T, int]:
+    """Call something, and tell the most bytes that the process grew by meanwhile, as sampled."""
+    process = psutil.Process()
+    before = most = process.memory_info().rss
+    ended = threading.Event()
+
+    def watch() -> None:
+        nonlocal most
+        while not ended.wait(SAMPLE_SECONDS):
+            most = max(most, process.memory_info().rss)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        result = call()
+        most = max(most, process.memory_info().rss)
+    finally:
+        ended.set()
+        watcher.join()
+    return result, most - before
 
 
 def peak_memory() -> int:

@@ -8,11 +8,10 @@ import numpy as np
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.grid import split
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity
-from napari_clip_denoise.images.source import Stack, as_stack, open_stack
+from napari_clip_denoise.images.source import Stack, as_stack, is_dask, open_stack
 from napari_clip_denoise.images.writers import OmeVersion, Writer, create_writer
 from napari_clip_denoise.inference.backoff import Notify
 from napari_clip_denoise.inference.job import Job, prepare
-from napari_clip_denoise.inference.lazy import denoise_lazily, is_dask
 from napari_clip_denoise.inference.pipeline import Report, run, run_to_writer
 from napari_clip_denoise.inference.profile import Profile
 from napari_clip_denoise.inference.progress import CancelToken
@@ -109,6 +108,8 @@ def denoise(
     stack = as_stack(array, axes, rgb=rgb)
     loaded = _loaded(model, stack)
     if is_dask(stack.array):
+        from napari_clip_denoise.inference.lazy import denoise_lazily
+
         return denoise_lazily(stack, loaded, settings)
     job = prepare(stack, loaded, settings)
     result = np.empty(stack.shape, job.dtype)

@@ -30,21 +30,21 @@ class ConvBlock(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Bilinear upsampling by two, concatenation with a feature, and a `ConvBlock`."""
+    """Bilinear upsampling by two, concatenation with features, and a `ConvBlock`."""
 
     def __init__(self, in_channels: int, out_channels: int, align_corners: bool):
         super().__init__()
         self.conv_block = ConvBlock(in_channels, out_channels)
         self.align_corners = align_corners
 
-    def forward(self, x: Tensor, skip: Tensor | None = None) -> Tensor:
-        """Map x (N, C, H, W) and skip (N, C', 2H, 2W) to (N, out, 2H, 2W).
+    def forward(self, x: Tensor, *skips: Tensor) -> Tensor:
+        """Map x (N, C, H, W) and skips (N, C', 2H, 2W) to (N, out, 2H, 2W).
 
-        Without `skip`, `x` is neither upsampled nor joined.
+        Without `skips`, `x` is neither upsampled nor joined.
         """
-        if skip is not None:
+        if skips:
             x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=self.align_corners)
-            x = torch.cat([x, skip], dim=1)
+            x = torch.cat([x, *skips], dim=1)
         return self.conv_block(x)
 
 
@@ -96,12 +96,12 @@ class Decoder(nn.Module):
         """
         image, fine, *coarser = features
         if self.stride == 1:
-            finest = [image, fine]
+            finest: list[tuple[Tensor, ...]] = [(image,), (fine,)]
         else:
-            finest = [torch.cat([fine, F.pixel_unshuffle(image, self.stride)], dim=1)]
-        coarsest, *finer = reversed([*finest, *coarser])
+            finest = [(fine, F.pixel_unshuffle(image, self.stride))]
+        (coarsest,), *finer = reversed([*finest, *((feature,) for feature in coarser)])
         x = self.up_path[0](coarsest)
-        for block, skip in zip(self.up_path[1:], finer, strict=True):
-            x = block(x, skip)
+        for block, skips in zip(self.up_path[1:], finer, strict=True):
+            x = block(x, *skips)
         x = self.last(x)
         return x if self.stride == 1 else F.pixel_shuffle(x, self.stride)

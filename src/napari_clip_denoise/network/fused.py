@@ -5,6 +5,8 @@ in the cache. PyTorch offers that to its own compiler only, as ``torch.ops.mkldn
 missing, only Winograd's algorithm is used.
 """
 
+from itertools import accumulate, pairwise
+
 from open_clip.modified_resnet import Bottleneck
 from torch import Tensor, nn, ops
 from torch.nn import functional as F  # noqa: N812
@@ -28,8 +30,12 @@ def speed_up(denoiser: Denoiser) -> None:
             stage.set_submodule(name, FusedBottleneck(block))
     up_path = denoiser.decoder.up_path
     finest = up_path[-1]
-    if denoiser.decoder.stride == 1 and isinstance(finest, UpBlock):
-        up_path[-1] = FinestUpBlock(finest)
+    assert isinstance(finest, UpBlock)
+    config = denoiser.config
+    skips = [IMAGE_FEATURE_CHANNELS]
+    if config.decoder_stride > 1:
+        skips = [config.encoder.width, config.decoder_stride**2 * config.channels]
+    up_path[-1] = SplitUpBlock(finest, skips)
     for module in up_path.modules():
         if isinstance(module, ConvBlock):
             _fuse(module.block, "0", "1")
@@ -100,32 +106,40 @@ class FusedBottleneck(nn.Module):
         return self.last.add_to(self.identity(x), inner)
 
 
-class FinestUpBlock(nn.Module):
-    """The decoder's block at full resolution, without joining the image to what is below.
+class SplitUpBlock(nn.Module):
+    """A decoder's block that adds up the convolutions of its inputs, without joining these.
 
-    The image's few channels would spoil the alignment of the others.
+    At full resolution a joined input is dear to write, and the image's few channels spoil the
+    alignment of the others.
 
     Parameters
     ----------
     block : UpBlock
-        Of a decoder of stride 1.
+        Which has skips.
+    skip_channels : list of int
+        Channels of each skip.
     """
 
-    def __init__(self, block: UpBlock):
+    def __init__(self, block: UpBlock, skip_channels: list[int]):
         super().__init__()
         conv, self.activation, last, last_activation = block.conv_block.block
         assert isinstance(conv, nn.Conv2d)
         assert isinstance(last, nn.Conv2d)
-        n_below = conv.in_channels - IMAGE_FEATURE_CHANNELS
-        self.below = FusedConv2d(conv, inputs=slice(n_below))
-        self.image = FusedConv2d(conv, inputs=slice(n_below, None))
+        stops = [*accumulate([conv.in_channels - sum(skip_channels), *skip_channels])]
+        parts = [slice(start, stop) for start, stop in pairwise([0, *stops])]
+        self.below, *of_skips = (FusedConv2d(conv, inputs=part) for part in parts)
+        self.of_skips = nn.ModuleList(of_skips)
         self.last = FusedConv2d(last, last_activation)
         self.align_corners = block.align_corners
 
-    def forward(self, x: Tensor, image: Tensor) -> Tensor:
-        """Map x (N, C, H, W) and the image (N, 3, 2H, 2W) to (N, out, 2H, 2W)."""
+    def forward(self, x: Tensor, *skips: Tensor) -> Tensor:
+        """Map x (N, C, H, W) and skips (N, C', 2H, 2W) to (N, out, 2H, 2W)."""
         x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=self.align_corners)
-        return self.last(self.activation(self.below.add_to(self.image(image), x)))
+        total = self.below(x)
+        for conv, skip in zip(self.of_skips, skips, strict=True):
+            assert isinstance(conv, FusedConv2d)
+            conv.add_to(total, skip)
+        return self.last(self.activation(total))
 
 
 def _fuse(module: nn.Module, conv_name: str, activation_name: str) -> None:
