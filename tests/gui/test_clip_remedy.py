@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from qtpy.QtCore import Qt
@@ -5,6 +6,7 @@ from qtpy.QtWidgets import QLabel
 
 import reference
 from napari_clip_denoise import denoise, load
+from napari_clip_denoise.models.clip_cache import kept_encoder
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.training import build
 from napari_clip_denoise.training.encoders import random_encoder
@@ -56,7 +58,7 @@ def narrow(recipe, monkeypatch):
     network = DenoiserConfig(SHAPE, 3, (64, 32, 16, 8, 8), False, True)
     recipe = recipe.model_copy(update={"network": network})
     monkeypatch.setattr(build, "load_recipe", lambda _: recipe)
-    monkeypatch.setattr(build, "load_clip_encoder", lambda _: random_encoder(SHAPE, 0))
+    monkeypatch.setattr(build, "load_clip_encoder", lambda *_, **__: random_encoder(SHAPE, 0))
 
 
 def test_a_checkpoint_is_imported(widget, remedy, qtbot, errors, tmp_path):
@@ -77,7 +79,10 @@ def test_the_authors_page_is_linked(remedy):
     assert any("href='https://github.com/alwaysuu/CLIPDenoising'" in text for text in texts)
 
 
-def test_a_decoder_is_built_and_used(widget, remedy, recipe, qtbot, clip_file, noisy):
+def test_a_decoder_is_built_and_used(
+    widget, viewer, run, remedy, recipe, qtbot, clip_file, noisy, monkeypatch, tmp_path
+):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
     remedy.minutes.value = 2 / 60
     remedy.weights.value = clip_file
     qtbot.mouseClick(remedy.build_button, Qt.MouseButton.LeftButton)
@@ -88,9 +93,20 @@ def test_a_decoder_is_built_and_used(widget, remedy, recipe, qtbot, clip_file, n
     assert "'clip-rn50' is built" in remedy.progress.label.text()
     assert not remedy.isVisible()
     assert widget.form.model.value == "clip-rn50"
-    model = load("clip-rn50", clip_weights=clip_file)
+    model = load("clip-rn50")
     assert model.card.recipe["optimisation"]["steps"] == 2
-    assert denoise(noisy[0], model, device="cpu").shape == noisy[0].shape
+    expected = denoise(noisy[0], model, device="cpu")
+
+    assert widget.encoder_remedy.isHidden()
+    kept_encoder().unlink()
+    widget.form.model.value = "tiny"
+    widget.form.model.value = "clip-rn50"
+    assert not widget.encoder_remedy.isHidden()
+    assert widget.remedy.isHidden()
+    widget.encoder_remedy.fetch(clip_file)
+    qtbot.waitUntil(widget.encoder_remedy.isHidden, timeout=WAIT)
+    viewer.add_image(noisy[0])
+    np.testing.assert_array_equal(run().data, expected)
 
 
 def test_a_build_is_cancelled_and_goes_on(remedy, narrow, qtbot, models_folder):

@@ -2,19 +2,23 @@
 
 import errno
 import os
+import shutil
 import socket
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
+import huggingface_hub
 import open_clip
 import pytest
 import torch
+from open_clip import constants
 from safetensors.torch import save_file
 
-from napari_clip_denoise.errors import ModelError
-from napari_clip_denoise.models.clip import load_clip_encoder
+from napari_clip_denoise.errors import Cancelled, ModelError
+from napari_clip_denoise.models.clip import keep_clip_encoder, load_clip_encoder
+from napari_clip_denoise.models.clip_cache import FILES, REPOSITORY, is_at_hand
 
 FILE = "/timm/resnet50_clip.openai/resolve/main/open_clip_model.safetensors"
 COMMIT = "0" * 40
@@ -67,6 +71,7 @@ class Hub:
                 pass
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.handle_error = lambda *_: None
         self.address = f"http://127.0.0.1:{self.server.server_port}"
         Thread(target=self.server.serve_forever, daemon=True).start()
 
@@ -108,6 +113,39 @@ def test_the_first_use_downloads_and_the_second_needs_no_server(hub, weights):
     hub.server.server_close()
     again = load_clip_encoder()
     assert torch.equal(again.conv2.weight, encoder.conv2.weight)
+
+
+def test_the_weights_are_those_that_open_clip_takes():
+    assert open_clip.get_pretrained_cfg("RN50", "openai")["hf_hub"].rstrip("/") == REPOSITORY
+    assert FILES == (constants.HF_SAFE_WEIGHTS_NAME, constants.HF_WEIGHTS_NAME)
+
+
+def test_a_kept_encoder_needs_no_weights(hub, weights):
+    assert not is_at_hand()
+    encoder = load_clip_encoder()
+    assert is_at_hand()
+    keep_clip_encoder(encoder)
+    shutil.rmtree(huggingface_hub.constants.HF_HUB_CACHE)
+    hub.files.clear()
+    assert is_at_hand()
+    again = load_clip_encoder().state_dict()
+    assert all(torch.equal(again[name], value) for name, value in encoder.state_dict().items())
+
+
+def test_a_download_tells_how_far_it_is_and_can_be_cancelled(hub, weights):
+    seen = []
+
+    def stop_half_way(done, total):
+        seen.append((done, total))
+        if done > total / 2:
+            raise Cancelled
+
+    with pytest.raises(Cancelled):
+        load_clip_encoder(advance=stop_half_way)
+    assert seen[-1][1] == len(weights[0])
+    assert not is_at_hand()
+    load_clip_encoder(advance=lambda *told: seen.append(told))
+    assert seen[-1] == (len(weights[0]), len(weights[0]))
 
 
 def test_the_endpoint_and_the_cache_come_from_the_environment(hub, weights, tmp_path):

@@ -22,7 +22,9 @@ def small(monkeypatch):
     """The recipe on a narrow encoder that stands for CLIP's, 8 steps long."""
     encoder = random_encoder(SHAPE, 0)
     for place in ("training.build", "models.clip"):
-        monkeypatch.setattr(f"napari_clip_denoise.{place}.load_clip_encoder", lambda _: encoder)
+        monkeypatch.setattr(
+            f"napari_clip_denoise.{place}.load_clip_encoder", lambda *_, **__: encoder
+        )
     monkeypatch.setattr(build, "_seconds_a_step", lambda *_: 1.0)
     recipe = load_recipe("clip-rn50")
     settings = recipe.optimisation.model_copy(update={"batch": 2, "crop": 32})

@@ -69,7 +69,13 @@ def build_steps(
                 first, started = step, time.monotonic()
             report(Building(Progress(step, steps, time.monotonic() - started, first), scores))
 
-        build_clip(minutes=minutes, clip_weights=clip_weights, report=judge, tick=tick)
+        build_clip(
+            minutes=minutes,
+            clip_weights=clip_weights,
+            fetch=lambda *_: cancel.check(),
+            report=judge,
+            tick=tick,
+        )
         return scores
 
     return (yield from relay(work, cancel))

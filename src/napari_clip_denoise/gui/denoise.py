@@ -13,6 +13,7 @@ from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 from napari_clip_denoise.errors import ClipDenoiseError
 from napari_clip_denoise.gui.clip_remedy import ClipRemedy
 from napari_clip_denoise.gui.copy_row import CopyRow
+from napari_clip_denoise.gui.encoder_remedy import EncoderRemedy
 from napari_clip_denoise.gui.layer_form import LayerForm
 from napari_clip_denoise.gui.layers import (
     current_plane,
@@ -39,7 +40,8 @@ from napari_clip_denoise.gui.workers import (
 )
 from napari_clip_denoise.images.grid import Region, whole
 from napari_clip_denoise.inference.progress import CancelToken, Progress
-from napari_clip_denoise.models.registry import CLIP_MODEL, entries
+from napari_clip_denoise.models.clip_cache import lacks_encoder
+from napari_clip_denoise.models.registry import AUTO, CLIP_MODEL, entries
 from napari_clip_denoise.text import format_seconds, progress_line
 
 REFRESH_SECONDS = 0.5
@@ -89,6 +91,7 @@ class DenoiseWidget(QWidget):
             napari_viewer, lambda: (self.form.chosen_layer(), self.form.settings())
         )
         self.remedy = ClipRemedy(self._use_clip)
+        self.encoder_remedy = EncoderRemedy(self._show_remedy)
         self.form.model.changed.connect(self._show_remedy)
         self.copy_row = CopyRow(
             lambda: (self.form.chosen_layer(), self.form.settings(), self.form.chosen_store())
@@ -103,6 +106,7 @@ class DenoiseWidget(QWidget):
         layout.addWidget(self.form)
         layout.addWidget(self.plan)
         layout.addWidget(self.remedy)
+        layout.addWidget(self.encoder_remedy)
         layout.addWidget(self.preview)
         layout.addLayout(buttons)
         layout.addWidget(self.progress)
@@ -178,10 +182,10 @@ class DenoiseWidget(QWidget):
         return Request(stack, self.form.settings(), region, self.form.chosen_store())
 
     def _show_remedy(self) -> None:
-        self.remedy.setVisible(
-            self.form.model.value == CLIP_MODEL
-            and CLIP_MODEL not in {entry.name for entry in entries()}
-        )
+        name = self.form.model.value
+        has_decoder = name != CLIP_MODEL or CLIP_MODEL in {entry.name for entry in entries()}
+        self.remedy.setVisible(not has_decoder)
+        self.encoder_remedy.setVisible(has_decoder and name != AUTO and lacks_encoder(name))
 
     def _use_clip(self) -> None:
         self.form.model.value = CLIP_MODEL

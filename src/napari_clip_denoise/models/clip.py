@@ -2,7 +2,9 @@
 
 import errno
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import open_clip
 import torch
@@ -13,27 +15,38 @@ from huggingface_hub.errors import (
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
 )
-from open_clip.constants import HF_SAFE_WEIGHTS_NAME, HF_WEIGHTS_NAME
+from huggingface_hub.utils.tqdm import tqdm
+from safetensors.torch import save_file
 
-from napari_clip_denoise.errors import ModelError
+from napari_clip_denoise.errors import Cancelled, ModelError
+from napari_clip_denoise.models.clip_cache import FILES, REPOSITORY, kept_encoder
+from napari_clip_denoise.models.whole_file import whole_file
 from napari_clip_denoise.network.config import EncoderConfig
 from napari_clip_denoise.network.encoder import Encoder
 
 ARCHITECTURE = "RN50"
-PRETRAINED = "openai"
+PREFIX = "visual."
 UNUSED = ("layer4.", "attnpool.")
 LOCAL_COPY = "give a local copy of them with --clip-weights FILE (clip_weights= in Python)"
 
 
-def load_clip_encoder(weights: str | Path | None = None) -> Encoder:
+Advance = Callable[[float, float], object]
+"""Gets how many bytes of a download are there, and of how many; what it raises ends it."""
+
+
+def load_clip_encoder(
+    weights: str | Path | None = None, *, advance: Advance | None = None
+) -> Encoder:
     """Load the encoder of CLIP RN50 with OpenAI's weights.
 
     Parameters
     ----------
     weights : str or Path, optional
         A local file with the weights, as open_clip or OpenAI offers them. Without it they
-        come from the cache that open_clip uses, too, and are downloaded on first use;
-        ``HF_ENDPOINT`` names another server.
+        come from what `keep_clip_encoder` has kept, else from the cache that open_clip uses, too,
+        and are downloaded on first use; ``HF_ENDPOINT`` names another server.
+    advance : callable, optional
+        Told how far a download is.
 
     Returns
     -------
@@ -46,9 +59,11 @@ def load_clip_encoder(weights: str | Path | None = None) -> Encoder:
         If the file does not hold CLIP RN50, or it is not in the cache and could not be
         downloaded.
     """
+    if weights is None and kept_encoder().is_file():
+        weights = kept_encoder()
     if weights is not None:
         return _from_file(Path(weights))
-    path = _download()
+    path = _download(advance)
     try:
         return _from_file(path)
     except ModelError as error:
@@ -58,16 +73,32 @@ def load_clip_encoder(weights: str | Path | None = None) -> Encoder:
         ) from error
 
 
-def _download() -> Path:
+def keep_clip_encoder(encoder: Encoder) -> None:
+    """Keep CLIP's encoder in the models folder, so that no later run asks for its weights.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    path = kept_encoder()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as partial:
+        save_file({f"{PREFIX}{name}": x for name, x in encoder.state_dict().items()}, partial)
+
+
+def _download(advance: Advance | None) -> Path:
     """Find the weights in the cache, or download them into it; a broken download goes on."""
-    repository = open_clip.get_pretrained_cfg(ARCHITECTURE, PRETRAINED)["hf_hub"].rstrip("/")
+    bar = None if advance is None else _bar(advance)
     try:
         try:
-            return Path(hf_hub_download(repository, HF_SAFE_WEIGHTS_NAME))
+            return Path(hf_hub_download(REPOSITORY, FILES[0], tqdm_class=bar))
         except LocalEntryNotFoundError:
             raise
         except EntryNotFoundError:
-            return Path(hf_hub_download(repository, HF_WEIGHTS_NAME))
+            return Path(hf_hub_download(REPOSITORY, FILES[1], tqdm_class=bar))
+    except Cancelled:
+        raise
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise ModelError(
             "CLIP's RN50 weights are not in the cache and could not be downloaded; connect to "
@@ -90,6 +121,22 @@ def _download() -> Path:
         ) from error
 
 
+def _bar(advance: Advance) -> type[tqdm]:
+    """Make what the hub takes for a progress bar, but shows nothing."""
+
+    class Bar(tqdm):
+        def __init__(self, *arguments: Any, initial: float = 0, **options: Any):
+            super().__init__(*arguments, initial=initial, **options | {"disable": True})
+            self.done, self.of = initial, options.get("total") or 0
+
+        def update(self, n: float | None = 1) -> bool | None:
+            self.done += n or 0
+            advance(self.done, self.of)
+            return None
+
+    return Bar
+
+
 def _from_file(path: Path) -> Encoder:
     if not path.is_file():
         raise ModelError(f"There is no CLIP weights file {path}.")
@@ -98,8 +145,7 @@ def _from_file(path: Path) -> Encoder:
             tensors = torch.jit.load(path, map_location="cpu").state_dict()
         else:
             tensors = open_clip.factory.load_state_dict(str(path), weights_only=True)
-        prefix = "visual."
-        return _encoder({k.removeprefix(prefix): v for k, v in tensors.items() if prefix in k})
+        return _encoder({k.removeprefix(PREFIX): v for k, v in tensors.items() if PREFIX in k})
     except Exception as error:  # whatever a wrong file makes the readers raise
         raise ModelError(
             f"{path} does not hold the weights of CLIP {ARCHITECTURE}; give the file that "

@@ -11,7 +11,7 @@ import torch
 import yaml
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.models.clip import load_clip_encoder
+from napari_clip_denoise.models.clip import Advance, keep_clip_encoder, load_clip_encoder
 from napari_clip_denoise.models.registry import CLIP_MODEL, SUFFIX, install, models_folder
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
@@ -33,6 +33,7 @@ def build_clip(
     recipe: Recipe | None = None,
     run: str | Path | None = None,
     clip_weights: str | Path | None = None,
+    fetch: Advance | None = None,
     device: str = "cpu",
     overwrite: bool = False,
     report: Callable[[dict[str, float]], None] | None = None,
@@ -54,7 +55,10 @@ def build_clip(
     run : str or Path, optional
         Folder for the state and the log; by default one beside the user's models.
     clip_weights : str or Path, optional
-        Local file with CLIP's RN50 weights, so that nothing is downloaded.
+        Local file with CLIP's RN50 weights, so that nothing is downloaded. The encoder is kept,
+        see `keep_clip_encoder`.
+    fetch : callable, optional
+        Told how far the download is.
     device : str
         ``"cpu"``, ``"cuda"``, ``"mps"`` or ``"auto"``.
     overwrite : bool
@@ -84,7 +88,9 @@ def build_clip(
     if target.exists() and not overwrite:
         raise InputError(f"There is already a model '{recipe.name}' in {target.parent}.")
     folder = Path(run) if run is not None else models_folder() / f"{recipe.name}.run"
-    encoder = load_clip_encoder(clip_weights)
+    encoder = load_clip_encoder(clip_weights, advance=fetch)
+    if clip_weights is not None:
+        keep_clip_encoder(encoder)
     plan = _plan(recipe, data, folder, encoder, minutes)
     noisy, clean = check_patches(plan)
     noisy_score = mean_psnr(noisy, clean)
