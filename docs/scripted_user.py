@@ -117,10 +117,12 @@ class User:
                     self.click(tabs, tabs.tabRect(place).center())
 
     def pick(self, box: QComboBox, text: str) -> None:
-        """Open a menu of choices and pick one by its first letters."""
+        """Open a menu of choices and pick the first one that begins with a text."""
         self.click(box)
         self.wait(box.view().isVisible, 10)
-        QTest.keyClicks(box.view(), text)
+        QTest.keyClick(box.view(), Qt.Key.Key_Home)
+        for _ in range(box.findText(text, Qt.MatchFlag.MatchStartsWith)):
+            QTest.keyClick(box.view(), Qt.Key.Key_Down)
         QTest.keyClick(box.view(), Qt.Key.Key_Return)
         self.wait(lambda: box.currentText().startswith(text), 10)
 
