@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 
 from napari_clip_denoise.errors import Cancelled, ModelError
 from napari_clip_denoise.models.clip_cache import FILES, REPOSITORY, kept_encoder
+from napari_clip_denoise.models.registry import make_folder
 from napari_clip_denoise.models.whole_file import whole_file
 from napari_clip_denoise.network.config import EncoderConfig
 from napari_clip_denoise.network.encoder import Encoder
@@ -28,8 +29,6 @@ ARCHITECTURE = "RN50"
 PREFIX = "visual."
 UNUSED = ("layer4.", "attnpool.")
 LOCAL_COPY = "give a local copy of them with --clip-weights FILE (clip_weights= in Python)"
-
-
 Advance = Callable[[float, float], object]
 """Gets how many bytes of a download are there, and of how many; what it raises ends it."""
 
@@ -82,7 +81,7 @@ def keep_clip_encoder(encoder: Encoder) -> None:
         If it cannot be written.
     """
     path = kept_encoder()
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with whole_file(path) as partial:
         save_file({f"{PREFIX}{name}": x for name, x in encoder.state_dict().items()}, partial)
 

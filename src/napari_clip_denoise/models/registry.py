@@ -46,6 +46,23 @@ def models_folder() -> Path:
     return Path(override) if override else user_data_path("napari-clip-denoise") / "models"
 
 
+def make_folder(folder: Path) -> None:
+    """Make the models folder, or one within it, where it is not there yet.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The models folder {folder} cannot be made: {error.strerror}; set "
+            f"{FOLDER_VARIABLE} to a folder that can be written."
+        ) from error
+
+
 def entries() -> list[Entry]:
     """List the models that can be loaded by name; the user's go before bundled namesakes."""
     bundled = Path(str(resources.files("napari_clip_denoise.models") / "weights"))
@@ -152,13 +169,7 @@ def install(model: "Model", *, overwrite: bool = False) -> Path:
     from napari_clip_denoise.models.checkpoint import save_model
 
     path = place(model.card.name, overwrite=overwrite)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"The models folder {path.parent} cannot be made: {error.strerror}; set "
-            f"{FOLDER_VARIABLE} to a folder that can be written."
-        ) from error
+    make_folder(path.parent)
     save_model(model, path)
     return path
 
@@ -172,12 +183,14 @@ def add_file(path: str | Path) -> str:
         If it is no model file.
     InputError
         If there is a model of that name.
+    OutputError
+        If it cannot be written.
     """
     from napari_clip_denoise.models.card_file import copy_model, read_card
 
     card = read_card(path)
     target = place(card.name)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     copy_model(Path(path), target, card)
     return card.name
 
