@@ -32,9 +32,9 @@ app = typer.Typer(
 
 def _print_version(is_asked: bool) -> None:
     if is_asked:
-        from importlib.metadata import version
+        from napari_clip_denoise import __version__
 
-        print(version("napari-clip-denoise"))
+        print(__version__)
         raise typer.Exit
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from napari_clip_denoise.images.dicom_file import pydicom_read, read_pixels
 from napari_clip_denoise.images.extras import from_extra
 from napari_clip_denoise.images.files import PartialFile
 from napari_clip_denoise.images.source import DICOM_SUFFIXES, Stack, is_dicom, looks_like_dicom
+from napari_clip_denoise.text import software
 
 with from_extra("medical", "DICOM files"):
     from pydicom.dataset import Dataset
@@ -89,7 +89,7 @@ class DicomWriter(PartialFile):
         if not self._is_file:
             self.partial.mkdir()
         self._note = _note(attributes)
-        self._software = f"{SOFTWARE} {version(SOFTWARE)}"
+        self._software = software()
         self._series_uid = generate_uid(prefix=None)
         self._time = datetime.now().astimezone()
         written = [
