@@ -1,4 +1,6 @@
+import threading
 from dataclasses import replace
+from types import SimpleNamespace
 
 import dask.array as da
 import numpy as np
@@ -9,6 +11,7 @@ from napari_clip_denoise import denoise
 from napari_clip_denoise.errors import OutOfDeviceMemory
 from napari_clip_denoise.images.grid import split
 from napari_clip_denoise.images.source import as_stack
+from napari_clip_denoise.inference import profile
 from napari_clip_denoise.inference.job import prepare
 from napari_clip_denoise.inference.pipeline import REGIONS_IN_FLIGHT, run
 from napari_clip_denoise.inference.profile import Profile, with_memory
@@ -177,8 +180,27 @@ def test_a_failing_write_ends_the_run(tiny, noisy):
         run(job_of(noisy, tiny), split(noisy.shape, (1, *noisy.shape[1:])), fail)
 
 
-def test_memory_is_told_for_what_is_called():
-    array, n_bytes = with_memory(lambda: np.ones(2**23))
-    assert 0.9 * array.nbytes < n_bytes < 2 * array.nbytes
+def test_memory_is_told_for_what_is_called(monkeypatch):
+    held = 1000
+    sampled = threading.Event()
+
+    class Process:
+        def memory_info(self):
+            sampled.set()
+            return SimpleNamespace(rss=held)
+
+    def hold(n_bytes):
+        nonlocal held
+        held = n_bytes
+        sampled.clear()
+        assert sampled.wait(10)
+
+    def call():
+        hold(5000)
+        hold(3000)
+        return "done"
+
+    monkeypatch.setattr(profile.psutil, "Process", Process)
+    assert with_memory(call) == ("done", 4000)
     with pytest.raises(ZeroDivisionError):
         with_memory(lambda: 1 / 0)

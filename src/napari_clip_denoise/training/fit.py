@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -199,17 +200,22 @@ def train(
 
 def make_optimiser(denoiser: Denoiser, settings: Optimisation) -> torch.optim.Optimizer:
     """Make a recipe's optimiser for all weights that ask for a gradient."""
-    weights = [p for p in denoiser.parameters() if p.requires_grad]
+    weights = {name: p for name, p in denoiser.named_parameters() if p.requires_grad}
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimiser == "muon":
+        left = [name for name in weights if name.startswith(settings.fallback)]
+        taken = [p for name, p in weights.items() if name not in left]
+        groups: list[dict[str, Any]] = [{"params": taken}]
+        if left:
+            groups.append({"params": [weights[name] for name in left], "use_fallback": True})
         return Muon(
-            weights,
+            groups,
             lr=rate,
             weight_decay=decay,
             nesterov=True,
             fallback_lr_scale=settings.fallback_rate,
         )
-    return torch.optim.AdamW(weights, lr=rate, weight_decay=decay)
+    return torch.optim.AdamW(weights.values(), lr=rate, weight_decay=decay)
 
 
 def trained_denoiser(recipe: Recipe, weights: dict[str, Tensor]) -> Denoiser:

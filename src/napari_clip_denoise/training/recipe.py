@@ -169,6 +169,8 @@ class Optimisation(_Settings):
     `precision` is that of the convolutions; bfloat16 pays where the processor has it. Muon
     takes the weights of the convolutions and leaves the rest to AdamW (Jordan et al., 2024, as
     `timm` has it, with updates as large as AdamW's), at `fallback_rate` times the learning rate.
+    So it does with those parts of the network whose names begin as one of `fallback`: Muon moves
+    all weights alike, and those that matter little at random, until their rectifiers are shut.
 
     With `calibrate`, an encoder that begins with random weights gets the statistics of the first
     batches for its batch normalisation. Without it, and at a high rate, the rectifiers of its deep
@@ -199,6 +201,7 @@ class Optimisation(_Settings):
     consistency: Weight = 0.0
     calibrate: bool = False
     fallback_rate: Annotated[float, Field(gt=0)] = 1.0
+    fallback: tuple[str, ...] = ()
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     checkpoint_every: int = 1000
 
