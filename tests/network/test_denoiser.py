@@ -1,5 +1,3 @@
-from types import SimpleNamespace
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -12,7 +10,12 @@ from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
 from napari_clip_denoise.network.fold import fold
-from napari_clip_denoise.network.fused import FusedBottleneck, FusedConv2d, SplitUpBlock
+from napari_clip_denoise.network.fused import (
+    FusedBottleneck,
+    FusedConv2d,
+    SplitUpBlock,
+    can_speed_up,
+)
 from napari_clip_denoise.network.winograd import WinogradConv2d
 from tiny_network import TINY
 
@@ -98,8 +101,7 @@ def test_augmentation_is_for_training_only():
     assert not torch.equal(denoiser(image), denoiser(image))
 
 
-@pytest.mark.parametrize("for_cpu", [False, True])
-@pytest.mark.parametrize(
+CONFIGS = pytest.mark.parametrize(
     "config",
     [
         TINY,
@@ -108,6 +110,10 @@ def test_augmentation_is_for_training_only():
     ],
     ids=["tiny", "wide", "stride 2"],
 )
+
+
+@pytest.mark.parametrize("for_cpu", [None, torch.float32])
+@CONFIGS
 def test_the_folded_network_computes_the_same(config, for_cpu):
     torch.manual_seed(0)
     denoiser = Denoiser(config).eval()
@@ -122,13 +128,31 @@ def test_the_folded_network_computes_the_same(config, for_cpu):
     assert any(isinstance(m, nn.BatchNorm2d) for m in denoiser.modules())
 
 
+@pytest.mark.skipif(not can_speed_up(torch.bfloat16), reason="no bfloat16 on this processor")
+@CONFIGS
+def test_bfloat16_on_the_cpu_is_that_of_autocast_but_for_its_last_bits(config):
+    torch.manual_seed(0)
+    denoiser = Denoiser(config).eval()
+    randomise_norms(denoiser)
+    image = torch.rand(2, config.channels, 96, 64)
+    with torch.no_grad():
+        expected = denoiser(image)
+        change = (expected - expected.mean()).std()
+        joined = fold(denoiser, for_cpu=torch.bfloat16)(image)
+        with torch.autocast("cpu", torch.bfloat16):
+            mixed = fold(denoiser)(image)
+    assert joined.dtype == mixed.dtype == torch.float32
+    errors = [(result - expected).square().mean().sqrt() / change for result in (joined, mixed)]
+    assert 0 < errors[0] < max(2 * errors[1], 0.02)
+
+
 def test_convolutions_are_joined_with_what_follows_where_torch_can(monkeypatch):
     denoiser = Denoiser(TINY).eval()
     randomise_norms(denoiser)
-    kinds = {type(module) for module in fold(denoiser, for_cpu=True).modules()}
+    kinds = {type(module) for module in fold(denoiser, for_cpu=torch.float32).modules()}
     assert {FusedConv2d, FusedBottleneck, SplitUpBlock} <= kinds
-    monkeypatch.setattr(fused_module, "ops", SimpleNamespace(mkldnn=SimpleNamespace()))
-    without = fold(denoiser, for_cpu=True)
+    monkeypatch.setattr(fused_module, "_FUSED", False)
+    without = fold(denoiser, for_cpu=torch.float32)
     assert FusedConv2d not in {type(module) for module in without.modules()}
     image = torch.rand(1, 1, 32, 48)
     with torch.no_grad():

@@ -12,6 +12,7 @@ from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.network.fold import fold
+from napari_clip_denoise.network.fused import can_speed_up
 
 PIXELS_A_BATCH = {"cpu": 2**20, "mps": 2**21, "cuda": 2**24}
 """Pixels in one call of a network as wide as ``compact``."""
@@ -61,8 +62,9 @@ class Runner:
         self.threads = threads or torch.get_num_threads()
         self._lock = threading.Lock()
         self._cancel: CancelToken | None = None
-        on_cpu = device.type == "cpu" and precision == torch.float32
-        self._network = fold(model.denoiser, for_cpu=on_cpu).to(device)
+        is_sped_up = device.type == "cpu" and can_speed_up(precision)
+        self._network = fold(model.denoiser, for_cpu=precision if is_sped_up else None).to(device)
+        self._is_mixed = precision != torch.float32 and not is_sped_up
         for module in self._network.modules():
             if not any(module.children()):
                 module.register_forward_pre_hook(self._check_cancel)
@@ -143,12 +145,11 @@ class Runner:
     @contextmanager
     def _working(self, cancel: CancelToken | None) -> Iterator[None]:
         self._cancel = cancel
-        is_mixed = self.precision != torch.float32
         try:
             with (
                 cpu_threads(self.threads),
                 torch.inference_mode(),
-                torch.autocast(self.device.type, self.precision, enabled=is_mixed),
+                torch.autocast(self.device.type, self.precision, enabled=self._is_mixed),
             ):
                 yield
         finally:

@@ -1,12 +1,13 @@
-"""Convolutions together with what follows them, for float32 on the CPU.
+"""Convolutions together with what follows them, for the CPU.
 
 oneDNN applies an activation, or adds to what is there, while the sums of a convolution are still
 in the cache. PyTorch offers that to its own compiler only, as ``torch.ops.mkldnn``; where it is
-missing, only Winograd's algorithm is used.
+missing, only Winograd's algorithm is used, and only in float32.
 """
 
 from itertools import accumulate, pairwise
 
+import torch
 from open_clip.modified_resnet import Bottleneck
 from torch import Tensor, nn, ops
 from torch.nn import functional as F  # noqa: N812
@@ -15,13 +16,31 @@ from napari_clip_denoise.network.decoder import IMAGE_FEATURE_CHANNELS, ConvBloc
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.winograd import WinogradConv2d
 
+_FUSED = hasattr(ops.mkldnn, "_convolution_pointwise_")
 
-def speed_up(denoiser: Denoiser) -> None:
-    """Replace parts of a folded denoiser by equal ones that are faster, in place."""
-    for name, module in list(denoiser.named_modules()):
-        if WinogradConv2d.is_worthwhile(module):
-            denoiser.set_submodule(name, WinogradConv2d(module))
-    if not hasattr(ops.mkldnn, "_convolution_pointwise_"):
+
+def can_speed_up(precision: torch.dtype) -> bool:
+    """Whether `speed_up` knows a way for this precision on this processor."""
+    if precision == torch.bfloat16:
+        return _FUSED and ops.mkldnn._is_mkldnn_bf16_supported()
+    return precision == torch.float32
+
+
+def speed_up(denoiser: Denoiser, precision: torch.dtype) -> None:
+    """Replace parts of a folded denoiser by equal ones that are faster, in place.
+
+    Parameters
+    ----------
+    denoiser : Denoiser
+        Takes and gives float32 afterwards as well.
+    precision : torch.dtype
+        Of its inner convolutions; `can_speed_up` holds for it.
+    """
+    if precision == torch.float32:
+        for name, module in list(denoiser.named_modules()):
+            if WinogradConv2d.is_worthwhile(module):
+                denoiser.set_submodule(name, WinogradConv2d(module))
+    if not _FUSED:
         return
     for number in (1, 2, 3):
         _fuse(denoiser.encoder, f"conv{number}", f"act{number}")
@@ -40,6 +59,8 @@ def speed_up(denoiser: Denoiser) -> None:
         if isinstance(module, ConvBlock):
             _fuse(module.block, "0", "1")
             _fuse(module.block, "2", "3")
+    denoiser.encoder.to(precision)
+    up_path.to(precision)
 
 
 class FusedConv2d(nn.Module):
@@ -69,17 +90,27 @@ class FusedConv2d(nn.Module):
             self._activation = "leaky_relu", [activation.negative_slope]
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (N, in, H, W) to (N, out, H', W')."""
+        """Map (N, in, H, W) to (N, out, H', W') in the precision of the weights."""
         return ops.mkldnn._convolution_pointwise(
-            x, self.weight, self.bias, *self._how, *self._activation, ""
+            x.to(self.weight.dtype), self.weight, self.bias, *self._how, *self._activation, ""
         )
 
     def add_to(self, total: Tensor, x: Tensor) -> Tensor:
         """Add the convolution of x to a total, in place; only a ReLU may follow."""
+        x = x.to(self.weight.dtype)
         name, values = self._activation
         activation = None if name == "none" else name
         return ops.mkldnn._convolution_pointwise_.binary(
-            total, x, self.weight, self.bias, *self._how, "add", 1.0, activation, values, ""
+            total,
+            x.to(self.weight.dtype),
+            self.weight,
+            self.bias,
+            *self._how,
+            "add",
+            1.0,
+            activation,
+            values,
+            "",
         )
 
 
