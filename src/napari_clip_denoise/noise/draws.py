@@ -7,6 +7,7 @@ What an image is decides: an array is drawn for by a `numpy.random.Generator`, a
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from scipy import fft
 from scipy.ndimage import gaussian_filter, uniform_filter
 
 if TYPE_CHECKING:
@@ -95,3 +96,15 @@ def mean_filter(image: Image, size: int) -> Image:
     )
     padded = image[..., rows, :][..., columns]
     return avg_pool2d(padded.reshape(-1, *padded.shape[-2:]), size, stride=1).reshape(image.shape)
+
+
+def filter_spectrum(image: Image, gain: np.ndarray) -> Image:
+    """Multiply the spectrum of each plane by a real gain, in the order of `scipy.fft.rfft2`."""
+    gain = gain.astype(np.float32)
+    shape = tuple(image.shape[-2:])
+    if isinstance(image, np.ndarray):
+        return fft.irfft2(fft.rfft2(image) * gain, s=shape)
+    import torch
+
+    on_device = torch.from_numpy(gain).to(image.device)
+    return torch.fft.irfft2(torch.fft.rfft2(image) * on_device, s=shape)

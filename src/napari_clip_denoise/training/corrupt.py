@@ -16,9 +16,19 @@ from napari_clip_denoise.noise.models import (
 )
 from napari_clip_denoise.noise.raw_camera import RawCamera
 from napari_clip_denoise.noise.stabilise import AnscombeTransform
+from napari_clip_denoise.noise.tomographic import Tomographic
 from napari_clip_denoise.training.recipe import Noise, Range
 
-KINDS = ("gaussian", "faint", "correlated", "poisson_gaussian", "stabilised", "speckle", "camera")
+KINDS = (
+    "gaussian",
+    "faint",
+    "correlated",
+    "poisson_gaussian",
+    "stabilised",
+    "speckle",
+    "camera",
+    "tomographic",
+)
 
 
 def corrupt(
@@ -51,6 +61,9 @@ def corrupt(
         noisy = Speckle(sigma)(clean, rng)
     elif kind == "camera":
         noisy = RawCamera(noise.camera_signal, noise.camera_constant)(clean, rng)
+    elif kind == "tomographic":
+        streaks, direction = rng.uniform(*noise.streaks), rng.uniform(0, np.pi)
+        noisy = Tomographic(sigma, log_uniform(noise.cutoff, rng), streaks, direction)(clean, rng)
     else:
         noisy, clean = _photons(clean, noise, rng, stabilise=kind == "stabilised")
     return _with_artefacts(noisy, noise, rng), clean

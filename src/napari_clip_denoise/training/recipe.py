@@ -57,15 +57,20 @@ class Noise(_Settings):
 
     Attributes
     ----------
-    gaussian, faint, correlated, poisson_gaussian, stabilised, speckle, camera : float
+    gaussian, faint, correlated, poisson_gaussian, stabilised, speckle, camera, tomographic : float
         Relative frequencies of the kinds. ``faint`` is Gaussian noise that hardly shows, from
         which a model learns to leave clean images alone. ``stabilised`` is Poisson-Gaussian
         noise after the Anscombe transform, as the network sees it behind that intensity
         mapping. ``camera`` is that of a colour camera's raw pixels, for RGB alone.
+        ``tomographic`` is Gaussian noise with the spectrum of a CT reconstruction.
     sigma, faint_sigma : tuple of float
         Gaussian standard deviation, drawn uniformly, on a scale where images span [0, 1].
     correlation : tuple of float
         Blur of correlated noise, in pixels.
+    cutoff : tuple of float
+        Of the kernel of tomographic noise, in cycles a pixel, drawn log-uniformly.
+    streaks : tuple of float
+        How much more of it comes from one direction, drawn uniformly.
     partly : float
         Probability that only a share of correlated noise is blurred.
     smeared : float
@@ -96,9 +101,12 @@ class Noise(_Settings):
     stabilised: Weight = 0.0
     speckle: Weight = 0.0
     camera: Weight = 0.0
+    tomographic: Weight = 0.0
     sigma: Range = (0.0, 55 / 255)
     faint_sigma: Range = (0.0, 0.01)
     correlation: Range = (0.4, 1.2)
+    cutoff: Range = (0.1, 1.0)
+    streaks: Range = (0.0, 0.9)
     partly: Weight = 0.0
     smeared: Weight = 0.0
     smear_share: Range = (0.0, 0.6)
@@ -126,6 +134,7 @@ class Noise(_Settings):
             "stabilised": f"stabilised Poisson-Gaussian {photons}",
             "speckle": f"speckle, sigma {sigma}",
             "camera": f"raw camera noise {self.camera_signal:g} / {self.camera_constant:g}",
+            "tomographic": f"tomographic, sigma {sigma}",
             "smeared": "photons smeared into neighbouring pixels",
             "stripes": "stripes",
             "salt_and_pepper": "salt and pepper",
