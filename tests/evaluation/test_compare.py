@@ -14,6 +14,7 @@ from napari_clip_denoise.evaluation.compare import harm
 from napari_clip_denoise.evaluation.figures import CROP, GAP, CropGallery, draw_crop
 from napari_clip_denoise.evaluation.methods import make_methods
 from napari_clip_denoise.evaluation.metrics import match_affine, psnr, rmse, ssim
+from napari_clip_denoise.evaluation.registration import register
 from napari_clip_denoise.evaluation.report import write_scored
 from napari_clip_denoise.evaluation.suite import CleanImage
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
@@ -120,6 +121,7 @@ def test_real_pairs_are_scored_raw_and_after_an_affine_match(tiny, tmp_path):
             "ssim": ssim(taken.truth, doubled),
             "si_psnr": psnr(taken.truth, matched),
             "si_ssim": ssim(taken.truth, matched),
+            "registered_psnr": psnr(*register(taken.truth, doubled), float(np.ptp(taken.truth))),
         }
     )
     assert scores["si_psnr"] > scores["psnr"] + 6

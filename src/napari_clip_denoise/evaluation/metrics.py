@@ -5,12 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from napari_clip_denoise.evaluation.registration import register
+
 LABELS = {
     "psnr": "PSNR (dB)",
     "ssim": "SSIM",
     "rmse": "RMSE",
     "si_psnr": "PSNR after affine match (dB)",
     "si_ssim": "SSIM after affine match",
+    "registered_psnr": "PSNR after registration (dB)",
 }
 """Metrics by their short names."""
 
@@ -43,13 +46,15 @@ class Protocol:
             truth, image = np.moveaxis(truth, -1, 0), np.moveaxis(image, -1, 0)
         if self.window is not None:
             truth, image = truth.clip(*self.window), image.clip(*self.window)
+        span = float(np.ptp(truth)) if self.data_range is None else self.data_range
         matched = match_affine(truth, image) if "si_psnr" in self.metrics else image
         scores = {
-            "psnr": lambda: psnr(truth, image, self.data_range),
-            "ssim": lambda: ssim(truth, image, self.data_range),
+            "psnr": lambda: psnr(truth, image, span),
+            "ssim": lambda: ssim(truth, image, span),
             "rmse": lambda: rmse(truth, image),
             "si_psnr": lambda: psnr(truth, matched),
             "si_ssim": lambda: ssim(truth, matched),
+            "registered_psnr": lambda: psnr(*register(truth, image), data_range=span),
         }
         return {name: scores[name]() for name in self.metrics}
 

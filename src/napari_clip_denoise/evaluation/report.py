@@ -18,7 +18,7 @@ from napari_clip_denoise.models.card import Score
 from napari_clip_denoise.models.checkpoint import Model, save_model
 from napari_clip_denoise.text import software
 
-DIGITS = {"psnr": 2, "si_psnr": 2, "ssim": 3, "si_ssim": 3, "rmse": 2}
+DIGITS = {"psnr": 2, "si_psnr": 2, "ssim": 3, "si_ssim": 3, "rmse": 2, "registered_psnr": 2}
 
 
 @dataclass(frozen=True)

@@ -208,9 +208,8 @@ def _paper(folder: Path, limit: int | None, noises: Sequence[str]) -> list[Condi
 def _real(folder: Path, limit: int | None, _: Sequence[str]) -> list[Condition]:
     files = _pairs(folder)[:limit]
     eight_bit = all(read_image(path).pixels.dtype == np.uint8 for path in files)
-    protocol = Protocol(
-        ("psnr", "ssim", "si_psnr", "si_ssim"), data_range=255.0 if eight_bit else None
-    )
+    metrics = ("psnr", "ssim", "si_psnr", "si_ssim", "registered_psnr")
+    protocol = Protocol(metrics, data_range=255.0 if eight_bit else None)
     if len(files) < FEW:
         return [
             Condition(f"{folder.name} {path.stem}", REAL, (path,), folder / "noisy", protocol, None)
