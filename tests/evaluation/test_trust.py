@@ -108,6 +108,8 @@ def test_a_reference_gives_scores(clean):
     dimmed = check_result(image.noisy, 0.5 * image.truth + 7, image.truth)
     assert dimmed.scores["PSNR denoised"] < 40 < dimmed.scores["scale-invariant PSNR denoised"]
     assert dimmed.scores["scale-invariant SSIM denoised"] == pytest.approx(1)
+    drifted = check_result(image.noisy, np.roll(image.truth, 2, axis=-1), image.truth)
+    assert drifted.scores["registered PSNR denoised"] > drifted.scores["PSNR denoised"] + 10
 
 
 @settings(max_examples=25)

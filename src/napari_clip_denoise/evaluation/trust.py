@@ -7,6 +7,7 @@ from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.evaluation.metrics import match_affine, psnr, ssim
+from napari_clip_denoise.evaluation.registration import register
 from napari_clip_denoise.evaluation.residual import (
     LAGS,
     autocorrelate,
@@ -167,7 +168,8 @@ def score(reference: np.ndarray, noisy: np.ndarray, denoised: np.ndarray) -> dic
     -------
     dict
         PSNR in dB over the range of the reference, and SSIM, plain and after the least-squares
-        fit of scale and offset, which tell how good an image is up to its brightness.
+        fit of scale and offset, which tell how good an image is up to its brightness; and PSNR
+        after `register`, which tells what a drift between the images costs.
     """
     span = float(np.ptp(reference)) or 1.0
     scores = {}
@@ -177,4 +179,5 @@ def score(reference: np.ndarray, noisy: np.ndarray, denoised: np.ndarray) -> dic
         scores[f"SSIM {name}"] = ssim(reference, image, span)
         scores[f"scale-invariant PSNR {name}"] = psnr(reference, fitted, span)
         scores[f"scale-invariant SSIM {name}"] = ssim(reference, fitted, span)
+        scores[f"registered PSNR {name}"] = psnr(*register(reference, image), span)
     return scores

@@ -286,7 +286,8 @@ def _figures(checked: CheckedSample) -> str:
         f"Largest correlation of neighbours: {report.nearby_correlation:+.2f}",
         f"Correlation of residual and image: {report.image_correlation:+.2f}",
     ]
-    for name in ("PSNR", "SSIM", "scale-invariant PSNR", "scale-invariant SSIM"):
+    plain = ("PSNR", "SSIM")
+    for name in (*plain, *(f"scale-invariant {one}" for one in plain), "registered PSNR"):
         if report.scores:
             before, after = report.scores[f"{name} noisy"], report.scores[f"{name} denoised"]
             digits, unit = (1, " dB") if "PSNR" in name else (3, "")
