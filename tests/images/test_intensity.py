@@ -5,9 +5,16 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.images.intensity import estimate_mapping, parse_intensity
+from napari_clip_denoise.images import intensity as intensities
+from napari_clip_denoise.images.intensity import (
+    MAX_PLANES,
+    WINDOW_SIDE,
+    estimate_mapping,
+    parse_intensity,
+)
 from napari_clip_denoise.images.source import as_stack
 from napari_clip_denoise.noise.acquisition import acquire
+from napari_clip_denoise.noise.estimate import estimate_noise
 from napari_clip_denoise.noise.simulate import fluorescence
 
 
@@ -99,6 +106,21 @@ def test_shot_noise_is_found_and_stabilised():
     assert error[bright].std() == pytest.approx(error[dim].std(), rel=0.2)
     raw = taken.noisy - taken.truth
     assert raw[bright].std() > 1.5 * raw[dim].std()
+
+
+def test_noise_is_measured_in_as_many_pixels_of_large_planes_as_of_small_ones(monkeypatch):
+    ramp = np.linspace(10, 400, 32) * np.ones((20, 4000, 1))
+    measured = []
+
+    def measure(planes):
+        measured.extend(planes)
+        return estimate_noise(measured)
+
+    monkeypatch.setattr(intensities, "estimate_noise", measure)
+    stack = as_stack(np.random.default_rng(0).poisson(ramp).astype(np.uint16))
+    (channel,) = estimate_mapping(stack, "anscombe").channels
+    assert [plane.shape for plane in measured] == [(WINDOW_SIDE, 32)] * MAX_PLANES
+    assert channel.anscombe.gain == pytest.approx(1, rel=0.1)
 
 
 def test_noise_that_does_not_grow_is_not_stabilised():

@@ -204,14 +204,15 @@ def _shared(low: float, high: float) -> IntensityMapping:
 def _estimate(stack: Stack, channel: int | None, intensity: str) -> ChannelMapping:
     planes = list(_sample(stack, channel, whole=intensity == "minmax"))
     values = np.concatenate([plane.ravel() for plane in planes])
-    values = values[np.isfinite(values)]
+    if values.dtype.kind == "f":
+        values = values[np.isfinite(values)]
     if not values.size:
         where = "The image" if channel is None else f"Channel {channel}"
         raise InputError(f"{where} has no finite value; give an image that has some.")
     extremes = float(values.min()), float(values.max())
     if intensity == "minmax":
         return ChannelMapping(*extremes)
-    low, high = (float(value) for value in np.percentile(values, PERCENTILES))
+    low, high = (float(value) for value in np.percentile(values, PERCENTILES, overwrite_input=True))
     if high <= low:
         return ChannelMapping(*extremes)
     transform = _transform(planes, low, high) if intensity == "anscombe" else None
@@ -220,7 +221,8 @@ def _estimate(stack: Stack, channel: int | None, intensity: str) -> ChannelMappi
 
 def _transform(planes: list[np.ndarray], low: float, high: float) -> AnscombeTransform | None:
     """Find the transform that stabilises the noise, if that grows enough to matter."""
-    middles = [_middle(plane) for plane in planes]
+    chosen = np.linspace(0, len(planes) - 1, min(len(planes), MAX_PLANES)).round().astype(int)
+    middles = [_middle(planes[i]) for i in chosen]
     samples = [s for middle in middles for s in np.moveaxis(np.atleast_3d(middle), -1, 0)]
     found = estimate_noise(samples)
     if found is None or found.gain <= 0:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -95,7 +96,7 @@ class Stack:
         """What a result may keep of where it came from."""
         return self.name if self.is_private or self.path is None else str(self.path)
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Sizes of all axes."""
         return tuple(int(size) for size in self.array.shape)
@@ -115,12 +116,12 @@ class Stack:
         """Whether the last axis holds RGB samples."""
         return self.axes.endswith("s")
 
-    @property
+    @cached_property
     def leading_shape(self) -> tuple[int, ...]:
         """Sizes of the axes before the plane."""
         return self.shape[: len(leading_axes(self.axes))]
 
-    @property
+    @cached_property
     def plane_shape(self) -> tuple[int, int]:
         """(Y, X)."""
         height, width = self.shape[len(self.leading_shape) :][:2]

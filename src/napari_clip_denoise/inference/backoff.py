@@ -13,8 +13,7 @@ from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.inference.job import Job, tile_grid
 from napari_clip_denoise.inference.region import denoise_region
 from napari_clip_denoise.inference.runner import get_runner
-from napari_clip_denoise.inference.tiles import smallest_tile
-from napari_clip_denoise.network.denoiser import STRIDE
+from napari_clip_denoise.inference.tiles import half_tile
 
 T = TypeVar("T")
 Notify = Callable[[str], None]
@@ -66,10 +65,9 @@ def _smaller(job: Job, tiles: int) -> tuple[Job, str] | None:
     """Halve a batch of `tiles`, else the tile, else move to the CPU; None if nothing is left."""
     if tiles > 1:
         return replace(job, batch=tiles // 2), f"{tiles // 2} at a time"
-    tile = max(span.stop - span.start for span in (job.rows[0], job.columns[0]))
-    half = tile // 2 // STRIDE * STRIDE
     card = job.runner.card
-    if half >= smallest_tile(card.halo):
+    half = half_tile(job.tile, card.halo)
+    if half is not None:
         rows, columns = tile_grid(job.stack, card, half)
         return replace(job, rows=rows, columns=columns), f"tiles of {half} pixels"
     if job.runner.device.type == "cpu":

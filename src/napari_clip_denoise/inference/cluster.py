@@ -194,6 +194,7 @@ def _resolved(job: Job) -> dict[str, Any]:
     return {
         "device": job.runner.device.type,
         "precision": str(job.runner.precision).removeprefix("torch."),
+        "tile": job.tile,
         "batch": job.batch,
         "threads": job.runner.threads,
     }

@@ -10,7 +10,7 @@ from napari_clip_denoise.images.source import Stack
 from napari_clip_denoise.inference.device import resolve_device, resolve_precision
 from napari_clip_denoise.inference.runner import Runner, get_runner
 from napari_clip_denoise.inference.settings import DenoiseSettings
-from napari_clip_denoise.inference.tiles import Span, layout, padded
+from napari_clip_denoise.inference.tiles import Span, half_tile, layout, padded
 from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.checkpoint import Model
 
@@ -48,6 +48,11 @@ class Job:
     columns: tuple[Span, ...]
     batch: int
 
+    @property
+    def tile(self) -> int:
+        """The longer side of a tile."""
+        return max(span.stop - span.start for span in (self.rows[0], self.columns[0]))
+
 
 def prepare(
     stack: Stack,
@@ -80,9 +85,7 @@ def prepare(
     device = resolve_device(settings.device)
     precision = resolve_precision(settings.precision, device)
     runner = get_runner(model, device, precision, settings.threads)
-    tile = settings.tile or _default_tile(stack.plane_shape, runner)
-    rows, columns = tile_grid(stack, model.card, tile)
-    tile_pixels = (rows[0].stop - rows[0].start) * (columns[0].stop - columns[0].start)
+    rows, columns, batch = _fitting(stack, runner, settings)
     return Job(
         stack=stack,
         runner=runner,
@@ -91,7 +94,7 @@ def prepare(
         dtype=dtype,
         rows=rows,
         columns=columns,
-        batch=settings.batch or max(1, runner.pixels_a_batch() // tile_pixels),
+        batch=batch,
     )
 
 
@@ -124,6 +127,24 @@ def result_dtype(stack: Stack, output_dtype: str | None) -> np.dtype:
     if dtype.kind not in "uif":
         raise InputError(f"A result cannot be of type {dtype}; give uint8, uint16 or float32.")
     return dtype
+
+
+def _fitting(
+    stack: Stack, runner: Runner, settings: DenoiseSettings
+) -> tuple[tuple[Span, ...], tuple[Span, ...], int]:
+    """Choose tiles and batch, where settings leave them open, so that they fit into the device."""
+    tile = settings.tile or _default_tile(stack.plane_shape, runner)
+    if settings.tile and settings.batch:
+        return *tile_grid(stack, runner.card, tile), settings.batch
+    room = runner.pixels_that_fit()
+    while True:
+        rows, columns = tile_grid(stack, runner.card, tile)
+        pixels = (rows[0].stop - rows[0].start) * (columns[0].stop - columns[0].start)
+        half = half_tile(tile, runner.card.halo)
+        if settings.tile or half is None or pixels * (settings.batch or 1) <= room:
+            break
+        tile = half
+    return rows, columns, settings.batch or max(1, min(room, runner.pixels_a_batch()) // pixels)
 
 
 def _default_tile(plane_shape: tuple[int, int], runner: Runner) -> int:

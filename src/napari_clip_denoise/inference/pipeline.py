@@ -17,7 +17,7 @@ from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, OutputError
 from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.images.writers import Writer
 from napari_clip_denoise.inference.backoff import Notify, within_memory
-from napari_clip_denoise.inference.job import Job
+from napari_clip_denoise.inference.job import Job, tile_grid
 from napari_clip_denoise.inference.profile import Profile
 from napari_clip_denoise.inference.progress import CancelToken, Progress, ProgressCounter
 from napari_clip_denoise.inference.region import (
@@ -153,8 +153,12 @@ def run_to_writer(
 
 
 def as_begun(job: Job, writer: Writer) -> Job:
-    """Compute with as many threads as the run did that began an output, for the same bits."""
-    threads = writer.fingerprint.get("threads", job.runner.threads)
+    """Compute with the tiles, batch and threads of the run that began an output."""
+    begun = writer.fingerprint
+    if "tile" in begun:
+        rows, columns = tile_grid(job.stack, job.runner.card, max(begun["tile"]))
+        job = replace(job, rows=rows, columns=columns, batch=begun["batch"])
+    threads = begun.get("threads", job.runner.threads)
     if threads == job.runner.threads:
         return job
     return replace(job, runner=job.runner.with_threads(threads))

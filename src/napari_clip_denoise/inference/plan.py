@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import psutil
-import torch
 import zarr
 
 from napari_clip_denoise.errors import InputError, OutputError
@@ -16,9 +15,9 @@ from napari_clip_denoise.images.source import Stack
 from napari_clip_denoise.images.writers import free_bytes, region_shape
 from napari_clip_denoise.inference.backoff import within_memory
 from napari_clip_denoise.inference.job import Job, prepare
+from napari_clip_denoise.inference.memory import free_memory
 from napari_clip_denoise.inference.outline import PYRAMID
 from napari_clip_denoise.inference.pipeline import REGIONS_IN_FLIGHT, WRITERS
-from napari_clip_denoise.inference.profile import peak_memory
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.region import apply, correct, read_box
 from napari_clip_denoise.inference.settings import DenoiseSettings
@@ -125,27 +124,27 @@ def make_plan(
     job = prepare(stack, model, settings)
     shape = stack.whole_planes() if path is None else region_shape(path, stack)
     free = 0 if path is None else free_bytes(path)
-    memory_before = peak_memory()
     job, (seconds, block) = within_memory(job, lambda smaller: _time(smaller, shape, cancel))
-    network_bytes = peak_memory() - memory_before
     n_bytes = math.prod(stack.shape) * job.dtype.itemsize
+    on_cuda = job.runner.device.type == "cuda"
+    network_bytes = _network_bytes(job)
+    host_bytes = _host_bytes(job, shape) + (0 if on_cuda else network_bytes)
     disk_bytes = n_bytes
     if path is None:
-        disk_bytes, network_bytes = 0, network_bytes + n_bytes
+        disk_bytes, host_bytes = 0, host_bytes + n_bytes
     elif path.suffix.lower() == ".zarr":
         disk_bytes = int(n_bytes * PYRAMID * _compression(block))
-    on_cuda = job.runner.device.type == "cuda"
     return Plan(
         planes=stack.n_planes,
         regions=count(stack.shape, shape),
         tiles_a_plane=len(job.rows) * len(job.columns),
-        tile=max(span.stop - span.start for span in (job.rows[0], job.columns[0])),
+        tile=job.tile,
         batch=job.batch,
-        host_bytes=_host_bytes(job, shape) + network_bytes,
+        host_bytes=host_bytes,
         host_free=psutil.virtual_memory().available,
         device=str(job.runner.device),
-        device_bytes=torch.cuda.max_memory_allocated() if on_cuda else None,
-        device_free=torch.cuda.mem_get_info()[0] if on_cuda else None,
+        device_bytes=network_bytes if on_cuda else None,
+        device_free=free_memory(job.runner.device) if on_cuda else None,
         disk_bytes=disk_bytes,
         disk_free=free,
         seconds=seconds,
@@ -182,6 +181,14 @@ def _sample(job: Job, shape: tuple[int, ...]) -> Region:
     sides = zip(tile, shape[len(leading) :], stack.plane_shape, strict=False)
     samples = [slice(0, size) for size in stack.shape[len(leading) + 2 :]]
     return (*leading, *(slice(0, min(side)) for side in sides), *samples)
+
+
+def _network_bytes(job: Job) -> int:
+    """Memory of a batch in the network, by the same model that chose its size."""
+    memory = job.runner.memory
+    rows, columns = job.rows[0], job.columns[0]
+    pixels = job.batch * (rows.stop - rows.start) * (columns.stop - columns.start)
+    return 0 if memory is None else memory.n_bytes(pixels)
 
 
 def _host_bytes(job: Job, shape: tuple[int, ...]) -> int:

@@ -10,6 +10,9 @@ from napari_clip_denoise.inference.job import Job
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.text import software
 
+CHOSEN = ("tile", "batch", "threads")
+"""Settings that the machine decides where nobody does, and a run that is resumed for its rest."""
+
 
 def provenance(job: Job, settings: DenoiseSettings) -> dict[str, Any]:
     """Describe how a result was made, as plain values for JSON."""

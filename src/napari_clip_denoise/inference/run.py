@@ -15,7 +15,7 @@ from napari_clip_denoise.inference.job import Job, prepare
 from napari_clip_denoise.inference.pipeline import Report, run, run_to_writer
 from napari_clip_denoise.inference.profile import Profile
 from napari_clip_denoise.inference.progress import CancelToken
-from napari_clip_denoise.inference.provenance import fingerprint, provenance
+from napari_clip_denoise.inference.provenance import CHOSEN, fingerprint, provenance
 from napari_clip_denoise.inference.settings import DenoiseSettings, make_settings
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.models.registry import AUTO, load, pick
@@ -266,7 +266,7 @@ def open_writer(
         overwrite=overwrite,
         attributes=provenance(job, settings),
         fingerprint=fingerprint(job) if is_store else None,
-        adopt=() if settings.threads else ("threads",),
+        adopt=tuple(name for name in CHOSEN if getattr(settings, name) is None),
         share=share,
         ome_version=ome_version,
     )

@@ -3,11 +3,18 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cached_property
 
 import numpy as np
 import torch
 
 from napari_clip_denoise.errors import OutOfDeviceMemory
+from napari_clip_denoise.inference.memory import (
+    SHARE_OF_FREE,
+    MemoryModel,
+    free_memory,
+    measure,
+)
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.checkpoint import Model
@@ -75,9 +82,31 @@ class Runner:
         return self.model.card
 
     def pixels_a_batch(self) -> int:
-        """How many pixels one call should get on this device."""
+        """How many pixels in one call are enough on this device: more are not faster."""
         width = self.card.network.encoder.width
         return PIXELS_A_BATCH[self.device.type] * COMPACT_WIDTH // max(COMPACT_WIDTH, width)
+
+    def pixels_that_fit(self) -> int:
+        """How many pixels one call can have in the memory that is free now."""
+        if self.memory is None:
+            return self.pixels_a_batch()
+        return self.memory.pixels(int(SHARE_OF_FREE * free_memory(self.device)))
+
+    @cached_property
+    def memory(self) -> MemoryModel | None:
+        """What one call takes on the device; None where there is too little to measure it."""
+
+        def call(side: int) -> torch.Tensor:
+            plane = np.zeros((1, self.card.network.channels, side, side), np.float32)
+            return self._network(self._on_device(plane)).float()
+
+        with self._lock, self._working(None):
+            try:
+                return measure(call, self.device)
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+                return None
 
     def __call__(self, batch: np.ndarray, cancel: CancelToken | None = None) -> np.ndarray:
         """Run the network and wait for its result; see `start`."""

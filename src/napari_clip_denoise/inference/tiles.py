@@ -51,6 +51,12 @@ def smallest_tile(halo: int) -> int:
     return 2 * halo + BLEND + 2 * STRIDE
 
 
+def half_tile(tile: int, halo: int) -> int | None:
+    """Give the side of tiles half as large, or None where they would be too small."""
+    half = tile // 2 // STRIDE * STRIDE
+    return half if half >= smallest_tile(halo) else None
+
+
 def layout(length: int, tile: int, halo: int, multiple: int) -> list[Span]:
     """Lay tiles along an axis.
 

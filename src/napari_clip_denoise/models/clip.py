@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import open_clip
 import torch
 from huggingface_hub import constants, hf_hub_download
 from huggingface_hub.errors import (
@@ -16,11 +15,11 @@ from huggingface_hub.errors import (
     OfflineModeIsEnabled,
 )
 from huggingface_hub.utils.tqdm import tqdm
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from napari_clip_denoise.errors import Cancelled, ModelError
 from napari_clip_denoise.models.clip_cache import FILES, REPOSITORY, kept_encoder
-from napari_clip_denoise.models.registry import make_folder
+from napari_clip_denoise.models.registry import SUFFIX, make_folder
 from napari_clip_denoise.models.whole_file import whole_file
 from napari_clip_denoise.network.config import EncoderConfig
 from napari_clip_denoise.network.encoder import Encoder
@@ -140,10 +139,14 @@ def _from_file(path: Path) -> Encoder:
     if not path.is_file():
         raise ModelError(f"There is no CLIP weights file {path}.")
     try:
-        if _is_torchscript(path):
+        if path.suffix == SUFFIX:
+            tensors = load_file(path)
+        elif _is_torchscript(path):
             tensors = torch.jit.load(path, map_location="cpu").state_dict()
         else:
-            tensors = open_clip.factory.load_state_dict(str(path), weights_only=True)
+            from open_clip.factory import load_state_dict  # which takes long to load
+
+            tensors = load_state_dict(str(path), weights_only=True)
         return _encoder({k.removeprefix(PREFIX): v for k, v in tensors.items() if PREFIX in k})
     except Exception as error:  # whatever a wrong file makes the readers raise
         raise ModelError(

@@ -2,13 +2,46 @@
 
 from typing import Self
 
-from open_clip.modified_resnet import ModifiedResNet
 from torch import Tensor, nn
 
 from napari_clip_denoise.network.config import EncoderConfig
 
 
-class Encoder(ModifiedResNet):
+class Bottleneck(nn.Module):
+    """A residual block of CLIP's ResNet, which strides by averaging, so that nothing aliases.
+
+    Parameters
+    ----------
+    channels_in, channels : int
+        Of the input and within the block; the output has four times the latter.
+    stride : int
+        Side of the squares that are averaged.
+    """
+
+    def __init__(self, channels_in: int, channels: int, stride: int = 1):
+        super().__init__()
+        self.conv1, self.bn1, self.act1 = _convolution(channels_in, channels, 1)
+        self.conv2, self.bn2, self.act2 = _convolution(channels, channels, 3)
+        self.avgpool = nn.AvgPool2d(stride) if stride > 1 else nn.Identity()
+        self.conv3, self.bn3, self.act3 = _convolution(channels, 4 * channels, 1)
+        self.downsample: nn.Sequential | None = None
+        if stride > 1 or channels_in != 4 * channels:
+            self.downsample = nn.Sequential()
+            self.downsample.add_module("-1", nn.AvgPool2d(stride))
+            conv, norm, _ = _convolution(channels_in, 4 * channels, 1)
+            self.downsample.add_module("0", conv)
+            self.downsample.add_module("1", norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, in, H, W) to (N, out, H / stride, W / stride)."""
+        inner = self.act1(self.bn1(self.conv1(x)))
+        inner = self.act2(self.bn2(self.conv2(inner)))
+        inner = self.bn3(self.conv3(self.avgpool(inner)))
+        inner += x if self.downsample is None else self.downsample(x)
+        return self.act3(inner)
+
+
+class Encoder(nn.Module):
     """Dense features of an image at strides 2, 4, 8 and 16.
 
     A frozen part: its parameters ask for no gradient, and its batch normalisation always uses
@@ -22,25 +55,35 @@ class Encoder(ModifiedResNet):
 
     References
     ----------
-    Cheng, Liang, Tan, "Transfer CLIP for Generalizable Image Denoising", CVPR 2024.
+    Radford et al., "Learning Transferable Visual Models From Natural Language Supervision",
+    ICML 2021. Cheng, Liang, Tan, "Transfer CLIP for Generalizable Image Denoising", CVPR 2024.
     """
 
     def __init__(self, config: EncoderConfig | None = None):
-        config = config or EncoderConfig()
-        super().__init__(
-            layers=[*config.layers, 1], output_dim=1, heads=1, image_size=32, width=config.width
-        )
-        del self.layer4, self.attnpool
-        self.config = config
+        super().__init__()
+        self.config = config = config or EncoderConfig()
+        width, half = config.width, config.width // 2
+        self.conv1, self.bn1, self.act1 = _convolution(3, half, 3, stride=2)
+        self.conv2, self.bn2, self.act2 = _convolution(half, half, 3)
+        self.conv3, self.bn3, self.act3 = _convolution(half, width, 3)
+        self.avgpool = nn.AvgPool2d(2)
+        self.layer1 = _stage(width, width, config.layers[0], stride=1)
+        self.layer2 = _stage(4 * width, 2 * width, config.layers[1], stride=2)
+        self.layer3 = _stage(8 * width, 4 * width, config.layers[2], stride=2)
+        self.init_parameters()
         self.requires_grad_(False)
         self.eval()
 
     def init_parameters(self) -> None:
-        """Initialise the weights of an encoder that none are loaded into (He et al., 2015)."""
+        """Initialise the weights of an encoder that none are loaded into.
+
+        Convolutions as He et al., 2015; a block begins as the path around it (Goyal et al., 2017).
+        """
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        super().init_parameters()
+            if isinstance(module, Bottleneck):
+                nn.init.zeros_(module.bn3.weight)
 
     def train(self, mode: bool = True) -> Self:
         """Keep evaluation mode, whatever `mode` is: frozen means frozen."""
@@ -75,3 +118,16 @@ class Encoder(ModifiedResNet):
     def stages(self) -> tuple[nn.Module, nn.Module, nn.Module]:
         """The three residual stages, from fine to coarse."""
         return self.layer1, self.layer2, self.layer3
+
+
+def _convolution(
+    channels_in: int, channels: int, side: int, stride: int = 1
+) -> tuple[nn.Conv2d, nn.BatchNorm2d, nn.ReLU]:
+    """Make a convolution that keeps the size but for its stride, and what follows it."""
+    conv = nn.Conv2d(channels_in, channels, side, stride, padding=side // 2, bias=False)
+    return conv, nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
+
+
+def _stage(channels_in: int, channels: int, blocks: int, stride: int) -> nn.Sequential:
+    rest = (Bottleneck(4 * channels, channels) for _ in range(blocks - 1))
+    return nn.Sequential(Bottleneck(channels_in, channels, stride), *rest)

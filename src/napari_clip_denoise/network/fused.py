@@ -8,12 +8,12 @@ missing, only Winograd's algorithm is used, and only in float32.
 from itertools import accumulate, pairwise
 
 import torch
-from open_clip.modified_resnet import Bottleneck
 from torch import Tensor, nn, ops
 from torch.nn import functional as F  # noqa: N812
 
 from napari_clip_denoise.network.decoder import IMAGE_FEATURE_CHANNELS, ConvBlock, UpBlock
 from napari_clip_denoise.network.denoiser import Denoiser
+from napari_clip_denoise.network.encoder import Bottleneck
 from napari_clip_denoise.network.winograd import WinogradConv2d
 
 _FUSED = hasattr(ops.mkldnn, "_convolution_pointwise_")
@@ -46,6 +46,7 @@ def speed_up(denoiser: Denoiser, precision: torch.dtype) -> None:
         _fuse(denoiser.encoder, f"conv{number}", f"act{number}")
     for stage in denoiser.encoder.stages:
         for name, block in list(stage.named_children()):
+            assert isinstance(block, Bottleneck)
             stage.set_submodule(name, FusedBottleneck(block))
     up_path = denoiser.decoder.up_path
     finest = up_path[-1]

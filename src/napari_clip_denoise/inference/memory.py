@@ -1,0 +1,113 @@
+"""How much memory a network takes on its device, measured, and how much there is."""
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import psutil
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+SIDES = {"cuda": (256, 512)}
+FEWEST_SIDES = (64, 128)
+"""Sides of the planes it is measured on; CUDA has other ways for small ones."""
+SHARE_OF_FREE = 0.8
+BESIDE_TENSORS = 1.6
+"""What the CPU takes in all, as a multiple of the tensors: oneDNN has buffers of its own."""
+
+
+@dataclass(frozen=True)
+class MemoryModel:
+    """Memory of one call of a network, as a straight line over the pixels of its batch.
+
+    Attributes
+    ----------
+    fixed : float
+        Bytes that any call takes.
+    a_pixel : float
+        Bytes that each pixel adds.
+    """
+
+    fixed: float
+    a_pixel: float
+
+    def n_bytes(self, pixels: int) -> int:
+        """What a batch of so many pixels takes."""
+        return int(self.fixed + self.a_pixel * pixels)
+
+    def pixels(self, n_bytes: int) -> int:
+        """How many pixels a batch can have that takes so much; 0 if none fits."""
+        return max(0, int((n_bytes - self.fixed) / self.a_pixel))
+
+
+def measure(call: Callable[[int], object], device: torch.device) -> MemoryModel:
+    """Measure a network on planes of two sizes.
+
+    Parameters
+    ----------
+    call : callable
+        Runs it on a square plane of a side in pixels.
+    device : torch.device
+        Where it runs.
+    """
+    sides = SIDES.get(device.type, FEWEST_SIDES)
+    peak = _peak_on_cuda if device.type == "cuda" else _peak_of_tensors
+    call(sides[0])
+    small, large = (peak(partial(call, side)) for side in sides)
+    a_pixel = (large - small) / (sides[1] ** 2 - sides[0] ** 2)
+    return MemoryModel(max(0.0, small - a_pixel * sides[0] ** 2), a_pixel)
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free on a device; Apple's GPUs share the memory of the host."""
+    if device.type != "cuda":
+        return psutil.virtual_memory().available
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
+def _peak_on_cuda(call: Callable[[], object]) -> int:
+    torch.cuda.synchronize()
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    call()
+    return torch.cuda.max_memory_allocated() - before
+
+
+def _peak_of_tensors(call: Callable[[], object]) -> int:
+    with _LiveTensors() as live:
+        call()
+    return int(BESIDE_TENSORS * live.peak)
+
+
+class _LiveTensors(TorchDispatchMode):
+    """Adds up the bytes of the tensors that operations make, as long as they live."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.peak = 0
+        self._sizes: dict[int, int] = {}
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Do not load torch's compiler only to keep it from looking inside."""
+        return False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, torch.Tensor):
+                self._add(leaf.untyped_storage())
+        self.peak = max(self.peak, sum(self._sizes.values()))
+        return result
+
+    def _add(self, storage: torch.UntypedStorage) -> None:
+        key = storage._cdata
+        if key not in self._sizes:
+            self._sizes[key] = storage.nbytes()
+            weakref.finalize(storage, self._sizes.pop, key, None)
