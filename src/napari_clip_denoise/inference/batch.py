@@ -14,7 +14,7 @@ from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.inference.run import denoise_to_file
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.checkpoint import Model
-from napari_clip_denoise.models.registry import load, pick
+from napari_clip_denoise.models.registry import AUTO, load
 
 Existing = Literal["skip", "replace"]
 State = Literal["done", "skipped", "failed"]
@@ -133,11 +133,11 @@ def denoise_files(
     _make_folder(Path(folder))
 
     @cache
-    def loaded(name: str | Path) -> Model:
-        return load(name, clip_weights=clip_weights)
+    def suitable(rgb: bool) -> Model:
+        return load(AUTO, rgb=rgb, clip_weights=clip_weights)
 
-    if model is None:
-        loaded(pick(settings.model, rgb=False))
+    if model is None and settings.model != AUTO:
+        model = load(settings.model, clip_weights=clip_weights)
     is_there = [existing == "skip" and output.exists() for output in outputs]
     total, done, started = is_there.count(False), 0, time.monotonic()
     for source, output, is_skipped in zip(paths, outputs, is_there, strict=True):
@@ -160,7 +160,7 @@ def denoise_files(
                 stack,
                 output,
                 settings,
-                model=model or loaded(pick(settings.model, rgb=stack.is_rgb)),
+                model=model or suitable(stack.is_rgb),
                 overwrite=existing == "replace",
                 progress=report,
                 cancel=cancel,

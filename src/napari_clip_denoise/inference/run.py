@@ -18,7 +18,7 @@ from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.provenance import fingerprint, provenance
 from napari_clip_denoise.inference.settings import DenoiseSettings, make_settings
 from napari_clip_denoise.models.checkpoint import Model
-from napari_clip_denoise.models.registry import AUTO, load, pick
+from napari_clip_denoise.models.registry import AUTO, load
 
 
 def denoise(
@@ -277,4 +277,4 @@ def _name(model: str | Path | Model) -> str:
 
 
 def _loaded(model: str | Path | Model, stack: Stack) -> Model:
-    return model if isinstance(model, Model) else load(pick(model, rgb=stack.is_rgb))
+    return model if isinstance(model, Model) else load(model, rgb=stack.is_rgb)
