@@ -202,6 +202,8 @@ def rename(name: str, new_name: str) -> Path:
     ------
     ModelError, InputError
         If it is no model of the user, or the new name is taken or cannot be one.
+    OutputError
+        If the files cannot be written or deleted.
     """
     from pydantic import ValidationError
 
@@ -217,7 +219,7 @@ def rename(name: str, new_name: str) -> Path:
         ) from error
     target = place(new_name)
     copy_model(path, target, card)
-    path.unlink()
+    _remove(path)
     return target
 
 
@@ -228,8 +230,17 @@ def delete(name: str) -> None:
     ------
     ModelError, InputError
         If it is no model of the user.
+    OutputError
+        If its file cannot be deleted.
     """
-    _own(name).unlink()
+    _remove(_own(name))
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        raise OutputError(f"The file {path} cannot be deleted: {error.strerror}.") from error
 
 
 def _own(name: str) -> Path:
