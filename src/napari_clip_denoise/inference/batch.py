@@ -1,6 +1,7 @@
 """Many files with one setting: each on its own, so that one that fails does not stop the rest."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,6 +11,7 @@ from typing import Literal, get_args
 from napari_clip_denoise.errors import Cancelled, InputError, OutputError, in_words
 from napari_clip_denoise.images.collect import plan_outputs
 from napari_clip_denoise.images.source import open_stack
+from napari_clip_denoise.inference.backoff import Notify
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.inference.run import denoise_to_file
 from napari_clip_denoise.inference.settings import DenoiseSettings
@@ -87,6 +89,7 @@ def denoise_files(
     clip_weights: str | Path | None = None,
     progress: Callable[[BatchProgress], None] | None = None,
     cancel: CancelToken | None = None,
+    notify: Notify | None = None,
 ) -> Iterator[FileResult]:
     """Denoise many files with one setting, one after the other.
 
@@ -112,6 +115,8 @@ def denoise_files(
         Gets a `BatchProgress` when a file is begun and after each batch.
     cancel : CancelToken, optional
         Stops it; what is finished is kept.
+    notify : callable, optional
+        Told in a sentence what else there is to know, once; by default it is a warning.
 
     Yields
     ------
@@ -131,6 +136,10 @@ def denoise_files(
     paths = [Path(source) for source in sources]
     outputs = plan_outputs(paths, folder, suffix)
     _make_folder(Path(folder))
+
+    @cache
+    def tell(sentence: str) -> None:
+        (notify or warnings.warn)(sentence)
 
     @cache
     def suitable(rgb: bool) -> Model:
@@ -164,6 +173,7 @@ def denoise_files(
                 overwrite=existing == "replace",
                 progress=report,
                 cancel=cancel,
+                notify=tell,
             )
         except Cancelled:
             raise
