@@ -24,6 +24,22 @@ def test_a_folder_is_denoised_and_summed_up(cli, folder, tiny_file, tmp_path):
     assert (code, "3 done, 0 skipped, 0 failed" in out) == (0, True)
 
 
+def test_a_model_that_does_not_suit_is_told_once(cli, folder, tmp_path):
+    options = ("--model", "compact-rgb", "--device", "cpu")
+    advice = "'compact-rgb' is for RGB images"
+    for command in (
+        ("batch", folder, "-o", tmp_path / "out"),
+        ("denoise", folder / "a.npy", tmp_path / "a.tif"),
+        ("plan", folder / "a.npy"),
+    ):
+        code, out, err = cli(*command, *options)
+        assert code == 0
+        assert err.count(advice) == 1
+        assert advice not in out
+    _, _, err = cli("denoise", folder / "b.npy", tmp_path / "b.tif", "--device", "cpu")
+    assert advice not in err
+
+
 def test_a_failure_is_told_and_gives_exit_code_1(cli, folder, tiny_file, tmp_path):
     (folder / "b.npy").write_bytes(b"no image at all")
     options = ("--model", tiny_file, "--device", "cpu")

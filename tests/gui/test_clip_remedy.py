@@ -19,10 +19,10 @@ SHAPE = EncoderConfig((1, 1, 1), 8)
 @pytest.fixture
 def remedy(widget, qtbot):
     """The message below the form once the paper's network is chosen."""
-    assert widget.remedy.isHidden()
+    assert widget.help.remedy.isHidden()
     widget.form.model.value = "clip-rn50"
-    qtbot.waitUntil(widget.remedy.isVisible)
-    return widget.remedy
+    qtbot.waitUntil(widget.help.remedy.isVisible)
+    return widget.help.remedy
 
 
 @pytest.fixture
@@ -97,14 +97,14 @@ def test_a_decoder_is_built_and_used(
     assert model.card.recipe["optimisation"]["steps"] == 2
     expected = denoise(noisy[0], model, device="cpu")
 
-    assert widget.encoder_remedy.isHidden()
+    assert widget.help.encoder_remedy.isHidden()
     kept_encoder().unlink()
     widget.form.model.value = "tiny"
     widget.form.model.value = "clip-rn50"
-    assert not widget.encoder_remedy.isHidden()
-    assert widget.remedy.isHidden()
-    widget.encoder_remedy.fetch(clip_file)
-    qtbot.waitUntil(widget.encoder_remedy.isHidden, timeout=WAIT)
+    assert not widget.help.encoder_remedy.isHidden()
+    assert widget.help.remedy.isHidden()
+    widget.help.encoder_remedy.fetch(clip_file)
+    qtbot.waitUntil(widget.help.encoder_remedy.isHidden, timeout=WAIT)
     viewer.add_image(noisy[0])
     np.testing.assert_array_equal(run().data, expected)
 

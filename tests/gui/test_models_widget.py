@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 
 from napari_clip_denoise.gui import workers
@@ -22,7 +23,7 @@ def names(panel):
 def test_models_are_listed_with_their_cards(panel):
     assert names(panel) == ["compact", "compact-rgb", "tiny"]
     assert panel.chosen.name == "compact"
-    assert "learned from" in panel.card.toPlainText()
+    assert "Learned from" in panel.card.toPlainText()
     assert "→" in panel.card.toPlainText()
     assert not panel.delete_button.isEnabled()
     panel.refresh("tiny")
@@ -79,3 +80,54 @@ def test_a_wrong_file_is_notified(panel, qtbot, errors, tmp_path):
     panel.import_file(wrong)
     qtbot.waitUntil(lambda: bool(errors()), timeout=60_000)
     assert "damaged or not a model" in errors()[0]
+
+
+def test_what_comes_with_the_program_cannot_be_changed_and_says_why(panel):
+    for button in (panel.rename_button, panel.delete_button):
+        assert not button.isEnabled()
+        assert "comes with the program" in button.toolTip()
+    assert "comes with the program" in panel.card.toPlainText()
+    assert panel.export_button.isEnabled()
+    panel.refresh("tiny")
+    assert "comes with the program" not in panel.delete_button.toolTip()
+
+
+def test_a_damaged_file_can_only_be_deleted(panel, models_folder, monkeypatch):
+    (models_folder / "cut.safetensors").write_bytes(b"nothing")
+    panel.refresh("cut")
+    assert panel.list.currentItem().text() == "cut  (damaged)"
+    assert "is damaged" in panel.card.toPlainText()
+    assert not panel.export_button.isEnabled()
+    assert not panel.rename_button.isEnabled()
+    monkeypatch.setattr(QMessageBox, "question", lambda *a: QMessageBox.StandardButton.Yes)
+    panel.delete_button.click()
+    assert names(panel) == ["compact", "compact-rgb", "tiny"]
+
+
+def test_a_model_that_was_deleted_is_offered_no_more(panel, widget, monkeypatch):
+    assert widget.form.model.value == "tiny"
+    monkeypatch.setattr(QMessageBox, "question", lambda *a: QMessageBox.StandardButton.Yes)
+    panel.refresh("tiny")
+    panel.delete_button.click()
+    assert widget.form.model.value == "auto"
+    assert "There is no model 'tiny' any more" in widget.help.note.text()
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(panel, errors, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CLIP_DENOISE_MODELS", str(tmp_path / "file" / "models"))
+    panel.folder_button.click()
+    assert "cannot be made" in errors()[0]
+
+
+def test_a_folder_that_nothing_opens_is_told(panel, models_folder, monkeypatch):
+    opened = []
+    answers = iter([True, False])
+    monkeypatch.setattr(
+        QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) or next(answers)
+    )
+    panel.folder_button.click()
+    assert not panel.progress.label.text()
+    panel.folder_button.click()
+    assert str(models_folder) in panel.progress.label.text()
+    assert opened == [str(models_folder)] * 2

@@ -3,8 +3,8 @@ import pytest
 from PIL import Image
 
 from medical import hounsfield, write_series
-from napari_clip_denoise import denoise, denoise_files
-from napari_clip_denoise.errors import Cancelled, InputError
+from napari_clip_denoise import denoise, denoise_files, load
+from napari_clip_denoise.errors import Cancelled, InputError, ModelError
 from napari_clip_denoise.images.collect import find_sources
 from napari_clip_denoise.images.grid import whole
 from napari_clip_denoise.images.source import as_stack, open_stack
@@ -115,21 +115,47 @@ def test_cancel_keeps_what_is_finished(folder, tiny, tmp_path):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.ome.tif"]
 
 
-def test_the_model_is_loaded_once(folder, tiny, tmp_path, monkeypatch):
-    loaded = []
-    monkeypatch.setattr(
-        "napari_clip_denoise.inference.batch.load",
-        lambda name, clip_weights: loaded.append(name) or tiny,
-    )
-    list(denoise_files([folder / "b.tif", folder / "c.npy"], tmp_path / "out", SETTINGS))
-    assert loaded == ["compact"]
+def write_image(path, *shape):
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, shape, np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    """Names of the models that a batch loads."""
+    names = []
+
+    def spy(*given, **options):
+        model = load(*given, **options)
+        names.append(model.card.name)
+        return model
+
+    monkeypatch.setattr("napari_clip_denoise.inference.batch.load", spy)
+    return names
+
+
+@pytest.mark.parametrize(
+    ("shape", "model"), [((40, 50), "compact"), ((40, 50, 3), "compact-rgb")], ids=["grey", "rgb"]
+)
+def test_only_the_model_that_suits_the_files_is_loaded_and_once(shape, model, loaded, tmp_path):
+    files = [write_image(tmp_path / name, *shape) for name in ("a.png", "b.png")]
+    results = list(denoise_files(files, tmp_path / "out", SETTINGS))
+    assert [result.state for result in results] == ["done", "done"]
+    assert loaded == [model]
+
+
+def test_a_model_that_is_named_serves_all_files(loaded, tiny_file, tmp_path):
+    files = [write_image(tmp_path / "a.png", 40, 50), write_image(tmp_path / "b.png", 40, 50, 3)]
+    settings = make_settings(model=str(tiny_file), device="cpu")
+    list(denoise_files(files, tmp_path / "out", settings))
+    assert loaded == ["tiny"]
+    with pytest.raises(ModelError, match="There is no model 'gone'"):
+        list(denoise_files(files, tmp_path / "other", make_settings(model="gone")))
 
 
 def test_each_file_gets_the_model_that_suits_it(tmp_path):
-    rng = np.random.default_rng(0)
-    Image.fromarray(rng.integers(0, 255, (40, 50, 3), np.uint8)).save(tmp_path / "colour.png")
-    Image.fromarray(rng.integers(0, 255, (40, 50), np.uint8)).save(tmp_path / "grey.png")
-    files = [tmp_path / "grey.png", tmp_path / "colour.png"]
+    files = [write_image(tmp_path / "grey.png", 40, 50)]
+    files.append(write_image(tmp_path / "colour.png", 40, 50, 3))
     results = denoise_files(files, tmp_path / "out", SETTINGS)
     for file, model, result in zip(files, ("compact", "compact-rgb"), results, strict=True):
         stack = open_stack(file)

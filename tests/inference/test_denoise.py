@@ -3,6 +3,7 @@ import gc
 import subprocess
 import sys
 import threading
+import warnings
 import weakref
 
 import dask.array as da
@@ -154,6 +155,15 @@ def test_channels_have_a_mapping_each(tiny, stack):
     for channel in range(2):
         alone = denoise(both[:, channel], tiny, axes="zyx", device="cpu")
         np.testing.assert_allclose(result[:, channel].astype(int), alone.astype(int), atol=1)
+
+
+def test_a_model_for_rgb_warns_of_grey_images_and_of_no_others():
+    image = np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)
+    with pytest.warns(UserWarning, match="'compact-rgb' is for RGB images .* choose 'compact'"):
+        denoise(image[..., 0], "compact-rgb", device="cpu")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        denoise(image, "compact-rgb", rgb=True, device="cpu")
 
 
 def test_a_grey_model_takes_the_samples_of_rgb_one_by_one(tiny):

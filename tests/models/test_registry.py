@@ -15,7 +15,6 @@ from napari_clip_denoise.models.registry import (
     entries,
     find,
     install,
-    pick,
     rename,
 )
 
@@ -31,9 +30,14 @@ def test_the_bundled_model_comes_first_and_is_small():
 
 @pytest.mark.parametrize(("rgb", "name"), [(True, "compact-rgb"), (False, "compact")])
 def test_auto_stands_for_the_bundled_model_of_a_kind_of_images(rgb, name):
-    assert pick("auto", rgb=rgb) == name
-    assert load(name).card.network.channels == (3 if rgb else 1)
-    assert pick("lab", rgb=rgb) == "lab"
+    assert load("auto", rgb=rgb).card.name == name
+    assert load(name, rgb=not rgb).card.name == name
+    assert find("auto", rgb=rgb) == find(name)
+
+
+def test_auto_is_no_model_where_the_kind_of_images_is_not_told():
+    with pytest.raises(ModelError, match="There is no model 'auto'"):
+        load("auto")
 
 
 def test_no_model_is_called_auto(tiny, models_folder):

@@ -59,6 +59,8 @@ def batch(
     clip_weights: ClipWeightsOption = None,
 ) -> None:
     """Denoise many files with one setting; exit code 1 if some failed."""
+    import sys
+
     from napari_clip_denoise.cli.progress import describe_files, progress_bar
     from napari_clip_denoise.images.collect import find_sources
     from napari_clip_denoise.inference.batch import denoise_files
@@ -88,6 +90,7 @@ def batch(
                 axes=axes,
                 clip_weights=clip_weights,
                 progress=report,
+                notify=lambda sentence: print(sentence, file=sys.stderr),
             ):
                 results.append(result)  # noqa: PERF402 an interrupted loop keeps what it has
     finally:

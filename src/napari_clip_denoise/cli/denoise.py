@@ -85,7 +85,7 @@ def denoise(
     from napari_clip_denoise.images.source import open_stack
     from napari_clip_denoise.inference.profile import Profile
     from napari_clip_denoise.inference.run import denoise_to_file
-    from napari_clip_denoise.models.registry import load, pick
+    from napari_clip_denoise.models.registry import load
     from napari_clip_denoise.text import format_seconds
 
     settings = run_settings(
@@ -101,7 +101,7 @@ def denoise(
         threads=threads,
     )
     stack = open_stack(source, axes)
-    loaded = load(pick(settings.model, rgb=stack.is_rgb), clip_weights=clip_weights)
+    loaded = load(settings.model, rgb=stack.is_rgb, clip_weights=clip_weights)
     measured = Profile()
     started = time.perf_counter()
     with cluster_client(workers, scheduler) as client, progress_bar("Denoising") as report:

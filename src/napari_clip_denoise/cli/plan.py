@@ -38,9 +38,12 @@ def plan(
     clip_weights: ClipWeightsOption = None,
 ) -> None:
     """Tell what a run of denoise would take, from timing a few tiles; nothing is written."""
+    import sys
+
     from napari_clip_denoise.images.source import open_stack
     from napari_clip_denoise.inference.plan import make_plan
-    from napari_clip_denoise.models.registry import load, pick
+    from napari_clip_denoise.models.card_text import caution
+    from napari_clip_denoise.models.registry import load
     from napari_clip_denoise.text import format_seconds
 
     settings = run_settings(
@@ -56,7 +59,9 @@ def plan(
     )
     stack = open_stack(source, axes)
     path = output or source.absolute().with_name(f"{stack.name}-denoised.ome.zarr")
-    loaded = load(pick(settings.model, rgb=stack.is_rgb), clip_weights=clip_weights)
+    loaded = load(settings.model, rgb=stack.is_rgb, clip_weights=clip_weights)
+    if words := caution(loaded.card, rgb=stack.is_rgb):
+        print(words, file=sys.stderr)
     found = make_plan(stack, path, settings, loaded)
     shape = " x ".join(map(str, stack.shape))
     print(f"input   {shape} ({stack.axes}), planes: {found.planes}, regions: {found.regions}")

@@ -43,8 +43,8 @@ def batch_steps(
 
     Yields
     ------
-    tuple of BatchProgress or FileResult
-        What is new, perhaps nothing.
+    tuple of BatchProgress, FileResult or str
+        What is new, perhaps nothing; a sentence is what else there is to know.
     """
 
     def work(report: Any) -> None:
@@ -59,6 +59,7 @@ def batch_steps(
             existing=request.existing,
             progress=report,
             cancel=cancel,
+            notify=report,
         ):
             report(result)
 
@@ -73,6 +74,7 @@ class BatchWidget(QWidget):
         share_place(self)
         self._at_work: Path | None = None
         self._failures: list[str] = []
+        self._notices: list[str] = []
 
         self.form = BatchForm()
         self.run_button = QPushButton("Denoise files")
@@ -142,7 +144,7 @@ class BatchWidget(QWidget):
             show_error(str(error))
             return
         self.table.list_files(request.sources)
-        self._failures, self._at_work = [], None
+        self._failures, self._notices, self._at_work = [], [], None
         cancel = CancelToken()
         self.task.start(
             batch_steps,
@@ -161,7 +163,10 @@ class BatchWidget(QWidget):
     def _show(self, message: Any) -> None:
         from napari_clip_denoise.inference.batch import BatchProgress, FileResult
 
-        if isinstance(message, FileResult):
+        if isinstance(message, str):
+            self._notices.append(message)
+            show_info(message)
+        elif isinstance(message, FileResult):
             self._at_work = None
             if message.state == "failed":
                 name, reason = message.source.name, message.message
@@ -192,5 +197,5 @@ class BatchWidget(QWidget):
     def _summary(self) -> str:
         states = self.table.states()
         counts = [f"{states.count(state)} {state}" for state in ("done", "skipped", "failed")]
-        lines = [f"{', '.join(counts)} of {len(states)} files.", *self._failures[:MAX_REASONS]]
-        return "\n".join(lines)
+        summary = f"{', '.join(counts)} of {len(states)} files."
+        return "\n".join([summary, *self._notices, *self._failures[:MAX_REASONS]])

@@ -49,7 +49,6 @@ class BatchForm(SettingsForm):
             value=None,
             tooltip="Where the results go, under the names of their files.",
         )
-        self.output.choose_btn.text = "Choose …"
         self.format = ComboBox(choices=FORMATS, tooltip="Format of the results.")
         self.existing = ComboBox(
             choices=EXISTING, tooltip="What to do with a file whose result is there already."

@@ -8,7 +8,6 @@ from magicgui.widgets import ComboBox
 from napari.layers import Image
 from napari.utils.notifications import show_error
 from qtpy.QtWidgets import (
-    QFormLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
@@ -35,6 +34,7 @@ from napari_clip_denoise.gui.pairs import (
 )
 from napari_clip_denoise.gui.plots import CurvePlot, MapPlot
 from napari_clip_denoise.gui.progress_row import ProgressRow
+from napari_clip_denoise.gui.rows import labelled, menu_of_names
 from napari_clip_denoise.gui.scrolled import Scrolled
 from napari_clip_denoise.gui.tabs import share_place
 from napari_clip_denoise.gui.task import Task
@@ -45,8 +45,6 @@ from napari_clip_denoise.inference.progress import CancelToken
 
 SCOPES = (("Current plane", False), ("Planes all over the layer", True))
 CORRELATION_SHOWN = 0.2
-LEAST_WIDTH = 190
-"""Of a field in pixels; long names of layers are cut rather than the panel."""
 PLACE = (
     "name",
     "metadata",
@@ -76,11 +74,11 @@ class CheckResultWidget(QWidget):
         share_place(self)
         self._viewer = napari_viewer
         self.checked: CheckedSample | None = None
-        self.noisy = ComboBox(choices=self._images, tooltip="The image as it was taken.")
-        self.denoised = ComboBox(choices=self._images, tooltip="What was made of it, by any tool.")
-        self.reference = ComboBox(
-            choices=lambda widget: [("None", None), *self._images(widget)],
-            tooltip="Optional: the truth, or a much less noisy image of the same.",
+        self.noisy = menu_of_names(self._images, "The image as it was taken.")
+        self.denoised = menu_of_names(self._images, "What was made of it, by any tool.")
+        self.reference = menu_of_names(
+            lambda widget: [("None", None), *self._images(widget)],
+            "Optional: the truth, or a much less noisy image of the same.",
         )
         self.scope = ComboBox(choices=SCOPES, tooltip="What to look at.")
         self.check_button = QPushButton("Check")
@@ -126,16 +124,12 @@ class CheckResultWidget(QWidget):
         self._guess()
 
     def _lay_out(self) -> None:
-        rows = QFormLayout()
-        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        for label, field in (
+        rows = labelled(
             ("Noisy", self.noisy),
             ("Denoised", self.denoised),
             ("Reference", self.reference),
             ("Look at", self.scope),
-        ):
-            field.native.setMinimumWidth(LEAST_WIDTH)
-            rows.addRow(label, field.native)
+        )
         buttons = QHBoxLayout()
         buttons.addWidget(self.check_button)
         buttons.addWidget(self.spread_button)

@@ -10,7 +10,7 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxL
 from napari_clip_denoise.gui.build_worker import Building, build_steps, describe, say_scores
 from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.progress_row import ProgressRow
-from napari_clip_denoise.gui.settings_form import labelled
+from napari_clip_denoise.gui.rows import labelled
 from napari_clip_denoise.gui.task import Task
 from napari_clip_denoise.gui.workers import import_model
 from napari_clip_denoise.inference.progress import CancelToken

@@ -3,10 +3,10 @@
 from typing import Any
 
 import napari
-from magicgui.widgets import ComboBox, Select
+from magicgui.widgets import Select
 from napari.layers import Image
 from napari.utils.notifications import show_error
-from qtpy.QtWidgets import QFormLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
 from napari_clip_denoise.evaluation.baselines import BASELINES
@@ -16,6 +16,7 @@ from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.pairs import offset_in
 from napari_clip_denoise.gui.progress_row import ProgressRow
 from napari_clip_denoise.gui.region_of_interest import region_of_interest
+from napari_clip_denoise.gui.rows import labelled, menu_of_names
 from napari_clip_denoise.gui.tabs import share_place
 from napari_clip_denoise.gui.task import Task
 from napari_clip_denoise.images.grid import Region
@@ -41,10 +42,10 @@ class CompareWidget(QWidget):
         super().__init__()
         share_place(self)
         self._viewer = napari_viewer
-        self.layer = ComboBox(choices=self._images, tooltip="The noisy image.")
-        self.reference = ComboBox(
-            choices=lambda widget: [("None", None), *self._images(widget)],
-            tooltip="Optional: the truth, or a much less noisy image; gives PSNR and SSIM.",
+        self.layer = menu_of_names(self._images, "The noisy image.")
+        self.reference = menu_of_names(
+            lambda widget: [("None", None), *self._images(widget)],
+            "Optional: the truth, or a much less noisy image; gives PSNR and SSIM.",
         )
         names = [entry.name for entry in entries()]
         names += [name for name, baseline in BASELINES.items() if baseline.is_available]
@@ -67,11 +68,9 @@ class CompareWidget(QWidget):
         self.cancel_button.clicked.connect(self.task.cancel)
         self.label = QLabel("")
         self.label.setWordWrap(True)
-        rows = QFormLayout()
-        rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        rows.addRow("Image", self.layer.native)
-        rows.addRow("Reference", self.reference.native)
-        rows.addRow("Methods", self.methods.native)
+        rows = labelled(
+            ("Image", self.layer), ("Reference", self.reference), ("Methods", self.methods)
+        )
         buttons = QHBoxLayout()
         buttons.addWidget(self.run_button)
         buttons.addWidget(self.cancel_button)

@@ -11,9 +11,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_clip_denoise.errors import ClipDenoiseError
-from napari_clip_denoise.gui.clip_remedy import ClipRemedy
 from napari_clip_denoise.gui.copy_row import CopyRow
-from napari_clip_denoise.gui.encoder_remedy import EncoderRemedy
 from napari_clip_denoise.gui.layer_form import LayerForm
 from napari_clip_denoise.gui.layers import (
     current_plane,
@@ -22,6 +20,7 @@ from napari_clip_denoise.gui.layers import (
     result_name,
     stack_of,
 )
+from napari_clip_denoise.gui.model_help import ModelHelp
 from napari_clip_denoise.gui.plan_row import PlanRow
 from napari_clip_denoise.gui.preview_row import PreviewRow
 from napari_clip_denoise.gui.progress_row import ProgressRow
@@ -40,8 +39,6 @@ from napari_clip_denoise.gui.workers import (
 )
 from napari_clip_denoise.images.grid import Region, whole
 from napari_clip_denoise.inference.progress import CancelToken, Progress
-from napari_clip_denoise.models.clip_cache import lacks_encoder
-from napari_clip_denoise.models.registry import AUTO, CLIP_MODEL, entries
 from napari_clip_denoise.text import format_seconds, progress_line
 
 REFRESH_SECONDS = 0.5
@@ -90,9 +87,7 @@ class DenoiseWidget(QWidget):
         self.preview = PreviewRow(
             napari_viewer, lambda: (self.form.chosen_layer(), self.form.settings())
         )
-        self.remedy = ClipRemedy(self._use_clip)
-        self.encoder_remedy = EncoderRemedy(self._show_remedy)
-        self.form.model.changed.connect(self._show_remedy)
+        self.help = ModelHelp(self.form)
         self.copy_row = CopyRow(
             lambda: (self.form.chosen_layer(), self.form.settings(), self.form.chosen_store())
         )
@@ -105,15 +100,13 @@ class DenoiseWidget(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.form)
         layout.addWidget(self.plan)
-        layout.addWidget(self.remedy)
-        layout.addWidget(self.encoder_remedy)
+        layout.addWidget(self.help)
         layout.addWidget(self.preview)
         layout.addLayout(buttons)
         layout.addWidget(self.progress)
         layout.addWidget(self.copy_row)
         layout.addStretch()
         QVBoxLayout(self).addWidget(Scrolled(content))
-        self._show_remedy()
         self._warm_up = QTimer(self)
         self._warm_up.setSingleShot(True)
         self._warm_up.timeout.connect(lambda: create_worker(warm_up))
@@ -180,16 +173,6 @@ class DenoiseWidget(QWidget):
         if not self.form.whole.value:
             region = current_plane(layer, stack, self._viewer.dims.point)
         return Request(stack, self.form.settings(), region, self.form.chosen_store())
-
-    def _show_remedy(self) -> None:
-        name = self.form.model.value
-        has_decoder = name != CLIP_MODEL or CLIP_MODEL in {entry.name for entry in entries()}
-        self.remedy.setVisible(not has_decoder)
-        self.encoder_remedy.setVisible(has_decoder and name != AUTO and lacks_encoder(name))
-
-    def _use_clip(self) -> None:
-        self.form.model.value = CLIP_MODEL
-        self._show_remedy()
 
     def _take(self, messages: tuple[Message, ...], layer: Image, region: Region) -> None:
         for message in messages:

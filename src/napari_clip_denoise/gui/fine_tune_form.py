@@ -13,7 +13,8 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.gui.layers import images_of, stack_of
 from napari_clip_denoise.gui.model_list import model_list
-from napari_clip_denoise.gui.settings_form import DEVICES, labelled
+from napari_clip_denoise.gui.rows import labelled, menu_of_names
+from napari_clip_denoise.gui.settings_form import DEVICES
 from napari_clip_denoise.images.axes import leading_axes
 from napari_clip_denoise.training.finetune_settings import (
     FineTuneSettings,
@@ -50,12 +51,12 @@ class FineTuneForm(QWidget):
     def __init__(self, viewer: napari.Viewer):
         super().__init__()
         self._viewer = viewer
-        self.noisy = ComboBox(choices=self._sources, tooltip="Noisy images to learn from.")
+        self.noisy = menu_of_names(self._sources, "Noisy images to learn from.")
         self.noisy_folder = _folder("Folder with noisy images.")
         self.kind = ComboBox(
             choices=KINDS, tooltip="What else there is: the more, the better the model becomes."
         )
-        self.other = ComboBox(choices=self._sources, tooltip="The clean or repeated images.")
+        self.other = menu_of_names(self._sources, "The clean or repeated images.")
         self.other_folder = _folder("Folder with these; files are paired by their names.")
         self.repeat_axis = ComboBox(
             choices=self._axes, tooltip="Axis along which a still sample was taken again and again."
@@ -64,7 +65,7 @@ class FineTuneForm(QWidget):
             choices=OBJECTIVES,
             tooltip="How a training target is made. Automatic measures the noise and tells why.",
         )
-        self.model = ComboBox(choices=model_list.choices, tooltip="The model to begin with.")
+        self.model = menu_of_names(model_list.choices, "The model to begin with.")
         self.minutes = FloatSpinBox(
             value=15, min=0.1, max=10_000, step=1, tooltip="Time for training."
         )

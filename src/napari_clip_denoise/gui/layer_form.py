@@ -9,6 +9,7 @@ from napari.layers import Image
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.gui.layers import images_of
+from napari_clip_denoise.gui.rows import menu_of_names
 from napari_clip_denoise.gui.settings_form import SettingsForm
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
@@ -27,7 +28,7 @@ class LayerForm(SettingsForm):
     def __init__(self, viewer: napari.Viewer):
         super().__init__()
         self._viewer = viewer
-        self.layer = ComboBox(choices=self._layers, tooltip="The layer to denoise.")
+        self.layer = menu_of_names(self._layers, "The layer to denoise.")
         self.whole = ComboBox(
             choices=SCOPES,
             value=True,

@@ -27,7 +27,7 @@ from napari_clip_denoise.gui.tabs import share_place
 from napari_clip_denoise.gui.task import Task
 from napari_clip_denoise.gui.workers import import_model, write_model
 from napari_clip_denoise.models import registry
-from napari_clip_denoise.models.card_text import facts_of
+from napari_clip_denoise.models.card_text import FIXED, as_html
 from napari_clip_denoise.models.export import SUFFIXES, Format
 
 LIST_HEIGHT = 110
@@ -37,6 +37,8 @@ EXPORTS: dict[str, Format] = {
     "BioImage Model Zoo (*.zip)": "bioimageio",
 }
 """The file dialog's filters and their formats."""
+RENAME_TIP = "Give the model another name."
+DELETE_TIP = "Delete the model for good."
 
 
 class ModelsWidget(QWidget):
@@ -53,6 +55,8 @@ class ModelsWidget(QWidget):
         share_place(self)
         self.list = QListWidget()
         self.list.setMaximumHeight(LIST_HEIGHT)
+        self.list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.list.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.list.currentItemChanged.connect(self._show_card)
         self.card = QTextBrowser()
         self.import_button = self._button(
@@ -65,18 +69,14 @@ class ModelsWidget(QWidget):
             "Save the model for colleagues, as ONNX, or for the BioImage Model Zoo.",
             self._ask_export,
         )
-        self.progress = ProgressRow()
-        self.task = Task(self, self.progress, idle=(self.import_button, self.export_button))
-        self.rename_button = self._button(
-            "Rename …", "Give one of your own models another name.", self._ask_rename
-        )
-        self.delete_button = self._button(
-            "Delete …", "Delete one of your own models for good.", self._ask_delete
-        )
+        self.rename_button = self._button("Rename …", RENAME_TIP, self._ask_rename)
+        self.delete_button = self._button("Delete …", DELETE_TIP, self._ask_delete)
         self.folder_button = self._button(
             "Show the folder", "Open the folder of your own models.", self._open_folder
         )
-        buttons = QGridLayout()
+        self.buttons = QWidget()
+        buttons = QGridLayout(self.buttons)
+        buttons.setContentsMargins(0, 0, 0, 0)
         for place, button in enumerate(
             (
                 self.import_button,
@@ -87,10 +87,12 @@ class ModelsWidget(QWidget):
         ):
             buttons.addWidget(button, place // 2, place % 2)
         buttons.addWidget(self.folder_button, 2, 0, 1, 2)
+        self.progress = ProgressRow()
+        self.task = Task(self, self.progress, idle=(self.buttons,))
         layout = QVBoxLayout(self)
         layout.addWidget(self.list)
         layout.addWidget(self.card)
-        layout.addLayout(buttons)
+        layout.addWidget(self.buttons)
         layout.addWidget(self.progress)
 
     def _button(self, text: str, tip: str, act: Callable[[], None]) -> QPushButton:
@@ -116,8 +118,8 @@ class ModelsWidget(QWidget):
         name = name or (before.name if before is not None else registry.DEFAULT_MODEL)
         self.list.clear()
         for entry in registry.entries():
-            suffix = "" if entry.origin == "user" else "   (comes with the plugin)"
-            item = QListWidgetItem(entry.name + suffix)
+            item = QListWidgetItem(f"{entry.name}{_remark(entry)}")
+            item.setToolTip(entry.name)
             item.setData(Qt.ItemDataRole.UserRole, entry)
             self.list.addItem(item)
             if entry.name == name:
@@ -148,12 +150,17 @@ class ModelsWidget(QWidget):
     def _show_card(self) -> None:
         entry = self.chosen
         is_own = entry is not None and entry.origin == "user"
-        self.rename_button.setEnabled(is_own)
-        self.delete_button.setEnabled(is_own)
+        is_whole = entry is not None
         try:
-            self.card.setHtml("" if entry is None else describe(entry))
+            self.card.setHtml("" if entry is None else as_html(entry))
         except ClipDenoiseError as error:
             self.card.setPlainText(str(error))
+            is_whole = False
+        self.export_button.setEnabled(is_whole)
+        self.rename_button.setEnabled(is_own and is_whole)
+        self.delete_button.setEnabled(is_own)
+        self.rename_button.setToolTip(RENAME_TIP if is_own else FIXED)
+        self.delete_button.setToolTip(DELETE_TIP if is_own else FIXED)
 
     def _ask_import(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
@@ -189,26 +196,29 @@ class ModelsWidget(QWidget):
 
     def _open_folder(self) -> None:
         folder = registry.models_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
+        try:
+            registry.make_folder(folder)
+        except ClipDenoiseError as error:
+            show_error(str(error))
+            return
+        if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))):
+            self.progress.say(f"The folder of your own models is {folder}.")
 
     def _try(self, act: Callable[[], object], name: str | None = None) -> None:
         try:
             act()
         except ClipDenoiseError as error:
             show_error(str(error))
+        model_list.changed.emit()
         self.refresh(name)
 
 
-def describe(entry: registry.Entry) -> str:
-    """Write a model's card as a short page."""
-    card = entry.card
-    rows = facts_of(card) | {"file": str(entry.path)}
-    facts = "".join(f"<p><b>{name}:</b> {text}</p>" for name, text in rows.items() if text)
-    scores = "".join(
-        f"<tr><td>{score.data}, {score.noise}</td>"
-        f"<td>{score.noisy:.2f} → {score.denoised:.2f}</td></tr>"
-        for score in card.scores
-    )
-    table = f"<p><b>scores</b> (PSNR in dB, before and after)</p><table>{scores}</table>"
-    return f"<h3>{entry.name}</h3><p>{card.description}</p>{facts}{table if scores else ''}"
+def _remark(entry: registry.Entry) -> str:
+    """Say beside its name what sets a model apart."""
+    if entry.origin == "bundled":
+        return "  (comes with the program)"
+    try:
+        entry.card  # noqa: B018 reading it tells whether the file is whole
+    except ClipDenoiseError:
+        return "  (damaged)"
+    return ""

@@ -7,6 +7,7 @@ from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from napari_clip_denoise.gui.model_list import model_list
+from napari_clip_denoise.gui.rows import field_of, labelled, menu_of_names
 from napari_clip_denoise.inference.settings import (
     PRESETS,
     DenoiseSettings,
@@ -53,9 +54,9 @@ class SettingsForm(QWidget):
             choices=PRESET_CHOICES,
             tooltip="Settings that suit a kind of images; each can still be changed below.",
         )
-        self.model = ComboBox(
-            choices=lambda menu: [("Automatic", AUTO), *model_list.choices(menu)],
-            tooltip="Automatic takes the model of the plugin that suits the image: 'compact', or "
+        self.model = menu_of_names(
+            lambda menu: [("Automatic", AUTO), *model_list.choices(menu)],
+            "Automatic takes the model of the plugin that suits the image: 'compact', or "
             "'compact-rgb' for RGB. Models in your models folder follow.",
         )
         self.intensity = ComboBox(
@@ -114,6 +115,8 @@ class SettingsForm(QWidget):
         folded = QCollapsible(FOLDED, collapsedIcon=QIcon(), expandedIcon=QIcon())
         folded.toggled.connect(lambda is_open: folded.setText(UNFOLDED if is_open else FOLDED))
         folded.addWidget(advanced)
+        if (frame := folded.layout()) is not None:
+            frame.setContentsMargins(0, 0, 0, 0)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(rows)
@@ -123,12 +126,12 @@ class SettingsForm(QWidget):
     def insert_rows(self, position: int, *rows: tuple[str, Widget]) -> None:
         """Add fields of one's own above the row at `position`."""
         for label, widget in reversed(rows):
-            self._rows.insertRow(position, label, widget.native)
+            self._rows.insertRow(position, label, field_of(widget))
 
     def append_rows(self, *rows: tuple[str, Widget]) -> None:
         """Add fields of one's own below the others."""
         for label, widget in rows:
-            self._rows.addRow(label, widget.native)
+            self._rows.addRow(label, field_of(widget))
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Look for models that were added since the form was last shown."""
@@ -180,12 +183,3 @@ class SettingsForm(QWidget):
             self.low.value, self.high.value = known
         self._rows.setRowVisible(self.low.native, is_custom)
         self._rows.setRowVisible(self.high.native, is_custom)
-
-
-def labelled(*rows: tuple[str, Widget]) -> QFormLayout:
-    """Lay out labels and fields in rows."""
-    layout = QFormLayout()
-    layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-    for label, widget in rows:
-        layout.addRow(label, widget.native)
-    return layout

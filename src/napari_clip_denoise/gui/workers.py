@@ -19,7 +19,7 @@ from napari_clip_denoise.inference.priority import step_back
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.export import Format, export_model
-from napari_clip_denoise.models.registry import CLIP_MODEL, SUFFIX, add_file, install, load, pick
+from napari_clip_denoise.models.registry import CLIP_MODEL, SUFFIX, add_file, install, load
 from napari_clip_denoise.text import format_bytes
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def time_run(request: Request, cancel: CancelToken) -> "Plan":
         request.stack,
         request.store,
         settings,
-        load(pick(settings.model, rgb=request.stack.is_rgb)),
+        load(settings.model, rgb=request.stack.is_rgb),
         cancel=cancel,
     )
     cancel.check()
@@ -252,7 +252,7 @@ def _denoise(request: Request, cancel: CancelToken, report: Callable[[Message], 
     from napari_clip_denoise.inference.run import open_writer
 
     stack, settings = request.stack, request.settings
-    job = prepare(stack, load(pick(settings.model, rgb=stack.is_rgb)), settings)
+    job = prepare(stack, load(settings.model, rgb=stack.is_rgb), settings)
     how = provenance(job, settings)
     if request.store is None:
         return _denoise_in_memory(job, request.region, how, cancel, report)

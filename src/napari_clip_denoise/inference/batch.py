@@ -1,6 +1,7 @@
 """Many files with one setting: each on its own, so that one that fails does not stop the rest."""
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -10,11 +11,12 @@ from typing import Literal, get_args
 from napari_clip_denoise.errors import Cancelled, InputError, OutputError, in_words
 from napari_clip_denoise.images.collect import plan_outputs
 from napari_clip_denoise.images.source import open_stack
+from napari_clip_denoise.inference.backoff import Notify
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.inference.run import denoise_to_file
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.checkpoint import Model
-from napari_clip_denoise.models.registry import load, pick
+from napari_clip_denoise.models.registry import AUTO, load
 
 Existing = Literal["skip", "replace"]
 State = Literal["done", "skipped", "failed"]
@@ -87,6 +89,7 @@ def denoise_files(
     clip_weights: str | Path | None = None,
     progress: Callable[[BatchProgress], None] | None = None,
     cancel: CancelToken | None = None,
+    notify: Notify | None = None,
 ) -> Iterator[FileResult]:
     """Denoise many files with one setting, one after the other.
 
@@ -112,6 +115,8 @@ def denoise_files(
         Gets a `BatchProgress` when a file is begun and after each batch.
     cancel : CancelToken, optional
         Stops it; what is finished is kept.
+    notify : callable, optional
+        Told in a sentence what else there is to know, once; by default it is a warning.
 
     Yields
     ------
@@ -133,11 +138,15 @@ def denoise_files(
     _make_folder(Path(folder))
 
     @cache
-    def loaded(name: str | Path) -> Model:
-        return load(name, clip_weights=clip_weights)
+    def tell(sentence: str) -> None:
+        (notify or warnings.warn)(sentence)
 
-    if model is None:
-        loaded(pick(settings.model, rgb=False))
+    @cache
+    def suitable(rgb: bool) -> Model:
+        return load(AUTO, rgb=rgb, clip_weights=clip_weights)
+
+    if model is None and settings.model != AUTO:
+        model = load(settings.model, clip_weights=clip_weights)
     is_there = [existing == "skip" and output.exists() for output in outputs]
     total, done, started = is_there.count(False), 0, time.monotonic()
     for source, output, is_skipped in zip(paths, outputs, is_there, strict=True):
@@ -160,10 +169,11 @@ def denoise_files(
                 stack,
                 output,
                 settings,
-                model=model or loaded(pick(settings.model, rgb=stack.is_rgb)),
+                model=model or suitable(stack.is_rgb),
                 overwrite=existing == "replace",
                 progress=report,
                 cancel=cancel,
+                notify=tell,
             )
         except Cancelled:
             raise

@@ -175,13 +175,12 @@ class PreviewMaker:
         )
 
     def _load(self, view: View) -> "Model":
-        from napari_clip_denoise.models.registry import find, load, pick
+        from napari_clip_denoise.models.registry import find, load
 
-        name = pick(view.settings.model, rgb=view.stack.is_rgb)
-        path = find(name)
+        path = find(view.settings.model, rgb=view.stack.is_rgb)
         key = path, path.stat().st_mtime_ns
         if self._model is None or self._model[0] != key:
-            self._model = key, load(name)
+            self._model = key, load(path)
         return self._model[1]
 
     def _mapping_of(self, view: View) -> IntensityMapping:

@@ -1,5 +1,6 @@
 """The functions of the public API."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,9 @@ from napari_clip_denoise.inference.profile import Profile
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.provenance import CHOSEN, fingerprint, provenance
 from napari_clip_denoise.inference.settings import DenoiseSettings, make_settings
+from napari_clip_denoise.models.card_text import caution
 from napari_clip_denoise.models.checkpoint import Model
-from napari_clip_denoise.models.registry import AUTO, load, pick
+from napari_clip_denoise.models.registry import AUTO, load
 
 
 def denoise(
@@ -107,6 +109,7 @@ def denoise(
     )
     stack = as_stack(array, axes, rgb=rgb)
     loaded = _loaded(model, stack)
+    _advise(stack, loaded)
     if is_dask(stack.array):
         from napari_clip_denoise.inference.lazy import denoise_lazily
 
@@ -220,7 +223,10 @@ def denoise_to_file(
         ``"0.5"`` or ``"0.4"``.
     overwrite, progress, cancel :
         See `denoise_to_zarr`.
-    notify, profile :
+    notify : callable, optional
+        Told in a sentence what else there is to know; by default it is a warning. A cluster
+        keeps to itself what happens there.
+    profile :
         See `napari_clip_denoise.inference.pipeline.run`; not used on a cluster.
     client : distributed.Client, optional
         Let the workers of a dask cluster do it; they reach source, model and store under the
@@ -235,7 +241,9 @@ def denoise_to_file(
     """
     if client is not None and Path(path).suffix.lower() != ".zarr":
         raise InputError(f"Workers can only write OME-Zarr; let {path} end in .ome.zarr.")
-    job = prepare(stack, model or _loaded(settings.model, stack), settings)
+    model = model or _loaded(settings.model, stack)
+    _advise(stack, model, notify)
+    job = prepare(stack, model, settings)
     writer = open_writer(
         job, settings, path, overwrite=overwrite, share=share, ome_version=ome_version
     )
@@ -277,4 +285,9 @@ def _name(model: str | Path | Model) -> str:
 
 
 def _loaded(model: str | Path | Model, stack: Stack) -> Model:
-    return model if isinstance(model, Model) else load(pick(model, rgb=stack.is_rgb))
+    return model if isinstance(model, Model) else load(model, rgb=stack.is_rgb)
+
+
+def _advise(stack: Stack, model: Model, notify: Notify | None = None) -> None:
+    if words := caution(model.card, rgb=stack.is_rgb):
+        (notify or warnings.warn)(words)

@@ -1,8 +1,12 @@
 """Where CLIP's encoder lies on this computer; nothing here loads torch."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from napari_clip_denoise.models.registry import CLIP_MODEL, SUFFIX, find, models_folder
+from napari_clip_denoise.models.registry import CLIP_MODEL, SUFFIX, models_folder
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.models.card import ModelCard
 
 REPOSITORY = "timm/resnet50_clip.openai"
 """On the Hugging Face hub; where open_clip gets the weights of RN50."""
@@ -24,14 +28,6 @@ def is_at_hand() -> bool:
     return any(isinstance(try_to_load_from_cache(REPOSITORY, file), str) for file in FILES)
 
 
-def lacks_encoder(name: str | Path) -> bool:
-    """Whether a model holds only a decoder, and CLIP's encoder is not on this computer.
-
-    Raises
-    ------
-    ModelError
-        If there is no such model.
-    """
-    from napari_clip_denoise.models.card_file import read_card
-
-    return not read_card(find(name)).encoder.included and not is_at_hand()
+def lacks_encoder(card: "ModelCard") -> bool:
+    """Whether a model holds only a decoder, and CLIP's encoder is not on this computer."""
+    return not card.encoder.included and not is_at_hand()

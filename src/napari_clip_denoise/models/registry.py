@@ -20,7 +20,7 @@ FOLDER_VARIABLE = "CLIP_DENOISE_MODELS"
 DEFAULT_MODEL = "compact"
 RGB_MODEL = "compact-rgb"
 AUTO = "auto"
-"""Stands for the bundled model that suits an image, see `pick`."""
+"""Stands for the bundled model that suits an image, see `find`."""
 CLIP_MODEL = "clip-rn50"
 
 
@@ -73,14 +73,24 @@ def entries() -> list[Entry]:
     return sorted(found.values(), key=lambda entry: (entry.name != DEFAULT_MODEL, entry.name))
 
 
-def find(name_or_path: str | Path) -> Path:
+def find(name_or_path: str | Path, *, rgb: bool | None = None) -> Path:
     """Find the file of a model.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        A name in the registry or a ``.safetensors`` file.
+    rgb : bool, optional
+        Whether the images are RGB; chooses the bundled model that ``"auto"`` stands for, which
+        is no model without it.
 
     Raises
     ------
     ModelError
         If there is none; the message lists what there is.
     """
+    if str(name_or_path) == AUTO and rgb is not None:
+        name_or_path = RGB_MODEL if rgb else DEFAULT_MODEL
     path = Path(name_or_path)
     if path.suffix == SUFFIX:
         if path.is_file():
@@ -101,28 +111,18 @@ def find(name_or_path: str | Path) -> Path:
     )
 
 
-def pick(name_or_path: str | Path, *, rgb: bool) -> str | Path:
-    """Put the bundled model of RGB or of grey images in the place of ``"auto"``.
-
-    Parameters
-    ----------
-    name_or_path : str or Path
-        All but ``"auto"`` is given back as it is.
-    rgb : bool
-        Whether the images hold RGB samples.
-    """
-    if str(name_or_path) != AUTO:
-        return name_or_path
-    return RGB_MODEL if rgb else DEFAULT_MODEL
-
-
-def load(name_or_path: str | Path, *, clip_weights: str | Path | None = None) -> "Model":
+def load(
+    name_or_path: str | Path,
+    *,
+    rgb: bool | None = None,
+    clip_weights: str | Path | None = None,
+) -> "Model":
     """Load a model.
 
     Parameters
     ----------
-    name_or_path : str or Path
-        A name in the registry or a ``.safetensors`` file.
+    name_or_path, rgb :
+        See `find`.
     clip_weights : str or Path, optional
         Local file with CLIP's RN50 weights, for a model that holds only a decoder. Without
         it they come from open_clip's cache or its download.
@@ -135,7 +135,7 @@ def load(name_or_path: str | Path, *, clip_weights: str | Path | None = None) ->
     from napari_clip_denoise.models.checkpoint import load_model
     from napari_clip_denoise.models.clip import load_clip_encoder
 
-    return load_model(find(name_or_path), encoder=partial(load_clip_encoder, clip_weights))
+    return load_model(find(name_or_path, rgb=rgb), encoder=partial(load_clip_encoder, clip_weights))
 
 
 def place(name: str, *, overwrite: bool = False) -> Path:
@@ -202,6 +202,8 @@ def rename(name: str, new_name: str) -> Path:
     ------
     ModelError, InputError
         If it is no model of the user, or the new name is taken or cannot be one.
+    OutputError
+        If the files cannot be written or deleted.
     """
     from pydantic import ValidationError
 
@@ -217,7 +219,7 @@ def rename(name: str, new_name: str) -> Path:
         ) from error
     target = place(new_name)
     copy_model(path, target, card)
-    path.unlink()
+    _remove(path)
     return target
 
 
@@ -228,8 +230,17 @@ def delete(name: str) -> None:
     ------
     ModelError, InputError
         If it is no model of the user.
+    OutputError
+        If its file cannot be deleted.
     """
-    _own(name).unlink()
+    _remove(_own(name))
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        raise OutputError(f"The file {path} cannot be deleted: {error.strerror}.") from error
 
 
 def _own(name: str) -> Path:

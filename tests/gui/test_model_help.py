@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+
+from napari_clip_denoise.models.registry import SUFFIX
+
+ADVICE = "'compact-rgb' is for RGB images"
+
+
+@pytest.fixture
+def note(widget):
+    """What is said of the model."""
+    return widget.help.note
+
+
+def test_a_model_that_suits_needs_no_words(widget, note):
+    assert widget.help.isHidden()
+    widget.form.model.value = "auto"
+    assert widget.help.isHidden()
+    widget.form.model.value = "compact-rgb"
+    assert widget.help.isHidden(), "there is no layer that it would not suit"
+
+
+def test_a_model_for_rgb_is_advised_against_on_grey_layers(widget, viewer, note):
+    colour = viewer.add_image(np.zeros((16, 16, 3), np.uint8), rgb=True)
+    grey = viewer.add_image(np.zeros((16, 16), np.uint8))
+    widget.form.layer.value = colour
+    widget.form.model.value = "compact-rgb"
+    assert widget.help.isHidden()
+    widget.form.layer.value = grey
+    assert ADVICE in note.text()
+    assert note.isVisible()
+    widget.form.model.value = "auto"
+    assert widget.help.isHidden()
+
+
+def test_a_model_whose_file_is_gone_is_told_and_leaves_the_menu(
+    widget, note, models_folder, errors
+):
+    widget.form.model.value = "compact"
+    (models_folder / f"tiny{SUFFIX}").unlink()
+    widget.form.model.value = "tiny"
+    assert "There is no model 'tiny' any more" in note.text()
+    assert note.isVisible()
+    assert "tiny" not in widget.form.model.choices
+    assert widget.form.model.value == "auto"
+    assert errors() == []
+    widget.form.model.value = "compact"
+    assert widget.help.isHidden()
+
+
+def test_a_model_whose_file_is_damaged_is_told(widget, note, models_folder, errors):
+    widget.form.model.value = "compact"
+    (models_folder / f"tiny{SUFFIX}").write_bytes(b"cut")
+    widget.form.model.value = "tiny"
+    assert "is damaged" in note.text()
+    assert widget.form.model.value == "tiny"
+    assert errors() == []
+
+
+def test_a_long_name_does_not_widen_the_panel(widget, viewer):
+    before = widget.form.minimumSizeHint().width()
+    name = "actin " * 20
+    viewer.add_image(np.zeros((16, 16)), name=name)
+    assert widget.form.layer.value.name == name
+    assert widget.form.minimumSizeHint().width() == before
+    assert name in widget.form.layer.native.toolTip()
