@@ -1,8 +1,11 @@
+import shutil
+
 import numpy as np
 import pytest
 
 from napari_clip_denoise.evaluation.baselines import BASELINES
 from napari_clip_denoise.gui.compare import CompareWidget
+from napari_clip_denoise.gui.model_list import model_list
 
 
 @pytest.fixture
@@ -15,6 +18,21 @@ def panel(viewer):
 
 def test_the_methods_are_those_of_the_library(panel):
     assert list(panel.methods.choices) == ["compact", "compact-rgb", "tiny", *BASELINES]
+
+
+def test_models_that_come_and_go_are_listed_before_the_classical_methods(
+    panel, models_folder, tiny_file
+):
+    panel.methods.value = ["tiny", "nlm"]
+    shutil.copy(tiny_file, models_folder / "lab.safetensors")
+    model_list.changed.emit()
+    assert list(panel.methods.choices) == ["compact", "compact-rgb", "lab", "tiny", *BASELINES]
+    assert panel.methods.value == ["tiny", "nlm"]
+    (models_folder / "tiny.safetensors").unlink()
+    panel.hide()
+    panel.show()
+    assert list(panel.methods.choices) == ["compact", "compact-rgb", "lab", *BASELINES]
+    assert panel.methods.value == ["nlm"]
 
 
 def test_methods_are_shown_side_by_side(viewer, panel, qtbot, noisy, errors):

@@ -25,6 +25,7 @@ from napari_clip_denoise.network.encoder import Encoder
 from napari_clip_denoise.training import finetune_loop, finetune_start
 from napari_clip_denoise.training.finetune_progress import Control
 from napari_clip_denoise.training.finetune_settings import make_fine_tune_settings
+from napari_clip_denoise.training.judge import Judge
 from tiny_network import TINY
 
 FAST = {
@@ -254,6 +255,19 @@ def test_time_ends_a_training(model, noisy, monkeypatch):
     result = fine_tune(noisy, model=model, **FAST | {"minutes": 2.0, "steps": None})
     assert 1 < result.steps < 12
     assert result.seconds >= 100
+
+
+def test_what_comes_before_the_first_step_takes_nothing_of_the_time(model, noisy, monkeypatch):
+    now, original = [0.0], Judge.__call__
+
+    def take_an_hour(*given):
+        now[0] += 3600
+        return original(*given)
+
+    monkeypatch.setattr(Judge, "__call__", take_an_hour)
+    monkeypatch.setattr(finetune_loop, "monotonic", lambda: now[0])
+    result = fine_tune(noisy, model=model, **FAST | {"minutes": 1.0, "steps": None})
+    assert result.steps == FAST["judge_every"]
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,16 @@ import napari
 from magicgui.widgets import Select
 from napari.layers import Image
 from napari.utils.notifications import show_error
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QListWidget, QPushButton, QVBoxLayout, QWidget
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
 from napari_clip_denoise.evaluation.baselines import BASELINES
 from napari_clip_denoise.gui.layer_form import settings_in
 from napari_clip_denoise.gui.layers import images_of, result_arguments, stack_of
 from napari_clip_denoise.gui.llvm import keep_triton_out
+from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.pairs import offset_in
 from napari_clip_denoise.gui.progress_row import ProgressRow
 from napari_clip_denoise.gui.region_of_interest import region_of_interest
@@ -47,13 +50,15 @@ class CompareWidget(QWidget):
             lambda widget: [("None", None), *self._images(widget)],
             "Optional: the truth, or a much less noisy image; gives PSNR and SSIM.",
         )
-        names = [entry.name for entry in entries()]
-        names += [name for name, baseline in BASELINES.items() if baseline.is_available]
         self.methods = Select(
-            choices=names,
-            value=[name for name in CHOSEN_FIRST if name in names],
+            choices=_methods,
+            value=[name for name in CHOSEN_FIRST if name in _methods(None)],
             tooltip="Models, then classical methods that need no training; Ctrl-click for several.",
         )
+        names: QListWidget = self.methods.native
+        names.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        names.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        model_list.keep_up_to_date(self._refresh_methods, self)
         self.run_button = QPushButton("Compare")
         self.run_button.setToolTip(
             "Denoise what you see or the selected shape (up to 512 x 512 pixels in the middle) by "
@@ -83,6 +88,11 @@ class CompareWidget(QWidget):
         events = napari_viewer.layers.events
         for event in (events.inserted, events.removed, events.reordered, events.renamed):
             event.connect(self._refresh)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Look for models that came or went since the panel was last shown."""
+        self._refresh_methods()
+        super().showEvent(event)
 
     @property
     def is_running(self) -> bool:
@@ -149,9 +159,21 @@ class CompareWidget(QWidget):
     def _images(self, _: object) -> list[tuple[str, Image]]:
         return [(layer.name, layer) for layer in images_of(self._viewer)]
 
+    def _refresh_methods(self) -> None:
+        """List the methods anew, in their order, and keep those that are chosen."""
+        chosen = self.methods.value
+        self.methods.native.clear()
+        self.methods.reset_choices()
+        self.methods.value = [name for name in chosen if name in self.methods.choices]
+
     def _refresh(self) -> None:
         self.layer.reset_choices()
         self.reference.reset_choices()
+
+
+def _methods(_: object) -> list[str]:
+    models = [entry.name for entry in entries()]
+    return models + [name for name, baseline in BASELINES.items() if baseline.is_available]
 
 
 def _say(settings: DenoiseSettings) -> str:

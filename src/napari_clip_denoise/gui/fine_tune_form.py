@@ -89,7 +89,7 @@ class FineTuneForm(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(self._rows)
-        model_list.keep_up_to_date(self.model, self)
+        model_list.keep_up_to_date(self.model.reset_choices, self)
         for field in (self.noisy, self.kind, self.other):
             field.changed.connect(self._show_rows)
         events = viewer.layers.events

@@ -1,6 +1,7 @@
-"""The models that widgets offer, and word of new ones."""
+"""The models that widgets offer, and word of those that come or go."""
 
-from magicgui.widgets import ComboBox
+from collections.abc import Callable
+
 from psygnal import Signal
 from qtpy.QtWidgets import QWidget
 
@@ -11,14 +12,12 @@ class ModelList:
     """What the widgets' menus of models show."""
 
     changed = Signal()
-    """Emitted when a model was added, so that every menu shows it at once."""
+    """Emitted when models came or went, so that every menu shows it at once."""
 
-    def keep_up_to_date(self, menu: ComboBox, owner: QWidget) -> None:
-        """Show new models in a menu as long as its owner lives."""
-        self.changed.connect(menu.reset_choices)
-        owner.destroyed.connect(
-            lambda: self.changed.disconnect(menu.reset_choices, missing_ok=True)
-        )
+    def keep_up_to_date(self, refresh: Callable[[], object], owner: QWidget) -> None:
+        """Refresh a menu when models come or go, as long as its owner lives."""
+        self.changed.connect(refresh)
+        owner.destroyed.connect(lambda: self.changed.disconnect(refresh, missing_ok=True))
 
     @staticmethod
     def choices(_: object) -> list[tuple[str, str]]:

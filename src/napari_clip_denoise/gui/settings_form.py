@@ -91,7 +91,7 @@ class SettingsForm(QWidget):
         self.preset.changed.connect(self._use_preset)
         self.intensity.changed.connect(self._show_range)
         self.intensity.changed.connect(self._show_preset)
-        model_list.keep_up_to_date(self.model, self)
+        model_list.keep_up_to_date(self.model.reset_choices, self)
 
     def _lay_out(self) -> QFormLayout:
         rows = labelled(

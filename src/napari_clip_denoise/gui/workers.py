@@ -25,7 +25,7 @@ from napari_clip_denoise.text import format_bytes
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.plan import Plan
 
-POLL_SECONDS = 0.1
+POLL_SECONDS = 0.25
 MEMORY_BYTES = 2 * 2**30
 MEMORY_SHARE = 0.25
 
@@ -123,7 +123,7 @@ class Cancellable(Protocol):
 def relay(
     work: Callable[[Callable[[Any], None]], Any], cancel: Cancellable
 ) -> Generator[tuple[Any, ...], None, Any]:
-    """Work in a thread of its own and pass on what it reports, ten times a second at most.
+    """Work in a thread of its own and pass on what it reports, four times a second at most.
 
     However much is reported, the window has time for other things.
 

@@ -55,8 +55,6 @@ def learn(
 ) -> tuple[Tensor, State]:
     """Train the decoder; give the errors of the start and the state at the end."""
     objective, judge = material.objective, material.judge.to(fabric.device)
-    started = monotonic()
-
     denoiser = copy.deepcopy(parent.denoiser)
     denoiser.augmentation_level = settings.augmentation_level
     denoiser.decoder.requires_grad_(True)
@@ -75,9 +73,9 @@ def learn(
     if state.optimiser:
         optimiser.load_state_dict(state.optimiser)
     average = {name: value.to(fabric.device) for name, value in state.average.items()}
-    started -= state.seconds
 
     with closing(_prefetch(material, settings, fabric, state.step)) as examples:
+        started = monotonic() - state.seconds
         for step, example in examples:
             seconds, is_stopped, is_cancelled = fabric.broadcast(
                 (monotonic() - started, control.is_stopped, control.is_cancelled)

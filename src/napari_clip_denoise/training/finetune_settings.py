@@ -62,7 +62,7 @@ class FineTuneSettings(BaseModel):
     intensity : str or (float, float)
         How raw values map to the network's scale; use the same when you denoise.
     minutes : float or None
-        Time for training; 15 if steps are not given either.
+        Time for training, from its first step on; 15 if steps are not given either.
     steps : int or None
         Steps of training; a training by steps alone is the same whenever it is repeated.
     batch, patch : int
