@@ -75,7 +75,7 @@ class FineTuneWidget(QWidget):
         layout.addLayout(buttons)
         layout.addWidget(self.progress)
         layout.addWidget(self.reason)
-        layout.addWidget(self.plot)
+        layout.addWidget(self.plot, 1)
         layout.addStretch()
         QVBoxLayout(self).addWidget(Scrolled(content))
 

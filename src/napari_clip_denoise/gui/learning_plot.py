@@ -7,7 +7,7 @@ from napari.utils.theme import get_theme
 
 from napari_clip_denoise.training.finetune_progress import Learning, Picture, decibels
 
-HEIGHT = 300
+HEIGHT = 360
 LOSS_COLOR, SCORE_COLOR = "#7fb3d5", "#f5b041"
 SMOOTHING = 0.9
 
@@ -25,7 +25,7 @@ class LearningPlot(FigureCanvasQTAgg):
         figure = Figure(figsize=(3.4, 3.0), layout="constrained")
         super().__init__(figure)
         self.setMinimumHeight(HEIGHT)
-        grid = figure.add_gridspec(3, 3, height_ratios=(1, 1, 1.15))
+        grid = figure.add_gridspec(3, 3, height_ratios=(1, 1, 2))
         self._loss_axes = figure.add_subplot(grid[0, :])
         self._score_axes = figure.add_subplot(grid[1, :])
         self._pictures = [figure.add_subplot(grid[2, column]) for column in range(3)]
