@@ -102,6 +102,7 @@ def test_a_store_is_filled_and_named_at_the_end(viewer, widget, run, noisy, tiny
     viewer.add_image(noisy, scale=(0.5, 0.2, 0.1), units=("micrometer",) * 3)
     widget.form.store.value = store
     result = run()
+    assert result.visible
     stored = open_stack(store)
     expected = denoise(noisy, tiny, device="cpu")
     np.testing.assert_array_equal(np.asarray(result.data), expected)
