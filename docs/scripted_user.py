@@ -187,8 +187,9 @@ class User:
         self.click(layers.viewport(), layers.visualRect(index).center())
 
     def record(self, path: Path) -> None:
-        """Photograph the screen."""
+        """Photograph the screen, once what was painted last is on it."""
         QTest.qWait(300)
+        self.window.repaint()
         QGuiApplication.primaryScreen().grabWindow(0).save(str(path))
 
     @staticmethod

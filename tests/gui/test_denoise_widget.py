@@ -102,6 +102,7 @@ def test_a_store_is_filled_and_named_at_the_end(viewer, widget, run, noisy, tiny
     viewer.add_image(noisy, scale=(0.5, 0.2, 0.1), units=("micrometer",) * 3)
     widget.form.store.value = store
     result = run()
+    assert result.visible
     stored = open_stack(store)
     expected = denoise(noisy, tiny, device="cpu")
     np.testing.assert_array_equal(np.asarray(result.data), expected)
@@ -140,12 +141,11 @@ def test_the_window_answers_during_a_run(viewer, widget, qtbot, unlimited):
     timer.timeout.connect(lambda: ticks.append(widget.progress.bar.value()))
     timer.start(20)
     widget.run_button.click()
-    qtbot.waitUntil(lambda: widget.progress.bar.value() >= 3, timeout=60_000)
+    qtbot.waitUntil(lambda: len(set(ticks)) > 3, timeout=60_000)
     widget.cancel_button.click()
     qtbot.waitUntil(lambda: not widget.is_running, timeout=10_000)
     timer.stop()
     assert len(ticks) > 20
-    assert len(set(ticks)) > 2
 
 
 def test_a_closed_window_ends_the_run(viewer, widget, qtbot, unlimited):

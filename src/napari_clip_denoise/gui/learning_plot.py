@@ -46,6 +46,7 @@ class LearningPlot(FigureCanvasQTAgg):
             axes.set_title(title, loc="left")
             axes.tick_params(labelsize=7)
             axes.grid(visible=True, alpha=0.15)
+            axes.ticklabel_format(useOffset=False)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         (self._loss_line,) = self._loss_axes.plot([], [], color=LOSS_COLOR, linewidth=1.2)
         (self._score_line,) = self._score_axes.plot(
