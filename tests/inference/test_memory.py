@@ -32,7 +32,7 @@ def free(monkeypatch):
     def set_free(pixels):
         n_bytes = int(pixels * A_PIXEL / SHARE_OF_FREE) + 1
         monkeypatch.setattr(runner, "free_memory", lambda device: n_bytes)
-        monkeypatch.setattr(Runner, "memory", MemoryModel(0, A_PIXEL))
+        monkeypatch.setattr(Runner, "memory", property(lambda self: MemoryModel(0, A_PIXEL)))
 
     return set_free
 
@@ -139,7 +139,7 @@ def test_a_plan_tells_what_the_same_model_says(tiny, free, monkeypatch):
     stack = as_stack(np.random.default_rng(0).integers(0, 99, (20, 64, 64), "u2"))
     settings = make_settings(device="cpu", batch=4)
     less = make_plan(stack, None, settings, tiny).host_bytes
-    monkeypatch.setattr(Runner, "memory", MemoryModel(10**9, A_PIXEL))
+    monkeypatch.setattr(Runner, "memory", property(lambda self: MemoryModel(10**9, A_PIXEL)))
     assert make_plan(stack, None, settings, tiny).host_bytes == less + 10**9
 
 

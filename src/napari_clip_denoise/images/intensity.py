@@ -5,6 +5,7 @@ One mapping holds for a whole channel of a stack, so that planes do not flicker.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Literal, get_args
 
@@ -52,14 +53,16 @@ class ChannelMapping:
         exact = values.astype(_exact_type(values.dtype))
         if self.anscombe is not None:
             exact = self.anscombe.forward(exact)
-        low, span = self._line()
-        return ((exact - exact.dtype.type(low)) / exact.dtype.type(span or 1)).astype(np.float32)
+        low, span = self._line
+        exact -= exact.dtype.type(low)
+        exact /= exact.dtype.type(span or 1)
+        return exact.astype(np.float32, copy=False)
 
     def expected(self, values: np.ndarray) -> np.ndarray:
         """Map raw values without noise to the mean of what noisy ones around them map to."""
         if self.anscombe is None:
             return self.to_unit(values)
-        low, span = self._line()
+        low, span = self._line
         return ((self.anscombe.expected(values) - low) / (span or 1)).astype(np.float32)
 
     def change(self, values: np.ndarray, unit_change: np.ndarray) -> np.ndarray:
@@ -78,7 +81,7 @@ class ChannelMapping:
             Exactly 0 where `unit_change` is.
         """
         exact = _exact_type(values.dtype)
-        _, span = self._line()
+        _, span = self._line
         if self.anscombe is None:
             return exact(span) * unit_change
         raw = values.astype(exact)
@@ -89,6 +92,7 @@ class ChannelMapping:
         change *= unit_change != 0
         return change
 
+    @cached_property
     def _line(self) -> tuple[float, float]:
         """What becomes 0, and how far from it 1 is, after the transform."""
         ends = np.array([self.low, self.high])

@@ -184,7 +184,8 @@ def apply(job: Job, region: Region, box: Box, change: np.ndarray) -> np.ndarray:
         for rows in _bands(colours.shape):
             exact = values[plane, rows].astype(exact_type)
             raw_change = mapping.change(colours[plane, rows], unit_change[plane, rows])
-            exact[..., :3] += job.strength * raw_change
+            raw_change *= job.strength
+            exact[..., :3] += raw_change
             result[plane, rows] = cast(exact, job.dtype)
     return result.reshape([part.stop - part.start for part in region])
 
@@ -240,7 +241,8 @@ def _collect(
         tiles = zip(batch.varied, batch.noisy, batch.pending.result(), strict=True)
         for i, noisy, denoised in tiles:
             if batch.clamp:
-                denoised = np.clip(denoised, np.minimum(noisy, 0), np.maximum(noisy, 1))
+                low = np.minimum(noisy, 0)
+                denoised = np.clip(denoised, low, np.maximum(noisy, 1), out=low)
             image, tile = batch.group[i]
             _add(total[image], denoised - noisy, tile, region)
     if advance is not None:
@@ -271,7 +273,10 @@ def _add(
         target.append(slice(start - part.start, stop - part.start))
         source.append(slice(start - span.start, stop - span.start))
         weights.append(span.weights[start - span.weight_start : stop - span.weight_start])
-    total[tuple(target)] += weights[0][:, None] * weights[1][None, :] * change[tuple(source)]
+    inside = change[tuple(source)]
+    if any((along != 1).any() for along in weights):
+        inside = weights[0][:, None] * weights[1][None, :] * inside
+    total[tuple(target)] += inside
 
 
 def _bands(shape: tuple[int, ...]) -> Iterator[slice]:

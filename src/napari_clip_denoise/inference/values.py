@@ -15,7 +15,8 @@ def cast(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     missing = np.isnan(values)
     if missing.any():
         values = np.where(missing, 0, values)
-    return np.clip(np.rint(values), info.min, top).astype(dtype)
+    rounded = np.rint(values)
+    return np.clip(rounded, info.min, top, out=rounded).astype(dtype)
 
 
 def fill_non_finite(values: np.ndarray) -> np.ndarray:

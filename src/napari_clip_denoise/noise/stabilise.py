@@ -33,8 +33,12 @@ class AnscombeTransform:
 
     def forward(self, values: np.ndarray) -> np.ndarray:
         """Transform raw values; those whose variance would be negative become 0."""
-        photons = values / self.gain + self.intercept / self.gain**2
-        return 2 * np.sqrt(np.maximum(photons + _SHIFT, 0))
+        photons = values / self.gain
+        photons += self.intercept / self.gain**2
+        photons += _SHIFT
+        root = np.sqrt(np.maximum(photons, 0))
+        root *= 2
+        return root
 
     def inverse(self, stabilised: np.ndarray) -> np.ndarray:
         """Give the raw value whose noisy transforms have this mean (exact unbiased inverse)."""
@@ -44,11 +48,11 @@ class AnscombeTransform:
         for coefficient in (-11 / 8, _ROOT / 4):
             tail += coefficient
             tail *= r
-        photons = d * d
-        photons *= 0.25
-        photons -= 1 / 8
-        photons += tail
-        raw = np.maximum(photons, 0)
+        d *= d
+        d *= 0.25
+        d -= 1 / 8
+        d += tail
+        raw = np.maximum(d, 0)
         raw *= self.gain
         raw -= self.intercept / self.gain
         return raw
