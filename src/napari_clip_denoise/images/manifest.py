@@ -4,7 +4,7 @@ import json
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -73,8 +73,15 @@ class Manifest:
         """Whether all regions of all shares are finished, and no other share makes them whole."""
         if not self._folder.exists():
             return False
-        with self._alone():
-            if self.fingerprint() is None or len(self._read()) < n_regions:
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(self._alone())
+            except FileNotFoundError:  # another share has just made the store whole, and moved it
+                return False
+            if self.fingerprint() is None:
+                remove(self._store)  # moved, too: there is only what the lock has made anew
+                return False
+            if len(self._read()) < n_regions:
                 return False
             try:
                 self._finish.acquire(timeout=0)
