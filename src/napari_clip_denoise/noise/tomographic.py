@@ -23,9 +23,10 @@ class Tomographic:
     cutoff : float
         Where the kernel, a Gaussian, has fallen to ``exp(-1/2)``, in cycles a pixel.
     streaks : float
-        How much more of the noise comes from the views of one direction, 0 to 1.
+        How much more of the noise comes from some views than from others, as the concentration of
+        a von Mises distribution; beside a body that absorbs much, it looks like combed hair.
     direction : float
-        Of these, in radians from the X axis.
+        Across which they run, in radians from the X axis.
     """
 
     sigma: float
@@ -37,7 +38,7 @@ class Tomographic:
         """Power spectrum of a plane, in the order of `numpy.fft.fft2`; its mean is sigma^2."""
         y, x = np.meshgrid(*map(np.fft.fftfreq, shape), indexing="ij")
         frequency = np.hypot(y, x)
-        views = 1 + self.streaks * np.cos(2 * (np.arctan2(y, x) - self.direction))
+        views = np.exp(self.streaks * np.cos(2 * (np.arctan2(y, x) - self.direction)))
         power = frequency * np.exp(-np.square(frequency / self.cutoff)) * views
         # At Nyquist's frequency, which is its own opposite, `views` has two values.
         power += np.roll(power[::-1, ::-1], 1, axis=(0, 1))

@@ -70,7 +70,7 @@ class Noise(_Settings):
     cutoff : tuple of float
         Of the kernel of tomographic noise, in cycles a pixel, drawn log-uniformly.
     streaks : tuple of float
-        How much more of it comes from one direction, drawn uniformly.
+        How much more of it comes from some directions, drawn uniformly.
     partly : float
         Probability that only a share of correlated noise is blurred.
     smeared : float
@@ -106,7 +106,7 @@ class Noise(_Settings):
     faint_sigma: Range = (0.0, 0.01)
     correlation: Range = (0.4, 1.2)
     cutoff: Range = (0.1, 1.0)
-    streaks: Range = (0.0, 0.9)
+    streaks: Range = (0.0, 3.0)
     partly: Weight = 0.0
     smeared: Weight = 0.0
     smear_share: Range = (0.0, 0.6)
