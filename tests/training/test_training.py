@@ -9,6 +9,7 @@ from timm.optim.muon import Muon
 from napari_clip_denoise import load
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
+from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.noise.simulate import fluorescence
 from napari_clip_denoise.training import fit
 from napari_clip_denoise.training.corrupt import KINDS, corrupt
@@ -81,7 +82,7 @@ def test_training_lowers_the_loss_and_gives_a_model(data, tmp_path):
     ("optimiser", "cls"), [("adamw", torch.optim.AdamW), ("muon", Muon)], ids=["adamw", "muon"]
 )
 def test_a_resumed_training_is_that_of_one_go(data, tmp_path, monkeypatch, optimiser, cls):
-    settings = recipe(optimiser=optimiser)
+    settings = recipe(optimiser=optimiser, start_share=0.25)
     whole = fit.train(settings, data, tmp_path / "whole")
 
     class Interrupted(Exception):
@@ -104,6 +105,26 @@ def test_a_resumed_training_is_that_of_one_go(data, tmp_path, monkeypatch, optim
     resumed = fit.train(settings, data, tmp_path / "parts", resume=True)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(resumed.state_dict()[name], value, msg=name)
+
+
+def test_a_share_of_the_weights_that_were_begun_with_may_stay(data, tmp_path):
+    start = fit.train(recipe(steps=10), data, tmp_path / "start")
+    moved = fit.train(recipe(), data, tmp_path / "moved", start=start)
+    mixed = fit.train(recipe(start_share=0.25), data, tmp_path / "mixed", start=start)
+    for name, value in mixed.state_dict().items():
+        ends = start.state_dict()[name], moved.state_dict()[name]
+        if value.is_floating_point():
+            torch.testing.assert_close(value, torch.lerp(ends[1], ends[0], 0.25), msg=name)
+
+
+def test_parts_of_the_network_may_be_left_to_adamw(data):
+    denoiser = Denoiser(recipe().network)
+    left = fit.make_optimiser(
+        denoiser, Optimisation(optimiser="muon", fallback=("decoder.up_path.0",))
+    ).param_groups
+    fallen_back = {id(p) for p in left[1]["params"]}
+    assert left[1]["use_fallback"]
+    assert fallen_back == {id(p) for p in denoiser.decoder.up_path[0].parameters()}
 
 
 def test_learning_rates_rise_and_fall():

@@ -96,9 +96,8 @@ def learn(
                 network, optimiser, max_norm=settings.gradient_clip, error_if_nonfinite=False
             )
             optimiser.step()
-            update_average(
-                average, denoiser.decoder, min(settings.average_decay, (1 + step) / (10 + step))
-            )
+            decay = min(settings.average_decay, (1 + step) / (10 + step))
+            update_average(average, denoiser.decoder.state_dict(), decay)
 
             state.step, state.seconds = step + 1, fabric.broadcast(monotonic() - started)
             share = _share(state.step, state.seconds, settings)

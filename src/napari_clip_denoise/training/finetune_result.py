@@ -2,7 +2,6 @@
 
 import copy
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 
 from torch import Tensor
 
@@ -12,6 +11,7 @@ from napari_clip_denoise.training.finetune_progress import decibels
 from napari_clip_denoise.training.finetune_settings import FineTuneSettings
 from napari_clip_denoise.training.finetune_state import State
 from napari_clip_denoise.training.material import Material
+from napari_clip_denoise.training.software import training_software
 
 LEAST_GAIN = 2.0
 """Of a gain, in standard errors, to be more than chance."""
@@ -115,7 +115,7 @@ def conclude(
         noise=material.noise,
         seed=settings.seed,
         scores=scores,
-        software={name: version(name) for name in ("napari-clip-denoise", "torch", "numpy")},
+        software=training_software(),
         licence=parent.card.licence,
         parent_sha256=parent.sha256,
     )

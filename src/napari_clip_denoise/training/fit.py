@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from lightning.fabric import Fabric
 from timm.optim.muon import Muon
-from torch import Tensor, nn
+from torch import Tensor
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.network.denoiser import Denoiser
@@ -136,11 +136,12 @@ def train(
     trained = TrainedDenoiser(denoiser, is_measured=settings.consistency > 0)
     model, optimiser = fabric.setup(trained, make_optimiser(denoiser, settings))
     average = {name: p.detach().clone() for name, p in denoiser.state_dict().items()}
+    begun = {name: value.clone() for name, value in average.items() if settings.start_share}
     first = 0
     if state is not None:
         denoiser.load_state_dict(state["denoiser"])
         optimiser.load_state_dict(state["optimizer"])
-        average, first = state["average"], state["step"]
+        average, begun, first = state["average"], state["begun"], state["step"]
     log = TrainingLog(run / LOG, first)
 
     started = time.monotonic()
@@ -159,7 +160,8 @@ def train(
         fabric.backward(loss + settings.consistency * distance)
         fabric.clip_gradients(model, optimiser, max_norm=settings.gradient_clip)
         optimiser.step()
-        update_average(average, denoiser, min(settings.average_decay, (1 + step) / (10 + step)))
+        decay = min(settings.average_decay, (1 + step) / (10 + step))
+        update_average(average, denoiser.state_dict(), decay)
 
         if not fabric.is_global_zero:
             continue
@@ -188,6 +190,7 @@ def train(
                 "step": done,
                 "denoiser": denoiser.state_dict(),
                 "average": average,
+                "begun": begun,
                 "optimizer": optimiser.state_dict(),
             }
             torch.save(kept, state_path.with_suffix(".partial"))
@@ -195,6 +198,7 @@ def train(
         if tick:
             tick(done)
 
+    update_average(average, begun, 1 - settings.start_share)
     return trained_denoiser(recipe, average)
 
 
@@ -288,8 +292,8 @@ def _prefetch(
 
 
 @torch.no_grad()
-def update_average(average: dict[str, Tensor], module: nn.Module, decay: float) -> None:
-    """Bring a running average of a module's weights up to date, in place."""
-    for name, value in module.state_dict().items():
+def update_average(average: dict[str, Tensor], weights: dict[str, Tensor], decay: float) -> None:
+    """Bring a running average of weights up to date, in place."""
+    for name, value in weights.items():
         if value.is_floating_point():
             average[name].lerp_(value, 1 - decay)

@@ -1,6 +1,5 @@
 """From trained weights to a model file with its card."""
 
-from importlib.metadata import version
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from napari_clip_denoise.models.published import PAD_MULTIPLE as PUBLISHED_PAD_M
 from napari_clip_denoise.models.registry import CLIP_MODEL
 from napari_clip_denoise.network.denoiser import STRIDE, Denoiser
 from napari_clip_denoise.training.recipe import Recipe
+from napari_clip_denoise.training.software import training_software
 
 EXACT_HALO = 112
 """Reach in pixels of a network with two blocks a stage and ``align_corners=False``: with this
@@ -48,7 +48,7 @@ def write_model(
         noise=recipe.noise.describe(),
         seed=recipe.seed,
         parent_sha256=parent.sha256 if parent else "",
-        software={name: version(name) for name in ("napari-clip-denoise", "torch", "numpy")},
+        software=training_software(),
         licence=recipe.licence,
     )
     return save_model(Model(card, denoiser), path, dtype=torch.float16)

@@ -185,6 +185,10 @@ class Optimisation(_Settings):
     batches for its batch normalisation. Without it, and at a high rate, the rectifiers of its deep
     stages are soon switched off for good.
 
+    `start_share` is that of the weights that the training began with in those it ends with: where
+    it goes on from a model, what that model was better at comes back, at little cost to what is
+    new (Wortsman et al., CVPR 2022).
+
     `consistency` is the weight of a second loss, while the encoder is trained: the mean cosine
     distance of F1 to F4 of the noisy patches to those of the clean ones.
     """
@@ -206,6 +210,7 @@ class Optimisation(_Settings):
     gradient_clip: float = 1.0
     average_decay: float = 0.999
     augmentation_level: float = 0.025
+    start_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     train_encoder: bool = True
     consistency: Weight = 0.0
     calibrate: bool = False
