@@ -1,5 +1,6 @@
 """Measures how long the event loop stands still, and what it does meanwhile."""
 
+import gc
 import sys
 import threading
 import time
@@ -14,11 +15,13 @@ LATE_SECONDS = 0.03
 class StallWatch:
     """Keeps the longest time between two turns of the event loop, and where the loop was then.
 
-    A thread looks at the main thread's stack while it is late. It begins at once; `stop` ends it.
+    A thread looks at the main thread's stack while it is late. How much of the time Python's
+    garbage collection took, which halts all threads wherever it falls, is told apart. The watch
+    begins at once; `stop` ends it.
     """
 
     def __init__(self) -> None:
-        self.longest = 0.0
+        self.longest = self.collecting = 0.0
         self.turns = 0
         self.stack = ""
         self._last = time.perf_counter()
@@ -26,6 +29,8 @@ class StallWatch:
         self._timer.timeout.connect(self._turn)
         self._timer.start(TICK_MILLISECONDS)
         self._seen = ""
+        self._collected = self._collection = 0.0
+        gc.callbacks.append(self._collect)
         self._done = threading.Event()
         self._main = threading.get_ident()
         self._thread = threading.Thread(target=self._look, daemon=True)
@@ -36,16 +41,26 @@ class StallWatch:
         self._timer.stop()
         self._done.set()
         self._thread.join()
+        gc.callbacks.remove(self._collect)
         where = self.stack.strip().splitlines()[-2:]
         place = " ".join(line.strip() for line in where) or "in Qt, or waiting for the interpreter"
-        return f"{1000 * self.longest:.0f} ms ({place})"
+        collecting = f", {1000 * self.collecting:.0f} ms of it collecting garbage"
+        return f"{1000 * self.longest:.0f} ms{collecting if self.collecting else ''} ({place})"
 
     def _turn(self) -> None:
         now = time.perf_counter()
         self.turns += 1
         if now - self._last > self.longest:
             self.longest, self.stack = now - self._last, self._seen
-        self._last, self._seen = now, ""
+            self.collecting = self._collected
+        self._last, self._seen, self._collected = now, "", 0.0
+
+    def _collect(self, phase: str, _: dict[str, int]) -> None:
+        now = time.perf_counter()
+        if phase == "start":
+            self._collection = now
+        else:
+            self._collected += now - self._collection
 
     def _look(self) -> None:
         while not self._done.wait(0.01):

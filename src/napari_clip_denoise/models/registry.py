@@ -2,7 +2,6 @@
 
 import os
 from dataclasses import dataclass
-from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +13,7 @@ from napari_clip_denoise.errors import InputError, ModelError, OutputError
 if TYPE_CHECKING:
     from napari_clip_denoise.models.card import ModelCard
     from napari_clip_denoise.models.checkpoint import Model
+    from napari_clip_denoise.network.encoder import Encoder
 
 SUFFIX = ".safetensors"
 FOLDER_VARIABLE = "CLIP_DENOISE_MODELS"
@@ -133,9 +133,13 @@ def load(
         If there is no such model, or it is damaged or incomplete.
     """
     from napari_clip_denoise.models.checkpoint import load_model
-    from napari_clip_denoise.models.clip import load_clip_encoder
 
-    return load_model(find(name_or_path, rgb=rgb), encoder=partial(load_clip_encoder, clip_weights))
+    def encoder() -> "Encoder":
+        from napari_clip_denoise.models.clip import load_clip_encoder
+
+        return load_clip_encoder(clip_weights)
+
+    return load_model(find(name_or_path, rgb=rgb), encoder=encoder)
 
 
 def place(name: str, *, overwrite: bool = False) -> Path:
