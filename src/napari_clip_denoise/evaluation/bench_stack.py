@@ -186,8 +186,7 @@ def _stage_bytes(job: Job, settings: DenoiseSettings, path: Path) -> dict[str, i
 def _bare(job: Job) -> float:
     """Run the network on one batch in memory as often as the stack takes."""
     channels = job.runner.card.network.channels
-    tile = (job.rows[0].stop - job.rows[0].start, job.columns[0].stop - job.columns[0].start)
-    batch = np.random.default_rng(0).random((job.batch, channels, *tile), np.float32)
+    batch = np.random.default_rng(0).random((job.batch, channels, *job.tile_shape), np.float32)
     tiles = job.stack.n_planes * len(job.rows) * len(job.columns)
     job.runner(batch)
     started = time.perf_counter()

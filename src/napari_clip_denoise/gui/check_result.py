@@ -280,10 +280,10 @@ def _figures(checked: CheckedSample) -> str:
         f"Largest correlation of neighbours: {report.nearby_correlation:+.2f}",
         f"Correlation of residual and image: {report.image_correlation:+.2f}",
     ]
-    plain = ("PSNR", "SSIM")
-    for name in (*plain, *(f"scale-invariant {one}" for one in plain), "registered PSNR"):
-        if report.scores:
-            before, after = report.scores[f"{name} noisy"], report.scores[f"{name} denoised"]
+    for key, before in report.scores.items():
+        name = key.removesuffix(" noisy")
+        if name != key:
+            after = report.scores[f"{name} denoised"]
             digits, unit = (1, " dB") if "PSNR" in name else (3, "")
             lines.append(f"{name}: {before:.{digits}f} → {after:.{digits}f}{unit}")
     return "<br>".join(lines)

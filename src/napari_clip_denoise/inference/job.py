@@ -1,5 +1,6 @@
 """Everything that decides the pixels of a result, put together once."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,9 +50,14 @@ class Job:
     batch: int
 
     @property
+    def tile_shape(self) -> tuple[int, int]:
+        """Height and width of a tile."""
+        return _tile_shape(self.rows, self.columns)
+
+    @property
     def tile(self) -> int:
         """The longer side of a tile."""
-        return max(span.stop - span.start for span in (self.rows[0], self.columns[0]))
+        return max(self.tile_shape)
 
 
 def prepare(
@@ -139,12 +145,16 @@ def _fitting(
     room = runner.pixels_that_fit()
     while True:
         rows, columns = tile_grid(stack, runner.card, tile)
-        pixels = (rows[0].stop - rows[0].start) * (columns[0].stop - columns[0].start)
+        pixels = math.prod(_tile_shape(rows, columns))
         half = half_tile(tile, runner.card.halo)
         if settings.tile or half is None or pixels * (settings.batch or 1) <= room:
             break
         tile = half
     return rows, columns, settings.batch or max(1, min(room, runner.pixels_a_batch()) // pixels)
+
+
+def _tile_shape(rows: tuple[Span, ...], columns: tuple[Span, ...]) -> tuple[int, int]:
+    return rows[0].stop - rows[0].start, columns[0].stop - columns[0].start
 
 
 def _default_tile(plane_shape: tuple[int, int], runner: Runner) -> int:

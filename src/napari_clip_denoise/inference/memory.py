@@ -11,8 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-SIDES = {"cuda": (256, 512)}
-FEWEST_SIDES = (64, 128)
+SIDES, SIDES_ON_CUDA = (64, 128), (256, 512)
 """Sides of the planes it is measured on; CUDA has other ways for small ones."""
 SHARE_OF_FREE = 0.8
 BESIDE_TENSORS = 1.6
@@ -53,8 +52,9 @@ def measure(call: Callable[[int], object], device: torch.device) -> MemoryModel:
     device : torch.device
         Where it runs.
     """
-    sides = SIDES.get(device.type, FEWEST_SIDES)
-    peak = _peak_on_cuda if device.type == "cuda" else _peak_of_tensors
+    sides, peak = SIDES, _peak_of_tensors
+    if device.type == "cuda":
+        sides, peak = SIDES_ON_CUDA, _peak_on_cuda
     call(sides[0])
     small, large = (peak(partial(call, side)) for side in sides)
     a_pixel = (large - small) / (sides[1] ** 2 - sides[0] ** 2)

@@ -177,8 +177,7 @@ def _sample(job: Job, shape: tuple[int, ...]) -> Region:
         n_planes = min(depth, max(1, job.batch // (len(job.rows) * len(job.columns))))
         start = (depth - n_planes) // 2
         leading[-1] = slice(start, start + n_planes)
-    tile = job.rows[0].stop - job.rows[0].start, job.columns[0].stop - job.columns[0].start
-    sides = zip(tile, shape[len(leading) :], stack.plane_shape, strict=False)
+    sides = zip(job.tile_shape, shape[len(leading) :], stack.plane_shape, strict=False)
     samples = [slice(0, size) for size in stack.shape[len(leading) + 2 :]]
     return (*leading, *(slice(0, min(side)) for side in sides), *samples)
 
@@ -186,8 +185,7 @@ def _sample(job: Job, shape: tuple[int, ...]) -> Region:
 def _network_bytes(job: Job) -> int:
     """Memory of a batch in the network, by the same model that chose its size."""
     memory = job.runner.memory
-    rows, columns = job.rows[0], job.columns[0]
-    pixels = job.batch * (rows.stop - rows.start) * (columns.stop - columns.start)
+    pixels = job.batch * math.prod(job.tile_shape)
     return 0 if memory is None else memory.n_bytes(pixels)
 
 

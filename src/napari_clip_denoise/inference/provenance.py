@@ -32,7 +32,6 @@ def provenance(job: Job, settings: DenoiseSettings) -> dict[str, Any]:
 def fingerprint(job: Job) -> dict[str, Any]:
     """Everything that decides the bytes of a result, by names that people understand."""
     runner = job.runner
-    spans = (job.rows[0], job.columns[0])
     return {
         "software": f"{software()} with torch {torch.__version__}",
         "model": f"{runner.card.name} {runner.model.sha256}",
@@ -40,7 +39,7 @@ def fingerprint(job: Job) -> dict[str, Any]:
         "intensity": [asdict(channel) for channel in job.mapping.channels],
         "strength": job.strength,
         "type": str(job.dtype),
-        "tile": [span.stop - span.start for span in spans],
+        "tile": list(job.tile_shape),
         "batch": job.batch,
         "device": runner.device.type,
         "precision": str(runner.precision).removeprefix("torch."),

@@ -18,7 +18,7 @@ from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.training.finetune_progress import Control, Learning, Picture
 from napari_clip_denoise.training.finetune_settings import SCHEDULE_TICKS, FineTuneSettings
 from napari_clip_denoise.training.finetune_state import RunFolder, State
-from napari_clip_denoise.training.fit import learning_rate, make_optimiser, update_average
+from napari_clip_denoise.training.fit import decay_of, learning_rate, make_optimiser, update_average
 from napari_clip_denoise.training.judge import Judge
 from napari_clip_denoise.training.material import Material
 from napari_clip_denoise.training.mixup import mix_up
@@ -96,7 +96,7 @@ def learn(
                 network, optimiser, max_norm=settings.gradient_clip, error_if_nonfinite=False
             )
             optimiser.step()
-            decay = min(settings.average_decay, (1 + step) / (10 + step))
+            decay = decay_of(step, settings.average_decay)
             update_average(average, denoiser.decoder.state_dict(), decay)
 
             state.step, state.seconds = step + 1, fabric.broadcast(monotonic() - started)

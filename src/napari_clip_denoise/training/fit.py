@@ -160,8 +160,7 @@ def train(
         fabric.backward(loss + settings.consistency * distance)
         fabric.clip_gradients(model, optimiser, max_norm=settings.gradient_clip)
         optimiser.step()
-        decay = min(settings.average_decay, (1 + step) / (10 + step))
-        update_average(average, denoiser.state_dict(), decay)
+        update_average(average, denoiser.state_dict(), decay_of(step, settings.average_decay))
 
         if not fabric.is_global_zero:
             continue
@@ -289,6 +288,11 @@ def _prefetch(
             if step + 1 < last:
                 ahead = pool.submit(draw, step + 1)
             yield step, fabric.to_device(current)
+
+
+def decay_of(step: int, decay: float) -> float:
+    """Decay of a running average at a step: the first weights are soon forgotten."""
+    return min(decay, (1 + step) / (10 + step))
 
 
 @torch.no_grad()
