@@ -37,6 +37,19 @@ def test_it_counts_what_there_is(plan, stack):
     plan.check()
 
 
+def test_memory_is_counted_for_the_regions_there_are(tiny, tmp_path):
+    plane = np.random.default_rng(0).integers(0, 999, (512, 512), "u2")
+    settings = make_settings(device="cpu", intensity=(0, 1000))
+
+    def host_bytes(n_planes):
+        stack = as_stack(np.broadcast_to(plane, (n_planes, *plane.shape)), "zyx")
+        return make_plan(stack, tmp_path / "a.ome.zarr", settings, tiny).host_bytes
+
+    one, two, many, more = map(host_bytes, (64, 128, 1000, 2000))
+    assert one < two < many
+    assert many == more
+
+
 def test_the_output_is_as_large_as_it_says(plan, stack, tiny, tmp_path):
     path = denoise_to_file(stack, tmp_path / "a.ome.zarr", SETTINGS, model=tiny)
     group = zarr.open_group(path, mode="r")

@@ -55,10 +55,14 @@ def bench(
             whole = bench_stack(loaded, settings, Path(folder), planes=planes, side=side)
         figures["run"] = whole.as_json()
         print(f"plain copy, zarr to zarr            {whole.copy:8.2f} s for {planes} planes")
-        print(f"run with an idle network            {whole.idle:8.2f} s")
+        print(
+            f"run with an idle network            {whole.idle:8.2f} s, "
+            f"{whole.copy / whole.idle:.2f} of the copy's speed"
+        )
         print(f"network on batches in memory        {whole.bare:8.2f} s")
         print(
             f"whole run                           {whole.run:8.2f} s, "
+            f"{whole.run / whole.bare:.2f} times the network's, "
             f"{whole.planes_per_second:.1f} planes/s, {whole.megabytes_per_second:.1f} MB/s, "
             f"peak {format_bytes(whole.peak_bytes)}"
         )

@@ -50,12 +50,13 @@ class ChannelMapping:
 
     def to_unit(self, values: np.ndarray) -> np.ndarray:
         """Map raw values (any shape, finite) to the network's scale, float32."""
-        exact = values.astype(_exact_type(values.dtype))
-        if self.anscombe is not None:
-            exact = self.anscombe.forward(exact)
         low, span = self._line
+        if self.anscombe is not None:
+            exact = self.anscombe.forward(values)
+        else:
+            exact = values.astype(np.result_type(values, np.float32))
         exact -= exact.dtype.type(low)
-        exact /= exact.dtype.type(span or 1)
+        exact *= exact.dtype.type(1 / (span or 1))
         return exact.astype(np.float32, copy=False)
 
     def expected(self, values: np.ndarray) -> np.ndarray:
@@ -80,15 +81,14 @@ class ChannelMapping:
         numpy.ndarray
             Exactly 0 where `unit_change` is.
         """
-        exact = _exact_type(values.dtype)
+        exact = np.result_type(values, np.float32).type
         _, span = self._line
         if self.anscombe is None:
             return exact(span) * unit_change
-        raw = values.astype(exact)
-        denoised = self.anscombe.forward(raw)
+        denoised = self.anscombe.forward(values)
         denoised += exact(span) * unit_change
         change = self.anscombe.inverse(denoised)
-        change -= raw
+        change -= values.astype(exact)
         change *= unit_change != 0
         return change
 
@@ -290,8 +290,3 @@ def _pieces(length: int) -> list[tuple[int, int]]:
     edges = np.linspace(0, length, MAX_WINDOWS_A_SIDE + 1).astype(int)
     middles = [(int(a) + int(b)) // 2 for a, b in pairwise(edges)]
     return [(middle - WINDOW_SIDE // 2, middle + WINDOW_SIDE // 2) for middle in middles]
-
-
-def _exact_type(dtype: np.dtype) -> type[np.floating]:
-    """Type that holds raw values exactly."""
-    return np.float32 if dtype.itemsize <= 2 or dtype == np.float32 else np.float64

@@ -1,13 +1,15 @@
 """Images of any size as lazily read stacks."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import zarr
+from zarr.buffer.cpu import NDBuffer
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.axes import infer_axes, leading_axes, parse_axes
@@ -22,6 +24,8 @@ DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 SUFFIXES = (*TIFF_SUFFIXES, *ZARR_SUFFIXES, *RASTER_SUFFIXES, *NIFTI_SUFFIXES, *DICOM_SUFFIXES)
 DICOM_PREAMBLE = 128
 DICOM_START = b"DICM"
+
+Lend = Callable[[tuple[int, ...], np.dtype], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -140,18 +144,30 @@ class Stack:
             leading[-1] = min(self.leading_shape[-1], max(1, REGION_PIXELS // (height * width)))
         return (*leading, *self.shape[len(leading) :])
 
-    def read(self, index: tuple[slice, ...]) -> np.ndarray:
+    def read(self, index: tuple[slice, ...], lend: Lend = np.empty) -> np.ndarray:
         """Read a part into memory.
 
         Parameters
         ----------
         index : tuple of slice
             One an axis.
+        lend : callable
+            Gives memory for pixels that have to be decoded, by shape and type.
         """
+        if isinstance(self.array, zarr.Array):
+            return _decode(self.array, index, lend)
         part = self.array[index]
         if is_dask(part):
             part = part.compute(scheduler="synchronous")
         return np.asarray(part)
+
+
+def _decode(array: zarr.Array, index: tuple[slice, ...], lend: Lend) -> np.ndarray:
+    starts_and_stops = zip(index, array.shape, strict=True)
+    shape = tuple(len(range(*part.indices(size))) for part, size in starts_and_stops)
+    into = lend(shape, array.dtype)
+    array.get_basic_selection(index, out=NDBuffer.from_numpy_array(into))
+    return into
 
 
 def as_stack(

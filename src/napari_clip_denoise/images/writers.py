@@ -49,7 +49,7 @@ class Writer(Protocol):
         ...
 
     def write(self, index: Region, block: np.ndarray) -> None:
-        """Store a finished region."""
+        """Store a finished region, whose memory is used for others afterwards."""
         ...
 
     def finish(self) -> Path:

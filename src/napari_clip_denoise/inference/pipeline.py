@@ -61,7 +61,7 @@ def run(
     regions : iterable of tuple of slice
         What to denoise; taken one by one.
     write : callable
-        Gets each region and its result, from several threads.
+        Gets each region and its result, from several threads. The result is overwritten after.
     progress, cancel :
         See `denoise`.
     total_planes : float, optional
@@ -81,16 +81,18 @@ def run(
     def read(region: Region, job: Job) -> Box:
         index, tiles = box_index(job, region)
         with profile.stage("read", READERS):
-            values = job.stack.read(index)
+            values = job.stack.read(index, scratch.lend)
         with profile.stage("map", READERS):
-            return make_box(job, region, values, tiles, scratch.lend)
+            return make_box(job, region, values, tiles, scratch)
 
     def finish(job: Job, region: Region, box: Box, change: np.ndarray) -> None:
         with profile.stage("unmap", WRITERS):
-            block = apply(job, region, box, change)
+            block = apply(job, region, box, change, scratch)
             scratch.take_back(change)
+            scratch.take_back(box.values)
         with profile.stage("write", WRITERS):
             write(region, block)
+            scratch.take_back(block)
 
     began_with = job
     with (
@@ -108,7 +110,7 @@ def run(
                     box = read(region, job)
                 with profile.stage("device"), counter.attempt() as advance:
                     return box, correct(
-                        job, region, box, cancel=cancel, advance=advance, lend=scratch.lend
+                        job, region, box, cancel=cancel, advance=advance, scratch=scratch
                     )
 
             job, (box, change) = within_memory(job, attempt, notify)

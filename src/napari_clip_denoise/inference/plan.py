@@ -191,13 +191,14 @@ def _network_bytes(job: Job) -> int:
 
 def _host_bytes(job: Job, shape: tuple[int, ...]) -> int:
     """Memory of the regions in flight: raw values, network's input, change and result."""
+    regions = count(job.stack.shape, shape)
     channels = job.runner.card.network.channels
     inside = [min(a, b) for a, b in zip(shape, job.stack.shape, strict=True)]
     pixels = math.prod(inside)
     halo = math.prod(1 + 2 * job.runner.card.halo / side for side in job.stack.plane_shape)
     box = pixels * halo * (job.stack.dtype.itemsize + 4 * channels)
     result = pixels * (4 * channels + job.dtype.itemsize)
-    return int(REGIONS_IN_FLIGHT * box + (WRITERS + 1) * result)
+    return int(min(regions, REGIONS_IN_FLIGHT) * box + min(regions, WRITERS + 1) * result)
 
 
 def _compression(block: np.ndarray) -> float:

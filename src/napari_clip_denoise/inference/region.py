@@ -16,13 +16,13 @@ from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.inference.job import Job
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.runner import Pending
-from napari_clip_denoise.inference.scratch import fresh
+from napari_clip_denoise.inference.scratch import Scratch
 from napari_clip_denoise.inference.tiles import Span, reflect_index
 from napari_clip_denoise.inference.values import cast, fill_non_finite
 
 BATCHES_AHEAD = 1
 """Batches that a device has in hand while the host adds up the one before."""
-BAND_SAMPLES = 2**15
+BAND_SAMPLES = 2**17
 
 
 @dataclass(frozen=True)
@@ -111,14 +111,15 @@ def make_box(
     region: Region,
     values: np.ndarray,
     tiles: list[tuple[Span, Span]],
-    lend: Callable[[tuple[int, ...]], np.ndarray] = fresh,
+    scratch: Scratch | None = None,
 ) -> Box:
-    """Put a box together from what was read at `box_index`; `lend` gives memory for its inputs."""
+    """Put a box together from what was read at `box_index`; its inputs are lent by `scratch`."""
+    scratch = scratch or Scratch()
     values = values.reshape(-1, *values.shape[_n_leading(job) :])
     if not job.stack.is_rgb:
         values = values[..., np.newaxis]
     colours = fill_non_finite(values[..., :3])
-    unit = lend(colours.shape)
+    unit = scratch.lend(colours.shape, np.float32)
     for plane, channel in enumerate(_channels(job, region)):
         mapping = job.mapping.channel(channel)
         for rows in _bands(colours.shape):
@@ -134,7 +135,7 @@ def correct(
     *,
     cancel: CancelToken | None = None,
     advance: Callable[[float], None] | None = None,
-    lend: Callable[[tuple[int, ...]], np.ndarray] = fresh,
+    scratch: Scratch | None = None,
 ) -> np.ndarray:
     """Run the tiles of a box in batches and add up what they change, weighted.
 
@@ -144,8 +145,8 @@ def correct(
         See `denoise_region`.
     box : Box
         Of the region.
-    lend : callable
-        Gives memory for the result, which is all overwritten.
+    scratch : Scratch, optional
+        Lends the memory of the result.
 
     Returns
     -------
@@ -153,9 +154,10 @@ def correct(
         (M images, channels, Y, X) of the region, float32: denoised minus noisy on the
         network's scale.
     """
+    scratch = scratch or Scratch()
     y, x = region[_n_leading(job) :][:2]
     size = (y.stop - y.start, x.stop - x.start)
-    total = lend((*box.inputs.shape[:2], *size))
+    total = scratch.lend((*box.inputs.shape[:2], *size), np.float32)
     total.fill(0)
     share = planes_in(job, region) / (len(box.inputs) * len(box.tiles))
     work = product(range(len(box.inputs)), box.tiles)
@@ -163,20 +165,24 @@ def correct(
     while group := list(islice(work, job.batch)):
         if cancel is not None:
             cancel.check()
-        running.append(_start(job, box, group, cancel))
+        running.append(_start(job, box, group, scratch, cancel))
         if len(running) > BATCHES_AHEAD:
-            _collect(running.popleft(), total, (y, x), share, advance)
+            _collect(running.popleft(), total, (y, x), share, advance, scratch)
     for batch in running:
-        _collect(batch, total, (y, x), share, advance)
+        _collect(batch, total, (y, x), share, advance, scratch)
     return total
 
 
-def apply(job: Job, region: Region, box: Box, change: np.ndarray) -> np.ndarray:
-    """Add what `correct` found to the raw values, on their scale."""
+def apply(
+    job: Job, region: Region, box: Box, change: np.ndarray, scratch: Scratch | None = None
+) -> np.ndarray:
+    """Add what `correct` found to the raw values, on their scale; `scratch` lends the result."""
+    scratch = scratch or Scratch()
     unit_change = _from_network(change, len(box.values), box.colours.shape[-1])
     y, x = region[_n_leading(job) :][:2]
     inside = (slice(y.start - box.y, y.stop - box.y), slice(x.start - box.x, x.stop - box.x))
-    result = np.empty((len(box.values), *change.shape[-2:], box.values.shape[-1]), job.dtype)
+    shape = (len(box.values), *change.shape[-2:], box.values.shape[-1])
+    result = scratch.lend(shape, job.dtype)
     values, colours = (array[:, *inside] for array in (box.values, box.colours))
     exact_type = np.result_type(values.dtype, np.float32)
     for plane, channel in enumerate(_channels(job, region)):
@@ -219,14 +225,18 @@ def _start(
     job: Job,
     box: Box,
     group: list[tuple[int, tuple[Span, Span]]],
+    scratch: Scratch,
     cancel: CancelToken | None,
 ) -> _Batch:
     windows = [
         _window(box.inputs[image], tile, box, job.stack.plane_shape) for image, tile in group
     ]
     varied = [i for i, window in enumerate(windows) if np.ptp(window) > 0]
-    noisy = np.stack([windows[i] for i in varied]) if varied else None
-    pending = job.runner.start(noisy, cancel) if noisy is not None else None
+    noisy = pending = None
+    if varied:
+        noisy = scratch.lend((len(varied), *windows[0].shape), np.float32)
+        np.stack([windows[i] for i in varied], out=noisy)
+        pending = job.runner.start(noisy, cancel)
     return _Batch(group, varied, noisy, pending, job.runner.card.clamp)
 
 
@@ -236,6 +246,7 @@ def _collect(
     region: tuple[slice, slice],
     share: float,
     advance: Callable[[float], None] | None,
+    scratch: Scratch,
 ) -> None:
     if batch.pending is not None and batch.noisy is not None:
         tiles = zip(batch.varied, batch.noisy, batch.pending.result(), strict=True)
@@ -244,7 +255,8 @@ def _collect(
                 low = np.minimum(noisy, 0)
                 denoised = np.clip(denoised, low, np.maximum(noisy, 1), out=low)
             image, tile = batch.group[i]
-            _add(total[image], denoised - noisy, tile, region)
+            _add(total[image], np.subtract(denoised, noisy, out=noisy), tile, region)
+        scratch.take_back(batch.noisy)
     if advance is not None:
         advance(share * len(batch.group))
 

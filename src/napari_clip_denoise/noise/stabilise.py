@@ -1,13 +1,14 @@
 """Stabilisation of variance: shot noise becomes about white Gaussian noise of variance 1."""
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
 _SHIFT = 3 / 8
-_LOWEST = 2 * np.sqrt(_SHIFT)
-_ROOT = np.sqrt(3 / 2)
+_LOWEST = 2 * math.sqrt(_SHIFT)
+_ROOT = math.sqrt(3 / 2)
 
 
 @dataclass(frozen=True)
@@ -33,29 +34,26 @@ class AnscombeTransform:
 
     def forward(self, values: np.ndarray) -> np.ndarray:
         """Transform raw values; those whose variance would be negative become 0."""
-        photons = values / self.gain
-        photons += self.intercept / self.gain**2
-        photons += _SHIFT
-        root = np.sqrt(np.maximum(photons, 0))
-        root *= 2
-        return root
+        squared = np.array(values, np.result_type(values, np.float32))
+        squared *= 4 / self.gain
+        squared += 4 * (self.intercept / self.gain**2 + _SHIFT)
+        np.maximum(squared, 0, out=squared)
+        return np.sqrt(squared, out=squared)
 
     def inverse(self, stabilised: np.ndarray) -> np.ndarray:
         """Give the raw value whose noisy transforms have this mean (exact unbiased inverse)."""
         d = np.maximum(stabilised, _LOWEST)
         r = 1 / d
-        tail = 5 / 8 * _ROOT * r
+        tail = self.gain * 5 / 8 * _ROOT * r
         for coefficient in (-11 / 8, _ROOT / 4):
-            tail += coefficient
+            tail += self.gain * coefficient
             tail *= r
         d *= d
-        d *= 0.25
-        d -= 1 / 8
+        d *= self.gain / 4
         d += tail
-        raw = np.maximum(d, 0)
-        raw *= self.gain
-        raw -= self.intercept / self.gain
-        return raw
+        dark = -self.intercept / self.gain
+        d += dark - self.gain / 8
+        return np.maximum(d, dark)
 
     def expected(self, values: np.ndarray) -> np.ndarray:
         """Give the mean of the transform of noisy values around `values`: `inverse`, inverted."""
