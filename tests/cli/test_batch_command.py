@@ -73,11 +73,11 @@ def test_an_interrupted_batch_says_what_is_kept(cli, folder, tiny_file, tmp_path
     calls = []
     original = Runner.start
 
-    def interrupt(*arguments):
+    def interrupt(*arguments, **options):
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return original(*arguments)
+        return original(*arguments, **options)
 
     monkeypatch.setattr(Runner, "start", interrupt)
     options = ("--model", tiny_file, "--device", "cpu")

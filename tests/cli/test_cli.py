@@ -128,7 +128,7 @@ def test_bad_input_is_one_sentence(cli, source, tmp_path, monkeypatch, arguments
 
 
 def test_an_interrupted_run_leaves_nothing(cli, source, tiny_file, tmp_path, monkeypatch):
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("napari_clip_denoise.inference.runner.Runner.start", interrupt)

@@ -40,3 +40,19 @@ def test_a_card_needs_a_model(folder):
     done = CliRunner().invoke(app, arguments)
     assert isinstance(done.exception, InputError)
     assert "no model to write scores on" in str(done.exception)
+
+
+def test_a_self_ensemble_is_scored_but_not_on_a_card(folder, tiny_file, tmp_path):
+    arguments = ["evaluate", "--data", str(folder), "-m", str(tiny_file), "--noise", "gaussian-25"]
+    arguments += ["--no-harm", "--device", "cpu"]
+    single, ensemble = (
+        CliRunner().invoke(app, [*arguments, *option]) for option in ([], ["--self-ensemble"])
+    )
+    assert single.exit_code == ensemble.exit_code == 0
+    rows = [
+        next(line for line in done.output.splitlines() if "gaussian-25" in line)
+        for done in (single, ensemble)
+    ]
+    assert rows[0] != rows[1]
+    card = ["--self-ensemble", "--card", str(tmp_path / "x.safetensors")]
+    assert isinstance(CliRunner().invoke(app, [*arguments, *card]).exception, InputError)

@@ -41,6 +41,10 @@ def test_it_is_repeatable_and_grows_with_the_disturbance(image, tiny):
     )
     np.testing.assert_array_equal(small, again)
     assert small.shape == image.shape
+    ensemble = job_of(image, tiny, self_ensemble=True)
+    np.testing.assert_array_equal(
+        uncertainty(ensemble, whole(image.shape), passes=4, level=0.02), small
+    )
     assert large.mean() > 3 * small.mean() > 0
 
 

@@ -30,6 +30,7 @@ def test_a_custom_range_begins_with_the_contrast_limits(viewer, widget):
 def test_every_field_reaches_the_settings(widget):
     form = widget.form
     form.strength.value = 40
+    form.self_ensemble.value = True
     form.device.value = "cuda"
     form.tile.value = 512
     form.batch.value = 4
@@ -39,6 +40,7 @@ def test_every_field_reaches_the_settings(widget):
         "model": "tiny",
         "intensity": "anscombe",
         "strength": 0.4,
+        "self_ensemble": True,
         "output_dtype": "float32",
         "device": "cuda",
         "precision": "float16",

@@ -153,9 +153,9 @@ def test_a_resumed_run_keeps_to_tile_and_batch_that_it_began_with(
     batches = []
     start = Runner.start
 
-    def counting(self, batch, cancel=None):
+    def counting(self, batch, cancel=None, **options):
         batches.append(batch.shape)
-        return start(self, batch, cancel)
+        return start(self, batch, cancel, **options)
 
     def run(name, **settings):
         stack = open_stack(tmp_path / "noisy.npy")

@@ -13,17 +13,28 @@ from napari_clip_denoise.inference.settings import make_settings
 
 
 def test_only_what_differs_from_the_defaults_is_written():
-    settings = make_settings(intensity=(-1024, 3072.5), strength=0.5, output_dtype="float32")
+    settings = make_settings(
+        intensity=(-1024, 3072.5), strength=0.5, self_ensemble=True, output_dtype="float32"
+    )
     assert as_command(settings, "my stack.tif", "b.ome.zarr", "zyx") == (
         "clip-denoise denoise 'my stack.tif' b.ome.zarr --axes=zyx "
-        "--intensity=-1024.0,3072.5 --strength=0.5 --dtype=float32"
+        "--intensity=-1024.0,3072.5 --strength=0.5 --self-ensemble --dtype=float32"
     )
     assert "model" not in as_python(make_settings(), "a.tif", "b.zarr", "yx")
 
 
 @pytest.mark.parametrize(
     "values",
-    [{}, {"intensity": (-5.0, 900.0), "strength": 0.7, "output_dtype": "float32", "batch": 2}],
+    [
+        {},
+        {
+            "intensity": (-5.0, 900.0),
+            "strength": 0.7,
+            "self_ensemble": True,
+            "output_dtype": "float32",
+            "batch": 2,
+        },
+    ],
     ids=["defaults", "all"],
 )
 def test_both_run_and_give_the_same_pixels(tmp_path, tiny, tiny_file, values):

@@ -86,6 +86,7 @@ def test_a_full_disk_loses_nothing(tiny, source, tmp_path, fail_at):
     ("options", "difference"),
     [
         ({"strength": 0.5}, "strength 1.0 then, 0.5 now"),
+        ({"self_ensemble": True}, "self-ensemble false then, true now"),
         ({"output_dtype": "float32"}, "type uint16 then, float32 now"),
         ({"intensity": (0.0, 9.0)}, "intensity "),
         ({"batch": 2}, "batch "),

@@ -13,6 +13,7 @@ from napari_clip_denoise.cli.options import (
     ModelOption,
     PrecisionOption,
     PresetOption,
+    SelfEnsembleOption,
     StrengthOption,
     ThreadsOption,
     TileOption,
@@ -48,6 +49,7 @@ def batch(
     preset: PresetOption = "general",
     intensity: IntensityOption = None,
     strength: StrengthOption = 1.0,
+    self_ensemble: SelfEnsembleOption = False,
     dtype: Annotated[
         str | None, typer.Option(help="Type of the results; by default that of each file.")
     ] = None,
@@ -70,6 +72,7 @@ def batch(
         intensity,
         model=model,
         strength=strength,
+        self_ensemble=self_ensemble,
         output_dtype=dtype,
         device=device,
         precision=precision,

@@ -13,6 +13,7 @@ from napari_clip_denoise.cli.options import (
     ModelOption,
     PrecisionOption,
     PresetOption,
+    SelfEnsembleOption,
     StrengthOption,
     ThreadsOption,
     TileOption,
@@ -44,6 +45,7 @@ def denoise(
     preset: PresetOption = "general",
     intensity: IntensityOption = None,
     strength: StrengthOption = 1.0,
+    self_ensemble: SelfEnsembleOption = False,
     dtype: Annotated[
         str | None, typer.Option(help="Type of the result; by default that of the input.")
     ] = None,
@@ -93,6 +95,7 @@ def denoise(
         intensity,
         model=model,
         strength=strength,
+        self_ensemble=self_ensemble,
         output_dtype=dtype,
         device=device,
         precision=precision,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from napari_clip_denoise.cli.options import DeviceOption
+from napari_clip_denoise.cli.options import DeviceOption, SelfEnsembleOption
 from napari_clip_denoise.errors import InputError
 
 
@@ -41,6 +41,7 @@ def evaluate(
     harm: Annotated[
         bool, typer.Option(help="Measure what happens to the clean images themselves, too.")
     ] = True,
+    self_ensemble: SelfEnsembleOption = False,
     device: DeviceOption = "auto",
     output: Annotated[
         Path | None, typer.Option(help="Folder for scores.md, .csv, .json and pictures.")
@@ -60,6 +61,8 @@ def evaluate(
     models = model or ([] if baseline else [DEFAULT_MODEL])
     if card is not None and not models:
         raise InputError("There is no model to write scores on; give one with --model.")
+    if card is not None and self_ensemble:
+        raise InputError("A card holds the scores of single runs; leave out --self-ensemble.")
     result = run(
         models,
         data,
@@ -68,6 +71,7 @@ def evaluate(
         noises=noise or [],
         limit=limit,
         harm=harm,
+        self_ensemble=self_ensemble,
         device=device,
         report=lambda line: print(line, file=sys.stderr, flush=True),
     )

@@ -86,7 +86,7 @@ class StackBench:
 class _Idle(Runner):
     """A network that gives its input back."""
 
-    def start(self, batch: np.ndarray, cancel: object = None) -> Pending:
+    def start(self, batch: np.ndarray, cancel: object = None, *, ensemble: bool = False) -> Pending:
         return _Given(batch)
 
 

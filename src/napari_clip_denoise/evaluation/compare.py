@@ -37,6 +37,7 @@ def evaluate(
     noises: Sequence[str] = (),
     limit: int | None = None,
     harm: bool = True,
+    self_ensemble: bool = False,
     device: str = "auto",
     report: Callable[[str], None] | None = None,
 ) -> Evaluation:
@@ -64,8 +65,8 @@ def evaluate(
         Only the first few images of each set.
     harm : bool
         Whether to measure what the methods do to the clean images themselves, too.
-    device : str
-        What models compute on, see `denoise`.
+    self_ensemble, device :
+        How and on what models compute, see `denoise`.
     report : callable, optional
         Told each row of PSNRs as a line.
 
@@ -81,7 +82,7 @@ def evaluate(
     """
     settings = make_settings(device=device)
     rows = conditions(suite, [Path(folder) for folder in data], noises=noises, limit=limit)
-    methods = make_methods(models, baselines, settings.device)
+    methods = make_methods(models, baselines, settings.device, self_ensemble=self_ensemble)
     measurements: list[Measurement] = []
     galleries: dict[str, CropGallery] = {}
     for row in rows:

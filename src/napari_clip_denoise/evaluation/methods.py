@@ -45,13 +45,14 @@ class ModelMethod:
         What its column is called.
     model : Model
         The model.
-    device : str
+    device, self_ensemble :
         See `DenoiseSettings`.
     """
 
     name: str
     model: Model
     device: str = "auto"
+    self_ensemble: bool = False
 
     def __call__(
         self, noisy: np.ndarray, *, rgb: bool, intensity: Intensity | None = None
@@ -64,12 +65,17 @@ class ModelMethod:
             intensity=recommended if intensity is None else intensity,
             output_dtype="float32",
             device=self.device,
+            self_ensemble=self.self_ensemble,
             rgb=rgb,
         )
 
 
 def make_methods(
-    models: Sequence[str | Path | Model], baselines: Sequence[str], device: str = "auto"
+    models: Sequence[str | Path | Model],
+    baselines: Sequence[str],
+    device: str = "auto",
+    *,
+    self_ensemble: bool = False,
 ) -> list[Method]:
     """Put methods together.
 
@@ -79,8 +85,8 @@ def make_methods(
         Names in the registry, files, or loaded models.
     baselines : sequence of str
         Keys of `baselines.BASELINES`.
-    device : str
-        Where models compute, see `DenoiseSettings`.
+    device, self_ensemble :
+        Where and how models compute, see `DenoiseSettings`.
 
     Raises
     ------
@@ -92,7 +98,7 @@ def make_methods(
     for given in models:
         model = given if isinstance(given, Model) else load(given)
         name = model.card.name if isinstance(given, Model) else Path(given).stem
-        methods.append(ModelMethod(name, model, device))
+        methods.append(ModelMethod(name, model, device, self_ensemble))
     for name in baselines:
         if name not in BASELINES:
             raise InputError(f"There is no baseline '{name}'; give any of: {', '.join(BASELINES)}.")

@@ -47,8 +47,11 @@ class DisturbedRunner:
         self._generator.manual_seed(seed)
         self._batch = 0
 
-    def start(self, batch: np.ndarray, cancel: CancelToken | None = None) -> Pending:
-        """Denoise the next batch of the pass; see `Runner.start`."""
+    def start(
+        self, batch: np.ndarray, cancel: CancelToken | None = None, *, ensemble: bool = False
+    ) -> Pending:
+        """Denoise the next batch of the pass in one orientation; see `Runner.start`."""
+        assert not ensemble
         if self._batch == len(self._features):
             self._features.append(self._runner.encode(batch, cancel))
         features = self._features[self._batch]
@@ -71,7 +74,7 @@ def uncertainty(
     Parameters
     ----------
     job : Job
-        Source, model and settings; strength and type of the result do not matter.
+        Source, model and settings; strength, self-ensemble and type of the result do not matter.
     region : tuple of slice
         A few megapixels at most, since the features of all its tiles are kept.
     passes : int
@@ -93,7 +96,13 @@ def uncertainty(
     """
     box = read_box(job, region)
     disturbed = DisturbedRunner(job.runner, level)
-    full = replace(job, runner=disturbed, strength=1.0, dtype=np.dtype(np.float64))  # type: ignore[arg-type]
+    full = replace(
+        job,
+        runner=disturbed,  # type: ignore[arg-type]
+        strength=1.0,
+        self_ensemble=False,
+        dtype=np.dtype(np.float64),
+    )
     results: list[np.ndarray] = []
     for number in range(passes):
         disturbed.begin_pass(seed + number)

@@ -178,7 +178,8 @@ def _methods(_: object) -> list[str]:
 
 def _say(settings: DenoiseSettings) -> str:
     """Say what besides the model decides a result, such as ``intensity minmax, strength 80 %``."""
-    return f"intensity {settings.intensity}, strength {100 * settings.strength:.0f} %"
+    ensemble = ", self-ensemble" if settings.self_ensemble else ""
+    return f"intensity {settings.intensity}, strength {100 * settings.strength:.0f} %{ensemble}"
 
 
 def _compare(

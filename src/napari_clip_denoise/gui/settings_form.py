@@ -1,6 +1,6 @@
 """The settings of a run, as a form."""
 
-from magicgui.widgets import ComboBox, FloatSpinBox, Slider
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, Slider
 from magicgui.widgets.bases import Widget
 from qtpy.QtGui import QIcon, QShowEvent
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
@@ -73,6 +73,11 @@ class SettingsForm(QWidget):
             max=100,
             tooltip="Share of the noise that is removed: 0 gives the image back.",
         )
+        self.self_ensemble = CheckBox(
+            text="",
+            tooltip="Averages what the network makes of eight turned and mirrored copies: about "
+            "0.1 dB better, eight times as long.",
+        )
         self.device = ComboBox(choices=DEVICES, tooltip="Automatic takes a GPU where there is one.")
         self.tile = ComboBox(choices=TILES, tooltip="Side of the tiles of a large plane.")
         self.batch = ComboBox(
@@ -105,6 +110,7 @@ class SettingsForm(QWidget):
         advanced = QWidget()
         advanced.setLayout(
             labelled(
+                ("Self-ensemble", self.self_ensemble),
                 ("Device", self.device),
                 ("Tile", self.tile),
                 ("Batch", self.batch),
@@ -151,6 +157,7 @@ class SettingsForm(QWidget):
             model=self.model.value,
             intensity=(self.low.value, self.high.value) if intensity == CUSTOM else intensity,
             strength=self.strength.value / 100,
+            self_ensemble=self.self_ensemble.value,
             output_dtype=self.output_dtype.value,
             device=self.device.value,
             precision=self.precision.value,

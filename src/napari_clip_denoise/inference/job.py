@@ -38,6 +38,8 @@ class Job:
         Tile grid of a plane.
     batch : int
         Tiles in one call of the network.
+    self_ensemble : bool
+        Whether each tile is run in eight orientations.
     """
 
     stack: Stack
@@ -48,6 +50,7 @@ class Job:
     rows: tuple[Span, ...]
     columns: tuple[Span, ...]
     batch: int
+    self_ensemble: bool = False
 
     @property
     def tile_shape(self) -> tuple[int, int]:
@@ -101,6 +104,7 @@ def prepare(
         rows=rows,
         columns=columns,
         batch=batch,
+        self_ensemble=settings.self_ensemble,
     )
 
 

@@ -38,6 +38,7 @@ def fingerprint(job: Job) -> dict[str, Any]:
         **identify(job.stack),
         "intensity": [asdict(channel) for channel in job.mapping.channels],
         "strength": job.strength,
+        "self-ensemble": job.self_ensemble,
         "type": str(job.dtype),
         "tile": list(job.tile_shape),
         "batch": job.batch,

@@ -236,7 +236,7 @@ def _start(
     if varied:
         noisy = scratch.lend((len(varied), *windows[0].shape), np.float32)
         np.stack([windows[i] for i in varied], out=noisy)
-        pending = job.runner.start(noisy, cancel)
+        pending = job.runner.start(noisy, cancel, ensemble=job.self_ensemble)
     return _Batch(group, varied, noisy, pending, job.runner.card.clamp)
 
 

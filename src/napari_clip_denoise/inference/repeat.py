@@ -23,8 +23,9 @@ def as_command(settings: DenoiseSettings, source: str, result: str, axes: str) -
     """
     words = ["clip-denoise", "denoise", source, result, f"--axes={axes}"]
     for name, value in _changed(settings).items():
+        option = f"--{OPTIONS.get(name, name).replace('_', '-')}"
         text = ",".join(map(repr, value)) if isinstance(value, tuple) else str(value)
-        words.append(f"--{OPTIONS.get(name, name)}={text}")
+        words.append(option if value is True else f"{option}={text}")
     return shlex.join(words)
 
 

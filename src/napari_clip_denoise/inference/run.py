@@ -33,6 +33,7 @@ def denoise(
     strength: float = 1.0,
     *,
     rgb: bool = False,
+    self_ensemble: bool = False,
     precision: str = "auto",
     tile: int | None = None,
     batch: int | None = None,
@@ -67,6 +68,9 @@ def denoise(
         From 0 (the input) to 1 (fully denoised).
     rgb : bool
         Whether the last axis holds RGB samples, where `axes` is not given.
+    self_ensemble : bool
+        Whether to average what the network makes of eight turned and mirrored copies of each
+        plane: a little better, eight times as long.
     precision : str
         ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
     tile : int, optional
@@ -102,6 +106,7 @@ def denoise(
         output_dtype=output_dtype,
         device=device,
         strength=strength,
+        self_ensemble=self_ensemble,
         precision=precision,
         tile=tile,
         batch=batch,
@@ -155,8 +160,8 @@ def denoise_to_zarr(
         See `denoise`; a cancelled run leaves nothing behind. One that was killed or failed is
         resumed by the same call.
     **settings
-        `intensity`, `output_dtype`, `device`, `strength`, `precision`, `tile`, `batch` and
-        `threads`, see `denoise`.
+        `intensity`, `output_dtype`, `device`, `strength`, `self_ensemble`, `precision`, `tile`,
+        `batch` and `threads`, see `denoise`.
 
     Returns
     -------

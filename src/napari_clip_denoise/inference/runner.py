@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from napari_clip_denoise.errors import OutOfDeviceMemory
+from napari_clip_denoise.inference.ensemble import self_ensemble
 from napari_clip_denoise.inference.memory import (
     SHARE_OF_FREE,
     MemoryModel,
@@ -112,7 +113,9 @@ class Runner:
         """Run the network and wait for its result; see `start`."""
         return self.start(batch, cancel).result()
 
-    def start(self, batch: np.ndarray, cancel: CancelToken | None = None) -> "Pending":
+    def start(
+        self, batch: np.ndarray, cancel: CancelToken | None = None, *, ensemble: bool = False
+    ) -> "Pending":
         """Run the network; on CUDA, without waiting for the result.
 
         Parameters
@@ -121,6 +124,8 @@ class Runner:
             (N, channels, H, W), float32, on the network's scale; H and W multiples of 16.
         cancel : CancelToken, optional
             Looked at before each layer.
+        ensemble : bool
+            Whether to average over eight orientations, see `self_ensemble`.
 
         Returns
         -------
@@ -136,7 +141,7 @@ class Runner:
         """
         with self._lock, self._working(cancel):
             try:
-                return self._forward(torch.from_numpy(batch))
+                return self._forward(torch.from_numpy(batch), ensemble)
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -187,12 +192,15 @@ class Runner:
     def _on_device(self, batch: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
 
-    def _forward(self, batch: torch.Tensor) -> "Pending":
+    def _forward(self, batch: torch.Tensor, ensemble: bool) -> "Pending":
         is_cuda = self.device.type == "cuda"
         if is_cuda:
             batch = batch.pin_memory()
         on_device = batch.to(self.device, memory_format=torch.channels_last, non_blocking=is_cuda)
-        result = self._network(on_device).float().contiguous()
+        if ensemble:
+            result = self_ensemble(self._network, on_device).contiguous()
+        else:
+            result = self._network(on_device).float().contiguous()
         if not is_cuda:
             return Pending(result.cpu())
         host = torch.empty_like(result, device="cpu", pin_memory=True)

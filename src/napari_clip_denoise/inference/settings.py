@@ -32,6 +32,9 @@ class DenoiseSettings(BaseModel):
         `napari_clip_denoise.images.intensity.estimate_mapping`.
     strength : float
         Share of the noise that is removed: 0 gives the input back, 1 the denoised image.
+    self_ensemble : bool
+        Whether to average what the network makes of eight turned and mirrored copies, which
+        takes eight times as long.
     output_dtype : str or None
         Type of the result, such as ``"float32"``; None keeps the input's.
     device : str
@@ -52,6 +55,7 @@ class DenoiseSettings(BaseModel):
     model: str = AUTO
     intensity: Intensity = DEFAULT_INTENSITY
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
+    self_ensemble: bool = False
     output_dtype: str | None = None
     device: DeviceName = "auto"
     precision: Precision = "auto"
