@@ -214,7 +214,10 @@ def test_bench_prints_times_ratios_and_json(cli, tiny_file, tmp_path, monkeypatc
     assert code == 0, err
     assert out.count("s of processor time a plane") == 2
     figures = json.loads((tmp_path / "bench.json").read_text())
-    assert figures["network"]["ratio"] > 0
+    network = figures["network"]
+    assert network["ratio"] > 0
+    share = network["rate"] / network["matmul_rate"]
+    assert f" GFLOP/s, {share:.2f} of that of large matrices" in out
     run = figures["run"]
     assert run["run_times_bare"] == pytest.approx(run["run"] / run["bare"])
     assert {stage["name"] for stage in run["stages"]} == set(run["stage_bytes"])

@@ -49,6 +49,9 @@ def bench(
     print(f"paper's network, unfolded, float32  {result.reference:8.3f} {unit}")
     print(f"as run here, {name:22} {result.ready:8.3f} {unit}")
     print(f"ratio                               {result.ratio:8.2f}")
+    share = result.rate / result.matmul_rate
+    print(f"rate                                {result.rate / 1e9:8.0f} GFLOP/s, ", end="")
+    print(f"{share:.2f} of that of large matrices ({result.matmul_rate / 1e9:.0f})")
     figures: dict[str, Any] = {"network": asdict(result)}
     if planes:
         with TemporaryDirectory(dir=".") as folder:
@@ -59,7 +62,8 @@ def bench(
             f"run with an idle network            {whole.idle:8.2f} s, "
             f"{whole.copy / whole.idle:.2f} of the copy's speed"
         )
-        print(f"network on batches in memory        {whole.bare:8.2f} s")
+        rate = result.rate * result.ready * planes / whole.bare
+        print(f"network on batches in memory        {whole.bare:8.2f} s, {rate / 1e9:.0f} GFLOP/s")
         print(
             f"whole run                           {whole.run:8.2f} s, "
             f"{whole.run / whole.bare:.2f} times the network's, "

@@ -1,8 +1,6 @@
 """How much faster a model runs here than the paper's network as it was published."""
 
 import statistics
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +8,7 @@ import torch
 from open_clip.modified_resnet import ModifiedResNet
 from torch import Tensor, nn
 
+from napari_clip_denoise.evaluation.arithmetic import flops_a_plane, matmul_rate, seconds_of
 from napari_clip_denoise.inference.runner import Runner, cpu_threads
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model
@@ -29,11 +28,17 @@ class Comparison:
         The model as a run uses it.
     ratio : float
         Median of the ratios reference to ready, pair by pair.
+    rate : float
+        Floating-point operations a second of the model, as its convolutions are written.
+    matmul_rate : float
+        The same of the multiplication of large matrices on this device, in the same type.
     """
 
     reference: float
     ready: float
     ratio: float
+    rate: float
+    matmul_rate: float
 
 
 class ReferenceDenoiser(nn.Module):
@@ -97,18 +102,17 @@ def compare(
         with cpu_threads(ready.threads):
             network(paper_plane.to(device)).cpu()
 
-    clock = time.process_time if device.type == "cpu" else time.perf_counter
-
-    def seconds(call: Callable[[], object]) -> float:
-        started = clock()
-        call()
-        return clock() - started
-
-    pairs = [(seconds(reference), seconds(lambda: ready(plane))) for _ in range(runs + 1)][1:]
+    pairs = [
+        (seconds_of(reference, device), seconds_of(lambda: ready(plane), device))
+        for _ in range(runs + 1)
+    ][1:]
+    seconds = statistics.median(fast for _, fast in pairs)
     return Comparison(
         reference=statistics.median(slow for slow, _ in pairs),
-        ready=statistics.median(fast for _, fast in pairs),
+        ready=seconds,
         ratio=statistics.median(slow / fast for slow, fast in pairs),
+        rate=flops_a_plane(model, side) / seconds,
+        matmul_rate=matmul_rate(device, precision, ready.threads),
     )
 
 
