@@ -40,6 +40,7 @@ def main() -> None:
                 if grid_is_wanted:
                     grid.enabled = False
                     viewer.reset_view()
+        user.dismiss_notifications()
         check_a_blur(user)
         user.record(options.folder / "check.png")
 

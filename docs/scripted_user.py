@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import napari
+from napari._qt.dialogs.qt_notification import NapariQtNotification
 from napari.settings import get_settings
 from qtpy.QtCore import QPoint, QPointF, Qt
 from qtpy.QtGui import QAction, QGuiApplication, QWheelEvent
@@ -185,6 +186,11 @@ class User:
         index = next(i for i in (layers.model().index(r, 0) for r in rows) if i.data() == name)
         layers.scrollTo(index)
         self.click(layers.viewport(), layers.visualRect(index).center())
+
+    def dismiss_notifications(self) -> None:
+        """Close what napari has told so far."""
+        for notification in self.window.findChildren(NapariQtNotification):
+            notification.close()
 
     def record(self, path: Path) -> None:
         """Photograph the screen, once what was painted last is on it."""

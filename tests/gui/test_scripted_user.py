@@ -117,7 +117,7 @@ def test_a_user_works_through_the_window(user, endless, tiny, tmp_path):
     np.testing.assert_array_equal(np.asarray(residual.data), noisy.data - expected.astype("f4"))
 
     until("a model learns")
-    assert "noise2void" in panel("Fine-tune").reason.text()
+    assert "refinement" in panel("Fine-tune").reason.text()
     until("the model is saved")
     name = panel("Fine-tune").form.name.value
     assert {path.stem for path in user_folder().glob("*.safetensors")} == {name, "tiny"}

@@ -275,7 +275,7 @@ def test_what_comes_before_the_first_step_takes_nothing_of_the_time(model, noisy
     [
         (("noisy", "clean"), "supervised: there are clean"),
         (("noisy", "repeats"), "noise2noise: there are repeats"),
-        (("noisy",), "noise2void: only noisy images, and noise of neighbours"),
+        (("noisy",), "refinement: only noisy images, and noise of neighbours"),
         (("blurred",), "noise2void: only noisy images, and .* hidden with each"),
     ],
     ids=["clean", "repeats", "white", "correlated"],

@@ -33,8 +33,8 @@ def finetune(
     objective: Annotated[
         str | None,
         typer.Option(
-            help="auto (default), supervised, noise2noise, noise2void, neighbor2neighbor or "
-            "synthetic."
+            help="auto (default), supervised, noise2noise, refinement, noise2void, "
+            "neighbor2neighbor or synthetic."
         ),
     ] = None,
     model: Annotated[
@@ -133,7 +133,7 @@ def _learning_bar() -> "Iterator[Callable[[Learning], None]]":
 
     columns = (TextColumn("Learning"), BarColumn(), TextColumn("{task.fields[state]}"))
     with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("", total=1.0, state="")
+        task = bar.add_task("", total=1.0, state="preparing")
 
         def report(learning: "Learning") -> None:
             left = format_seconds(learning.seconds_left or 0)

@@ -33,6 +33,7 @@ OBJECTIVES = (
     ("Automatic", "auto"),
     ("Supervised (clean pairs)", "supervised"),
     ("Noise2Noise (repeats)", "noise2noise"),
+    ("Refinement (only noisy)", "refinement"),
     ("Noise2Void (only noisy)", "noise2void"),
     ("Neighbor2Neighbor (only noisy)", "neighbor2neighbor"),
     ("Synthetic noise on clean images", "synthetic"),

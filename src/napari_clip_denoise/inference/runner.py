@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from napari_clip_denoise.errors import OutOfDeviceMemory
-from napari_clip_denoise.inference.ensemble import self_ensemble
 from napari_clip_denoise.inference.memory import (
     SHARE_OF_FREE,
     MemoryModel,
@@ -19,6 +18,7 @@ from napari_clip_denoise.inference.memory import (
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.checkpoint import Model
+from napari_clip_denoise.network.ensemble import self_ensemble
 from napari_clip_denoise.network.fold import fold
 from napari_clip_denoise.network.fused import can_speed_up
 

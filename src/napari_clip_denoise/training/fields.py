@@ -17,6 +17,7 @@ from napari_clip_denoise.images.intensity import (
     estimate_mapping,
 )
 from napari_clip_denoise.images.source import Stack
+from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.training.pairs import IDENTITY, Line
 
 IN_MEMORY_BYTES = 2**29
@@ -45,6 +46,9 @@ class Field:
         Whether `other` is without noise.
     repeat_axis : str or None
         Axis of `stack` along which the field is repeated.
+    noise : CameraNoise or None
+        Noise that is put on `other` whenever it is read, on the raw scale; that is the patch then,
+        instead of `stack`.
     """
 
     stack: Stack
@@ -53,6 +57,7 @@ class Field:
     line: Line = IDENTITY
     is_clean: bool = False
     repeat_axis: str | None = None
+    noise: CameraNoise | None = None
 
     @cached_property
     def positions(self) -> tuple[int, ...]:
@@ -103,6 +108,8 @@ class Field:
         else:
             first = self._cut(self.stack, position, window)
             second = first if self.other is None else self._cut(self.other, position, window)
+        if self.noise is not None:
+            first = self._noisy(second, rng)
         mapping = self._mapping(position)
         if self.mapping is not None:
             line = self.line if self.other is not None else IDENTITY
@@ -128,6 +135,13 @@ class Field:
         index = (*(slice(i, i + 1) for i in position), *window, *samples)
         part = stack.read(index)
         return part.reshape(part.shape[len(position) :])
+
+    def _noisy(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Put noise on a patch (Y, X) or (Y, X, 3)."""
+        assert self.noise is not None
+        if not self.stack.is_rgb:
+            return self.noise(clean, rng)
+        return np.moveaxis(self.noise(np.moveaxis(clean, -1, 0), rng), 0, -1)
 
     def _mapping(self, position: Position) -> ChannelMapping:
         where = self.stack.axes.find("c")

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.utilities import rank_zero_only
+from torch import Tensor
 
 from napari_clip_denoise.errors import Cancelled, InputError
 from napari_clip_denoise.training.finetune_loop import AsInUse, Report, learn
@@ -18,7 +19,6 @@ from napari_clip_denoise.training.finetune_settings import (
 )
 from napari_clip_denoise.training.finetune_start import starting_model
 from napari_clip_denoise.training.finetune_state import RunFolder, fingerprint
-from napari_clip_denoise.training.judge import smooth
 from napari_clip_denoise.training.material import gather
 
 
@@ -87,8 +87,22 @@ def fine_tune(
         )
     parent, has_decoder = starting_model(settings, clip_weights)
     rgb = parent.card.network.channels == 3
-    denoise = AsInUse(parent.denoiser) if has_decoder else smooth
-    material = gather(noisy, clean, repeats, settings, denoise=denoise, axes=axes, rgb=rgb)
+    control = control or Control()
+    in_use = AsInUse(parent.denoiser)
+
+    def denoise(noisy: Tensor) -> Tensor:
+        control.check()
+        return in_use(noisy)
+
+    material = gather(
+        noisy,
+        clean,
+        repeats,
+        settings,
+        denoise=denoise if has_decoder else None,
+        axes=axes,
+        rgb=rgb,
+    )
     folder = RunFolder(
         Path(run) if run else None,
         fingerprint(settings, parent.sha256, material.data, material.objective.name),
@@ -105,9 +119,8 @@ def fine_tune(
     state = folder.load(restart=restart)
     try:
         start, state = learn(
-            fabric, parent, has_decoder, material, settings, state, folder, report,
-            control or Control(),
-        )  # fmt: skip
+            fabric, parent, has_decoder, material, settings, state, folder, report, control
+        )
     except Cancelled:
         if fabric.is_global_zero:
             folder.remove()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_clip_denoise.errors import Cancelled
+
 
 @dataclass(frozen=True)
 class Picture:
@@ -69,6 +71,11 @@ class Control:
     def cancel(self) -> None:
         """Ask it to end now and keep nothing."""
         self._cancel.set()
+
+    def check(self) -> None:
+        """Raise `Cancelled` if `cancel` was called."""
+        if self.is_cancelled:
+            raise Cancelled
 
     @property
     def is_stopped(self) -> bool:

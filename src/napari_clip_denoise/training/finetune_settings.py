@@ -12,7 +12,13 @@ from napari_clip_denoise.models.registry import DEFAULT_MODEL, models_folder
 from napari_clip_denoise.training.recipe import Optimisation
 
 ObjectiveName = Literal[
-    "auto", "supervised", "noise2noise", "noise2void", "neighbor2neighbor", "synthetic"
+    "auto",
+    "supervised",
+    "noise2noise",
+    "refinement",
+    "noise2void",
+    "neighbor2neighbor",
+    "synthetic",
 ]
 Share = Annotated[float, Field(ge=0, le=1)]
 SCHEDULE_TICKS = 1000

@@ -20,11 +20,13 @@ from napari_clip_denoise.training.objectives import (
     Noise2Noise,
     Noise2Void,
     Objective,
+    Refinement,
     Supervised,
     Synthetic,
 )
 from napari_clip_denoise.training.pairs import IDENTITY, check_pair
 from napari_clip_denoise.training.patch_pool import PatchPool
+from napari_clip_denoise.training.refined import cameras, excerpts
 from napari_clip_denoise.training.simulated import (
     mapping_of_simulated,
     measure_camera,
@@ -70,7 +72,7 @@ def gather(
     repeats: Any,
     settings: FineTuneSettings,
     *,
-    denoise: Network = smooth,
+    denoise: Network | None = None,
     axes: str | None = None,
     rgb: bool = False,
 ) -> Material:
@@ -82,8 +84,9 @@ def gather(
         What there is of each, see `open_sources`; None where there is nothing.
     settings : FineTuneSettings
         See there.
-    denoise : callable
-        Denoises patches, as well as is known, for the judge of noisy images.
+    denoise : callable, optional
+        The model at the start, on the CPU, if it denoises at all: for the judge of noisy images,
+        and for their refinement.
     axes : str, optional
         Of all images.
     rgb : bool
@@ -168,7 +171,7 @@ def _synthetic(images: Images, settings: FineTuneSettings, rgb: bool) -> Materia
 
 
 def _blind(
-    name: str, noisy: list[Stack], settings: FineTuneSettings, denoise: Network, rgb: bool
+    name: str, noisy: list[Stack], settings: FineTuneSettings, denoise: Network | None, rgb: bool
 ) -> Material:
     fields = [mapped_field(stack, settings.intensity) for stack in noisy]
     measured = estimate_correlation(chain.from_iterable(f.sample() for f in some(fields)))
@@ -183,7 +186,9 @@ def _blind(
     extent = settings.extent or correlation.extent
     why = f"only noisy images, and {found}" if name == "auto" else f"as asked; {found}"
     if name == "auto":
-        name = "noise2void"
+        name = "refinement" if denoise and correlation.is_white else "noise2void"
+    if name == "refinement":
+        return _refined(noisy, settings, denoise, rgb, extent, why)
     notes: tuple[str, ...] = ()
     objective: Objective
     if name == "neighbor2neighbor":
@@ -197,13 +202,47 @@ def _blind(
         objective = Noise2Void(extent)
         why += f", {extent[0]} pixels down and {extent[1]} across hidden with each" * any(extent)
     pool = _pool(fields, settings, rgb)
-    patches, _, _ = pool.held_out(settings.held_out)
-    rng = np.random.default_rng([settings.seed, 7])
-    judge = blind_judge(patches, extent, denoise, rng)
+    judge = _blind_judge(pool, settings, denoise, extent)
     deviation = max(0.0, float(judge.untouched().mean()) / 2) ** 0.5
     noise = f"standard deviation {deviation:.3f} on the network's scale; {found}"
     reason = f"{name}: {why}."
     return Material(pool, objective, judge, reason, notes, noise, describe(fields))
+
+
+def _refined(
+    noisy: list[Stack],
+    settings: FineTuneSettings,
+    denoise: Network | None,
+    rgb: bool,
+    extent: tuple[int, int],
+    why: str,
+) -> Material:
+    if denoise is None:
+        raise InputError(
+            "The objective refinement needs a model that can denoise already; begin with another "
+            "model, or choose noise2void."
+        )
+    taken = excerpts(noisy, settings.intensity)
+    judged = _pool([excerpt.field for excerpt in taken], settings, rgb)
+    judge = _blind_judge(judged, settings, denoise, extent)
+    noises = cameras(taken, settings)
+    fields = [
+        excerpt.refined(denoise, noise, judged.samples)
+        for excerpt, noise in zip(taken, noises, strict=True)
+    ]
+    pool = _pool(fields, settings, rgb)
+    described = noises[0].describe() + "; others alike" * (len(noises) > 1)
+    return Material(
+        pool, Refinement(), judge, f"refinement: {why}.", (), described, describe(fields)
+    )
+
+
+def _blind_judge(
+    pool: PatchPool, settings: FineTuneSettings, denoise: Network | None, extent: tuple[int, int]
+) -> Judge:
+    patches, _, _ = pool.held_out(settings.held_out)
+    rng = np.random.default_rng([settings.seed, 7])
+    return blind_judge(patches, extent, denoise or smooth, rng)
 
 
 def _against_targets(

@@ -111,6 +111,22 @@ class Supervised(_Plain):
     mixes = True
 
 
+class Refinement(_Plain):
+    """Noisy images alone: what the model at the start makes of them, with such noise put on again.
+
+    The network learns to undo this noise on images of this kind. Both are as good as the model
+    at the start and the measured noise, so it cannot learn structure that this model has missed.
+
+    References
+    ----------
+    Zhang et al., "IDR: self-supervised image denoising via iterative data refinement", CVPR 2022,
+    with a trained model in place of their first round.
+    """
+
+    name = "refinement"
+    mixes = True
+
+
 class Noise2Noise(_Plain):
     """Two noisy images of the same field: on average, one tells what is clean in the other.
 
