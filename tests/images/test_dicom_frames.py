@@ -11,6 +11,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     RLELossless,
+    RTDoseStorage,
     UltrasoundMultiFrameImageStorage,
 )
 
@@ -288,6 +289,11 @@ def palette(dataset):
     dataset.PhotometricInterpretation = "PALETTE COLOR"
 
 
+def dose(dataset):
+    dataset.SOPClassUID = RTDoseStorage
+    dataset.file_meta.MediaStorageSOPClassUID = RTDoseStorage
+
+
 def too_few_groups(dataset):
     enhance(dataset)
     del dataset.PerFrameFunctionalGroupsSequence[1]
@@ -295,7 +301,12 @@ def too_few_groups(dataset):
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [(colour, "in colour"), (palette, "in colour"), (too_few_groups, "4 frames but describes 3")],
+    [
+        (colour, "in colour"),
+        (palette, "in colour"),
+        (dose, r"no picture.*\(RT Dose Storage\)"),
+        (too_few_groups, "4 frames but describes 3"),
+    ],
 )
 def test_what_is_not_read_is_one_sentence(tmp_path, change, message):
     path = write_frames(tmp_path / "a.dcm", stored(), EnhancedCTImageStorage, change=change)

@@ -21,9 +21,14 @@ from napari_clip_denoise.images.dicom_series import (
     series_name,
     stored_as,
 )
+from napari_clip_denoise.images.extras import from_extra
 from napari_clip_denoise.images.source import Metadata
 
+with from_extra("medical", "DICOM files"):
+    from pydicom.uid import RTDoseStorage, SegmentationStorage
+
 FRAME_TIME, FRAME_TIME_VECTOR = 0x00181063, 0x00181065
+NO_PICTURES = (RTDoseStorage, SegmentationStorage)
 GREY = ("MONOCHROME1", "MONOCHROME2")
 MILLISECONDS = 1000
 
@@ -77,6 +82,11 @@ def find_frames(path: Path) -> Frames:
     if header.get("PhotometricInterpretation", GREY[0]) not in GREY:
         raise InputError(
             f"{path.name} is in colour, which is not read from DICOM; give a file of grey frames."
+        )
+    if header.get("SOPClassUID") in NO_PICTURES:
+        raise InputError(
+            f"{path.name} holds no picture ({header.SOPClassUID.name}); give the images that it "
+            "belongs to."
         )
     groups = _groups(header, path)
     directions, places = _geometry(groups, path)
@@ -171,14 +181,14 @@ def _geometry(groups: list[dict[str, Any]], path: Path) -> tuple[Any, Any]:
 def _timing(header: Any) -> tuple[bool, float | None]:
     """Whether frames follow each other in time, and the seconds between them if always equal."""
     pointer = header.get("FrameIncrementPointer")
-    if pointer is not None:
+    if pointer:
         pointers = [pointer] if isinstance(pointer, int) else [*pointer]
         if not {FRAME_TIME, FRAME_TIME_VECTOR} & {int(tag) for tag in pointers[:1]}:
             return False, None
     if header.get("FrameTime"):
         return True, float(header.FrameTime) / MILLISECONDS
-    steps = numbers(header.get("FrameTimeVector") or [])[1:]
+    steps = numbers(np.atleast_1d(header.get("FrameTimeVector") or []))[1:]
     if not steps.size:
-        return pointer is not None, None
+        return bool(pointer), None
     is_even = np.allclose(steps, steps.mean(), rtol=EVEN_STEPS)
     return True, float(steps.mean()) / MILLISECONDS if is_even else None

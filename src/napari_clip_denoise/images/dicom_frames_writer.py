@@ -22,6 +22,7 @@ from napari_clip_denoise.images.source import Stack, is_dicom
 
 LARGEST_PIXEL_DATA = 2**32 - 2
 LARGE_ELEMENT = 2**16
+PIXEL_GROUP = 0x0028
 EXTREMES = ("SmallestImagePixelValue", "LargestImagePixelValue")
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 
@@ -65,12 +66,12 @@ class DicomFramesWriter(DicomWriter):
         numbers = range(*index[0].indices(self.stack.shape[0]))
         parts = [self._series.slices[number] for number in numbers]
         frames = [part.frame for part in parts]
-        raw = read_frames(parts[0].path, frames) if self._has_padding else iter(())
+        raw = read_frames(parts[0].path, frames) if self._padding else iter(())
         for number, part, plane in zip(numbers, parts, block, strict=True):
             stored = part.storage.to_stored(plane)
-            if self._has_padding:
+            if self._padding:
                 before = next(raw)
-                stored = np.where(is_padding(self._dataset, before), before, stored)
+                stored = np.where(is_padding(self._padding, before), before, stored)
             self._stored[part.frame] = stored
             self.array.is_written[number] = True
 
@@ -102,9 +103,9 @@ class DicomFramesWriter(DicomWriter):
         except OSError as error:
             self.abort()
             raise OutputError(f"{self.path} cannot be written: {error.strerror}.") from error
-        del dataset.PixelData
-        self._dataset = dataset
-        self._has_padding = "PixelPaddingValue" in dataset
+        self._padding = (
+            dataset.group_dataset(PIXEL_GROUP) if "PixelPaddingValue" in dataset else None
+        )
         return _WrittenFrames(self._stored, self._series, dtype)
 
     def _target(self, number: int) -> Path:
