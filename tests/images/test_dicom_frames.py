@@ -17,6 +17,7 @@ from pydicom.uid import (
 
 from medical import AXIAL, PATIENT, TILTED, hounsfield, write_frames, write_series
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images import dicom_frames_writer
 from napari_clip_denoise.images.grid import split, whole
 from napari_clip_denoise.images.source import open_stack
 from napari_clip_denoise.images.writers import create_writer
@@ -261,12 +262,11 @@ def test_padding_is_kept(tmp_path):
 
 
 def test_frames_of_one_place_are_told_and_kept_in_order(tmp_path):
-    path = write_frames(
-        tmp_path / "mr.dcm",
-        stored(),
-        EnhancedMRImageStorage,
-        change=lambda dataset: enhance(dataset, places=[0, 2.5, 0, 2.5]),
-    )
+    def change(dataset):
+        enhance(dataset, places=[0, 2.5, 0, 2.5])
+        dataset.SpacingBetweenSlices = 2.5
+
+    path = write_frames(tmp_path / "mr.dcm", stored(), EnhancedMRImageStorage, change=change)
     with pytest.warns(UserWarning, match=r"mr\.dcm are not one behind the other"):
         stack = open_stack(path)
     np.testing.assert_array_equal(stack.read(whole(stack.shape)), hounsfield())
@@ -331,6 +331,16 @@ def test_a_file_of_frames_among_slices_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"both\.dcm holds 2 frames"):
         open_stack(paths[1])
     assert open_stack(tmp_path / "ct" / "both.dcm").shape == (2, 40, 50)
+
+
+@pytest.mark.parametrize("name", ["out", "out.dcm"])
+def test_more_pixels_than_a_file_can_hold_are_refused(tmp_path, monkeypatch, name):
+    path = write_frames(tmp_path / "ct.dcm", stored(), EnhancedCTImageStorage, change=enhance)
+    stack = open_stack(path)
+    monkeypatch.setattr(dicom_frames_writer, "LARGEST_PIXEL_DATA", stored().nbytes - 1)
+    with pytest.raises(InputError, match="more than the 4 GiB"):
+        create_writer(tmp_path / name, stack, stack.dtype)
+    assert [file.name for file in tmp_path.iterdir()] == ["ct.dcm"]
 
 
 def test_an_aborted_file_leaves_nothing(tmp_path):

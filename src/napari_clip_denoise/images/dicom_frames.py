@@ -109,9 +109,10 @@ def find_frames(path: Path) -> Frames:
     between = _shared([part.get("SpacingBetweenSlices") for part in measures])
     between = between or header.get("SpacingBetweenSlices")
     thickness = _shared([part.get("SliceThickness") for part in measures])
-    is_timed, seconds = _timing(header)
-    is_timed = is_timed and directions is None and not any(map(_position, groups))
-    step = seconds if is_timed else abs(float(between)) if between else None
+    is_placed = any(map(_position, groups))
+    is_timed, step = (False, None) if is_placed else _timing(header)
+    if between and not is_placed and not is_timed:
+        step = abs(float(between))
     return Frames(
         name=series_name(header),
         slices=slices,
