@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless, generate_uid
 
 PATIENT = "Roe^Jane"
 PATIENT_ID = "ID-90210"
@@ -91,6 +91,52 @@ def write_series(
         dataset.save_as(path, enforce_file_format=True)
         paths.append(path)
     return paths
+
+
+def write_frames(
+    path: Path,
+    stored: np.ndarray,
+    storage_class: str,
+    *,
+    syntax=ExplicitVRLittleEndian,
+    change=lambda dataset: None,
+):
+    """Write a file of many frames.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian if syntax == RLELossless else syntax
+    meta.MediaStorageSOPClassUID = storage_class
+    meta.MediaStorageSOPInstanceUID = generate_uid(prefix=None)
+    dataset = Dataset()
+    dataset.file_meta = meta
+    dataset.PatientName, dataset.PatientID = PATIENT, PATIENT_ID
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = (
+        generate_uid(prefix=None) for _ in range(2)
+    )
+    dataset.SOPClassUID = storage_class
+    dataset.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
+    dataset.Modality = "OT"
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.NumberOfFrames, dataset.Rows, dataset.Columns = stored.shape
+    bits = 8 * stored.dtype.itemsize
+    dataset.BitsAllocated = bits
+    dataset.BitsStored = min(bits, 12)
+    dataset.HighBit, dataset.PixelRepresentation = dataset.BitsStored - 1, 0
+    is_big = syntax == ExplicitVRBigEndian
+    data = stored.astype(stored.dtype.newbyteorder(">" if is_big else "<")).tobytes()
+    dataset.PixelData = data + b"\0" * (len(data) % 2)
+    dataset["PixelData"].VR = "OB" if bits == 8 else "OW"
+    change(dataset)
+    if syntax == RLELossless:
+        dataset.compress(RLELossless, generate_instance_uid=False)
+    dataset.save_as(path, enforce_file_format=True)
+    return path
 
 
 def read_values(path: Path):

@@ -1,5 +1,6 @@
 """One DICOM file: its header, its pixels, and whether it can be part of a stack."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from napari_clip_denoise.images.extras import from_extra
 with from_extra("medical", "DICOM files"):
     import pydicom
     from pydicom.errors import InvalidDicomError
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels import get_decoder, iter_pixels
 
+PIXEL_ERRORS = (AttributeError, ValueError, RuntimeError, OSError, NotImplementedError)
+DAMAGED = "the file may be damaged."
 HEADER = (
     "BitsAllocated",
     "BitsStored",
@@ -64,10 +67,39 @@ def read_pixels(dataset: Any, path: Path) -> np.ndarray:
     """
     try:
         return dataset.pixel_array
-    except (AttributeError, ValueError, RuntimeError, OSError, NotImplementedError) as error:
-        raise InputError(
-            f"The pixels of {path.name} cannot be decoded; the file may be damaged."
-        ) from error
+    except PIXEL_ERRORS as error:
+        raise InputError(f"The pixels of {path.name} cannot be decoded; {DAMAGED}") from error
+
+
+def is_deflated(path: Path) -> bool:
+    """Whether all of a file has to be inflated to get at any of it."""
+    header = pydicom_read(path, stop_before_pixels=True, specific_tags=[])
+    return bool(header.file_meta.TransferSyntaxUID.is_deflated)
+
+
+def read_frames(path: Path, frames: Sequence[int]) -> Iterator[np.ndarray]:
+    """Decode some frames of a file one after another, as they are stored.
+
+    Raises
+    ------
+    InputError
+        If they cannot be.
+    """
+    if not frames:
+        return
+    source = pydicom_read(path) if is_deflated(path) else path
+    try:
+        yield from iter_pixels(source, indices=frames)
+    except PIXEL_ERRORS as error:
+        raise InputError(f"The pixels of {path.name} cannot be decoded; {DAMAGED}") from error
+
+
+def start_of_pixels(path: Path) -> int:
+    """Where the pixels of an uncompressed file begin."""
+    with path.open("rb") as file:
+        header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[])
+        is_implicit = header.file_meta.TransferSyntaxUID.is_implicit_VR
+        return file.tell() + (8 if is_implicit else 12)
 
 
 def read_header(path: Path) -> Any:
@@ -75,8 +107,28 @@ def read_header(path: Path) -> Any:
     return pydicom_read(path, stop_before_pixels=True, specific_tags=list(HEADER))
 
 
+def count_frames(header: Any) -> int:
+    """Number of images that a file holds."""
+    return int(header.get("NumberOfFrames") or 1)
+
+
+def check_single_frame(header: Any, path: Path) -> None:
+    """Refuse a file of many frames among those of a series.
+
+    Raises
+    ------
+    InputError
+        With what to do instead.
+    """
+    if count_frames(header) > 1:
+        raise InputError(
+            f"{path.name} holds {header.NumberOfFrames} frames, which are a stack of their own; "
+            "give that file, or move it to another folder."
+        )
+
+
 def check_image(header: Any, path: Path) -> None:
-    """Refuse what is not a single grey image that can be decoded.
+    """Refuse what is not grey or cannot be decoded.
 
     Raises
     ------
@@ -86,11 +138,6 @@ def check_image(header: Any, path: Path) -> None:
     if "Rows" not in header or "SeriesInstanceUID" not in header:
         kind = pydicom.uid.UID(header.get("SOPClassUID", "")).name or "no image"
         raise InputError(f"{path.name} holds no image ({kind}); give an image of the series.")
-    if int(header.get("NumberOfFrames") or 1) > 1:
-        raise InputError(
-            f"{path.name} holds {header.NumberOfFrames} frames, which are not read yet; convert "
-            "it to one file a slice, or to NIfTI."
-        )
     if int(header.get("SamplesPerPixel", 1)) != 1:
         raise InputError(
             f"{path.name} is in colour, which is not read from DICOM; give a series of grey images."

@@ -1,5 +1,6 @@
 """Derived DICOM series: the source's files with other pixels and a note of what was done."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -8,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from napari_clip_denoise.errors import InputError, OutputError
-from napari_clip_denoise.images.dicom import SliceArray, find_series
 from napari_clip_denoise.images.dicom_file import pydicom_read, read_pixels
+from napari_clip_denoise.images.dicom_series import Series, SliceArray
 from napari_clip_denoise.images.extras import from_extra
 from napari_clip_denoise.images.files import PartialFile
-from napari_clip_denoise.images.source import DICOM_SUFFIXES, Stack, is_dicom, looks_like_dicom
+from napari_clip_denoise.images.source import DICOM_SUFFIXES, Stack, looks_like_dicom
 from napari_clip_denoise.text import software
 
 with from_extra("medical", "DICOM files"):
@@ -52,7 +53,9 @@ class DicomWriter(PartialFile):
     Parameters
     ----------
     path, stack, overwrite :
-        See `PartialFile`. The stack has to come from a DICOM series.
+        See `PartialFile`.
+    series : Series
+        What the stack was opened from.
     dtype : numpy.dtype
         Type of the values that are written; they are stored as the source stores its own, to
         the nearest step.
@@ -64,23 +67,20 @@ class DicomWriter(PartialFile):
         self,
         path: Path,
         stack: Stack,
+        series: Series,
         dtype: np.dtype,
         *,
         overwrite: bool,
         attributes: dict[str, Any],
     ):
-        if stack.path is None or not is_dicom(stack.path):
-            raise InputError(
-                f"A DICOM series can only be derived from one, and {stack.name} is none; let the "
-                "output end in .nii.gz, .ome.zarr or .tif."
-            )
-        self._series = find_series(stack.path)
+        self._series = series
         self._is_file = path.suffix.lower() in DICOM_SUFFIXES
         if self._series.shape != stack.shape:
             raise InputError("The DICOM series has changed since it was opened; open it again.")
-        if self._is_file and len(self._series.slices) > 1:
+        n_files = len({part.path for part in self._series.slices})
+        if self._is_file and n_files > 1:
             raise InputError(
-                f"{path.name} holds one image, but the series has {len(self._series.slices)}; "
+                f"{path.name} holds one image, but the series has {n_files}; "
                 f"name a folder, such as {path.stem}."
             )
         if path.is_dir() and overwrite:
@@ -92,10 +92,7 @@ class DicomWriter(PartialFile):
         self._software = software()
         self._series_uid = generate_uid(prefix=None)
         self._time = datetime.now().astimezone()
-        written = [
-            replace(part, path=self._target(i)) for i, part in enumerate(self._series.slices)
-        ]
-        self.array: Any = _Written(written, self._series.plane_shape, dtype)
+        self.array: Any = self._begin(dtype)
 
     def write(self, index: tuple[slice, ...], block: np.ndarray) -> None:
         """Store finished planes."""
@@ -105,10 +102,15 @@ class DicomWriter(PartialFile):
             stored = part.storage.to_stored(plane)
             if "PixelPaddingValue" in dataset:
                 raw = read_pixels(dataset, part.path)
-                stored = np.where(_is_padding(dataset, raw), raw, stored)
+                stored = np.where(is_padding(dataset, raw), raw, stored)
             _replace_pixels(dataset, stored)
             self._derive(dataset)
             dataset.save_as(self._target(number), enforce_file_format=True)
+
+    def _begin(self, dtype: np.dtype) -> SliceArray:
+        """Make ready to write; give what was written as an array."""
+        parts = [replace(part, path=self._target(i)) for i, part in enumerate(self._series.slices)]
+        return _Written(parts, self._series.plane_shape, dtype)
 
     def _target(self, number: int) -> Path:
         return self.partial if self._is_file else self.partial / f"{number + 1:04d}.dcm"
@@ -149,14 +151,31 @@ class DicomWriter(PartialFile):
 class _Written(SliceArray):
     """What was written of a series; 0 where nothing is yet."""
 
-    def _plane(self, number: int) -> np.ndarray:
-        if not self._slices[number].path.exists():
-            return np.zeros(self.shape[1:], self.dtype)
-        return super()._plane(number)
+    def _planes(self, numbers: range) -> Iterator[np.ndarray]:
+        for number in numbers:
+            if self._slices[number].path.exists():
+                yield from super()._planes(range(number, number + 1))
+            else:
+                yield np.zeros(self.shape[1:], self.dtype)
 
 
 def _replace_pixels(dataset: Any, stored: np.ndarray) -> None:
     """Put uncompressed pixels into a dataset, and mend the tags that describe them."""
+    ordered = uncompress(dataset, stored.dtype)
+    for keyword, value in (
+        ("SmallestImagePixelValue", stored.min()),
+        ("LargestImagePixelValue", stored.max()),
+    ):
+        if keyword in dataset:
+            setattr(dataset, keyword, int(value))
+    data = stored.astype(ordered, copy=False).tobytes()
+    dataset.PixelData = data + b"\0" * (len(data) % 2)
+    dataset["PixelData"].VR = "OB" if stored.dtype.itemsize == 1 else "OW"
+    dataset["PixelData"].is_undefined_length = False
+
+
+def uncompress(dataset: Any, dtype: np.dtype) -> np.dtype:
+    """Mend the tags of a dataset whose pixels will be plain; give their type as it is stored."""
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax in LOSSY_SYNTAXES:
         dataset.LossyImageCompression = "01"
@@ -165,21 +184,11 @@ def _replace_pixels(dataset: Any, stored: np.ndarray) -> None:
     for keyword in NO_LONGER_TRUE:
         if keyword in dataset:
             delattr(dataset, keyword)
-    for keyword, value in (
-        ("SmallestImagePixelValue", stored.min()),
-        ("LargestImagePixelValue", stored.max()),
-    ):
-        if keyword in dataset:
-            setattr(dataset, keyword, int(value))
     is_little = dataset.file_meta.TransferSyntaxUID.is_little_endian
-    ordered = stored.dtype.newbyteorder("<" if is_little else ">")
-    data = stored.astype(ordered, copy=False).tobytes()
-    dataset.PixelData = data + b"\0" * (len(data) % 2)
-    dataset["PixelData"].VR = "OB" if stored.dtype.itemsize == 1 else "OW"
-    dataset["PixelData"].is_undefined_length = False
+    return dtype.newbyteorder("<" if is_little else ">")
 
 
-def _is_padding(dataset: Any, stored: np.ndarray) -> np.ndarray:
+def is_padding(dataset: Any, stored: np.ndarray) -> np.ndarray:
     """Where the scanner saw nothing and filled in a number."""
     ends = (
         int(dataset.PixelPaddingValue),

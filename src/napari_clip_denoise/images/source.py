@@ -224,8 +224,8 @@ def open_stack(path: str | Path, axes: str | None = None) -> Stack:
     ----------
     path : str or Path
         TIFF, OME-TIFF, OME-Zarr 0.4 and 0.5 (also an image within a store), zarr, NumPy, NIfTI,
-        PNG, JPEG or BMP, told by the suffix; a DICOM series, by its folder or any of its files.
-        Of a pyramid the full resolution is taken.
+        PNG, JPEG or BMP, told by the suffix; a DICOM series, by its folder or any of its files; a
+        DICOM file of many frames. Of a pyramid the full resolution is taken.
     axes : str, optional
         Instead of those that the file tells.
 

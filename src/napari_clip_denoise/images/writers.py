@@ -84,7 +84,8 @@ def create_writer(
     path : str or Path
         Ending in ``.ome.zarr`` or ``.zarr`` (OME-Zarr), ``.ome.tif``, ``.tif``,
         ``.npy``, ``.png``, ``.jpg``, ``.nii`` or ``.nii.gz``. From a DICOM series, a name
-        without suffix is the folder of the derived series, and ``.dcm`` a single image.
+        without suffix is the folder of the derived series, and ``.dcm`` a single image or file
+        of many frames.
     stack : Stack
         The source, whose shape, axes and metadata the result gets.
     dtype : numpy.dtype
@@ -144,9 +145,11 @@ def create_writer(
 
         return NiftiWriter(path, stack, dtype, overwrite=overwrite)
     if suffix in ("", *DICOM_SUFFIXES):
-        from napari_clip_denoise.images.dicom_writer import DicomWriter
+        from napari_clip_denoise.images.dicom_frames_writer import create_dicom_writer
 
-        return DicomWriter(path, stack, dtype, overwrite=overwrite, attributes=attributes or {})
+        return create_dicom_writer(
+            path, stack, dtype, overwrite=overwrite, attributes=attributes or {}
+        )
     raise InputError(
         f"The format of {path} is not known; let it end in .ome.zarr, .ome.tif, .tif, .npy, "
         ".png, .jpg, .nii or .nii.gz, or have no suffix for a DICOM series."
