@@ -56,7 +56,11 @@ def learn(
     """Train the decoder; give the errors of the start and the state at the end."""
     objective, judge = material.objective, material.judge.to(fabric.device)
     denoiser = copy.deepcopy(parent.denoiser)
-    denoiser.augmentation_level = settings.augmentation_level
+    denoiser.augmentation_level = (
+        objective.augmentation_level
+        if settings.augmentation_level is None
+        else settings.augmentation_level
+    )
     denoiser.decoder.requires_grad_(True)
     judged = AsInUse(copy.deepcopy(parent.denoiser)).to(fabric.device).eval()
     start = judge(judged, settings.batch) if has_decoder else judge.untouched()

@@ -76,8 +76,10 @@ class FineTuneSettings(BaseModel):
     learning_rate, final_learning_rate, warm_up : float
         The rate at its highest, by default the objective's, and at the end, and the share of the
         training in which it rises.
-    weight_decay, gradient_clip, average_decay, augmentation_level : float
-        See `Optimisation` and `Denoiser`.
+    weight_decay, gradient_clip, average_decay : float
+        See `Optimisation`.
+    augmentation_level : float or None
+        How much features are disturbed, see `Denoiser`; by default as suits the objective.
     mixup : float
         Share of the batches whose patches are mixed in pairs, where the objective allows it.
     held_out : int
@@ -113,7 +115,7 @@ class FineTuneSettings(BaseModel):
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     gradient_clip: Annotated[float, Field(gt=0)] = 1.0
     average_decay: Share = 0.999
-    augmentation_level: Annotated[float, Field(ge=0)] = 0.025
+    augmentation_level: Annotated[float, Field(ge=0)] | None = None
     mixup: Share = 0.25
     held_out: Annotated[int, Field(gt=0)] = 64
     judge_every: Annotated[int, Field(gt=0)] = 100

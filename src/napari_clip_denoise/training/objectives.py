@@ -69,6 +69,11 @@ class Objective(Protocol):
         """The rate that suits it, at its highest."""
         ...
 
+    @property
+    def augmentation_level(self) -> float:
+        """How much features are to be disturbed, see `Denoiser`."""
+        ...
+
     def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
         """Make a batch of patches and their counterparts, (N, C, Y, X), an example."""
         ...
@@ -89,6 +94,7 @@ class _Plain:
 
     mixes = False
     learning_rate = 3e-4
+    augmentation_level = 0.025
 
     @property
     def turns(self) -> bool:
@@ -125,6 +131,8 @@ class Refinement(_Plain):
 
     name = "refinement"
     mixes = True
+    learning_rate = 1e-3
+    augmentation_level = 0.0
 
 
 class Noise2Noise(_Plain):
