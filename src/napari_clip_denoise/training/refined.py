@@ -1,5 +1,6 @@
 """Some noisy planes and what a model makes of them, to learn from as if that were clean."""
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.training.fields import Field, mapped_field
 from napari_clip_denoise.training.finetune_settings import FineTuneSettings
 from napari_clip_denoise.training.objectives import Network
+from napari_clip_denoise.training.patch_pool import PatchPool
 from napari_clip_denoise.training.simulated import measure_camera
 
 REFINED_PIXELS = 2**22
@@ -68,15 +70,15 @@ class Excerpt:
 
 
 def excerpts(stacks: list[Stack], intensity: Intensity) -> list[Excerpt]:
-    """Take pieces evenly from all stacks and channels, `REFINED_PIXELS` in all.
+    """Take pieces evenly from all stacks and channels, about `REFINED_PIXELS` in all.
 
     Raises
     ------
     InputError
         If a stack is constant.
     """
-    largest = max(min(side, LARGEST_SIDE) for stack in stacks for side in stack.plane_shape)
-    room = max(1, REFINED_PIXELS // largest**2)
+    largest = max(math.prod(min(n, LARGEST_SIDE) for n in stack.plane_shape) for stack in stacks)
+    room = max(PatchPool.EVERY, REFINED_PIXELS // largest)
     chosen = np.unique(np.linspace(0, len(stacks) - 1, min(len(stacks), room)).astype(int))
     fields = [mapped_field(stacks[number], intensity) for number in chosen]
     channels = [(field, channel) for field in fields for channel in range(_n_channels(field.stack))]
