@@ -7,6 +7,7 @@ from napari_clip_denoise.errors import Cancelled, InputError
 from napari_clip_denoise.images.source import as_stack
 from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.training import refined
+from napari_clip_denoise.training.fields import mapped_field
 from napari_clip_denoise.training.finetune_loop import AsInUse
 from napari_clip_denoise.training.finetune_progress import Control
 from napari_clip_denoise.training.finetune_settings import make_fine_tune_settings
@@ -31,7 +32,7 @@ def small_pieces(monkeypatch):
 def test_pieces_are_taken_evenly_and_bounded(small_pieces):
     plane = np.add.outer(1000.0 * np.arange(70), np.arange(100.0))
     stack = as_stack(np.stack([plane + 1e6 * z for z in range(5)]), "zyx")
-    (excerpt,) = excerpts([stack], RANGE)
+    (excerpt,) = excerpts([mapped_field(stack, RANGE)])
     pieces = np.asarray(excerpt.stack.array)
     assert pieces.shape == (8, 32, 32)
     assert len({piece[0, 0] for piece in pieces}) == 8
@@ -42,17 +43,19 @@ def test_pieces_are_taken_evenly_and_bounded(small_pieces):
 
 def test_channels_and_stacks_share_the_room(small_pieces):
     stacks = [as_stack(image((2, 3, 40, 40), seed), "czyx") for seed in range(2)]
-    taken = excerpts(stacks, "percentile")
+    taken = excerpts([mapped_field(stack, "percentile") for stack in stacks])
     assert [excerpt.stack.shape for excerpt in taken] == [(2, 32, 32)] * 4
     assert len({excerpt.mapping for excerpt in taken}) == 4
-    many = excerpts([as_stack(image((40, 40), seed), "yx") for seed in range(30)], RANGE)
+    many = excerpts(
+        [mapped_field(as_stack(image((40, 40), seed), "yx"), RANGE) for seed in range(30)]
+    )
     assert [excerpt.stack.shape for excerpt in many] == [(1, 32, 32)] * 8
 
 
 @pytest.mark.parametrize("axes", ["zyx", "zyxs"])
 def test_what_is_learned_from_is_what_a_run_gives(tiny, axes):
     values = image((2, 40, 60, 3)[: len(axes)])
-    (excerpt,) = excerpts([as_stack(values, axes)], RANGE)
+    (excerpt,) = excerpts([mapped_field(as_stack(values, axes), RANGE)])
     field = excerpt.refined(AsInUse(tiny.denoiser), NOISE, 1)
     expected = denoise(values, tiny, axes=axes, intensity=RANGE, device="cpu", self_ensemble=True)
     np.testing.assert_allclose(field.other.array, expected, rtol=1e-4, atol=1e-2)
@@ -60,7 +63,7 @@ def test_what_is_learned_from_is_what_a_run_gives(tiny, axes):
 
 
 def test_noise_is_put_on_each_time(tiny):
-    (excerpt,) = excerpts([as_stack(image((128, 128)), "yx")], RANGE)
+    (excerpt,) = excerpts([mapped_field(as_stack(image((128, 128)), "yx"), RANGE)])
     field = excerpt.refined(lambda batch: batch, NOISE, 1)
     rng = np.random.default_rng(0)
     window = (slice(0, 96), slice(0, 96))
@@ -76,7 +79,7 @@ def test_noise_is_put_on_each_time(tiny):
 def test_a_missing_pixel_stays_one(tiny):
     values = image((48, 48))
     values[20, 30] = np.nan
-    (excerpt,) = excerpts([as_stack(values, "yx")], RANGE)
+    (excerpt,) = excerpts([mapped_field(as_stack(values, "yx"), RANGE)])
     clean = np.asarray(excerpt.refined(AsInUse(tiny.denoiser), NOISE, 1).other.array)[0]
     np.testing.assert_array_equal(np.isnan(clean), np.isnan(values))
 
@@ -85,7 +88,8 @@ def test_noise_is_measured_where_it_is_and_else_over_all():
     plain = np.full((2, 64, 64), 500.0, np.float32)
     plain[0, 0, 0] = 501
     stacks = [as_stack(image((256, 256)), "yx"), as_stack(plain, "zyx")]
-    found = cameras(excerpts(stacks, RANGE), make_fine_tune_settings())
+    fields = [mapped_field(stack, RANGE) for stack in stacks]
+    found = cameras(excerpts(fields), make_fine_tune_settings())
     values = np.array([480.0, 520.0])
     for noise in found:
         np.testing.assert_allclose(noise.variance(values), NOISE.variance(values), rtol=0.3)

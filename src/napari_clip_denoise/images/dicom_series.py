@@ -71,7 +71,6 @@ class Series:
     spacing: tuple[float, float] | None
     directions: np.ndarray | None
     thickness: float
-
     axes: str = "zyx"
 
     @property

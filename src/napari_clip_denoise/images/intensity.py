@@ -274,13 +274,10 @@ def _sample(stack: Stack, channel: int | None, *, whole: bool) -> Iterator[np.nd
         windows = [(slice(None), slice(None))]
     for flat in np.unique(chosen.round().astype(np.int64)):
         position = [int(i) for i in np.unravel_index(flat, leading)] if leading else []
-        index = [slice(i, i + 1) for i in position]
         if channel is not None:
-            index[stack.axes.index("c")] = slice(channel, channel + 1)
+            position[stack.axes.index("c")] = channel
         for window in windows:
-            samples = (slice(0, 3),) if stack.is_rgb else ()
-            part = stack.read((*index, *window, *samples))
-            yield part.reshape(part.shape[len(leading) :])
+            yield stack.read_plane(position, window)
 
 
 def _pieces(length: int) -> list[tuple[int, int]]:

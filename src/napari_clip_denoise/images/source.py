@@ -161,6 +161,25 @@ class Stack:
             part = part.compute(scheduler="synchronous")
         return np.asarray(part)
 
+    def read_plane(self, position: Sequence[int], window: tuple[slice, slice]) -> np.ndarray:
+        """Read a window of a plane into memory.
+
+        Parameters
+        ----------
+        position : sequence of int
+            One an axis before the plane.
+        window : tuple of slice
+            Rows and columns.
+
+        Returns
+        -------
+        numpy.ndarray
+            (Y, X) or, of RGB, (Y, X, 3).
+        """
+        samples = (slice(0, 3),) if self.is_rgb else ()
+        part = self.read((*(slice(int(i), int(i) + 1) for i in position), *window, *samples))
+        return part.reshape(part.shape[len(position) :])
+
 
 def _decode(array: zarr.Array, index: tuple[slice, ...], lend: Lend) -> np.ndarray:
     starts_and_stops = zip(index, array.shape, strict=True)

@@ -102,12 +102,12 @@ class Field:
             where = self.stack.axes.index(self.repeat_axis)
             pair = rng.choice(self.stack.shape[where], 2, replace=False)
             first, second = (
-                self._cut(self.stack, (*position[:where], int(i), *position[where + 1 :]), window)
+                self.stack.read_plane((*position[:where], int(i), *position[where + 1 :]), window)
                 for i in pair
             )
         else:
-            first = self._cut(self.stack, position, window)
-            second = first if self.other is None else self._cut(self.other, position, window)
+            first = self.stack.read_plane(position, window)
+            second = first if self.other is None else self.other.read_plane(position, window)
         if self.noise is not None:
             first = self._noisy(second, rng)
         mapping = self._mapping(position)
@@ -125,16 +125,9 @@ class Field:
             slice(max(0, (n - SAMPLE_SIDE) // 2), min(n, (n + SAMPLE_SIDE) // 2))
             for n in self.stack.plane_shape
         ]
-        chosen = np.linspace(0, self.n_planes - 1, min(self.n_planes, SAMPLE_PLANES))
-        for plane in np.unique(chosen.astype(int)):
-            rng = np.random.default_rng(int(plane))
-            yield self.read(int(plane), (middle[0], middle[1]), 1, rng)[0][0]
-
-    def _cut(self, stack: Stack, position: Position, window: tuple[slice, slice]) -> np.ndarray:
-        samples = (slice(0, 3),) if stack.is_rgb else ()
-        index = (*(slice(i, i + 1) for i in position), *window, *samples)
-        part = stack.read(index)
-        return part.reshape(part.shape[len(position) :])
+        for plane in some(range(self.n_planes), SAMPLE_PLANES):
+            rng = np.random.default_rng(plane)
+            yield self.read(plane, (middle[0], middle[1]), 1, rng)[0][0]
 
     def _noisy(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Put noise on a patch (Y, X) or (Y, X, 3)."""
@@ -174,9 +167,9 @@ def mapped_field(stack: Stack, intensity: Intensity, **others: Any) -> Field:
     return Field(stack, mapping, **others)
 
 
-def some(items: Sequence[T]) -> list[T]:
-    """Give at most `MAX_MEASURED` of many, evenly chosen."""
-    chosen = np.linspace(0, len(items) - 1, min(len(items), MAX_MEASURED)).astype(int)
+def some(items: Sequence[T], most: int = MAX_MEASURED) -> list[T]:
+    """Give at most so many of many, evenly chosen."""
+    chosen = np.linspace(0, len(items) - 1, min(len(items), most)).astype(int)
     return [items[i] for i in np.unique(chosen)]
 
 

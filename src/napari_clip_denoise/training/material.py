@@ -188,7 +188,7 @@ def _blind(
     if name == "auto":
         name = "refinement" if denoise and correlation.is_white else "noise2void"
     if name == "refinement":
-        return _refined(noisy, settings, denoise, rgb, extent, why)
+        return _refined(fields, settings, denoise, rgb, extent, why)
     notes: tuple[str, ...] = ()
     objective: Objective
     if name == "neighbor2neighbor":
@@ -210,7 +210,7 @@ def _blind(
 
 
 def _refined(
-    noisy: list[Stack],
+    noisy: list[Field],
     settings: FineTuneSettings,
     denoise: Network | None,
     rgb: bool,
@@ -222,7 +222,7 @@ def _refined(
             "The objective refinement needs a model that can denoise already; begin with another "
             "model, or choose noise2void."
         )
-    taken = excerpts(noisy, settings.intensity)
+    taken = excerpts(noisy)
     judged = _pool([excerpt.field for excerpt in taken], settings, rgb)
     judge = _blind_judge(judged, settings, denoise, extent)
     noises = cameras(taken, settings)

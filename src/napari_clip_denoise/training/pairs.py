@@ -97,13 +97,10 @@ def _sample(stack: Stack) -> Iterator[np.ndarray]:
     """Read the middle of a few planes, float64; RGB samples are averaged."""
     middle = [slice(max(0, (n - WINDOW_SIDE) // 2), (n + WINDOW_SIDE) // 2)
               for n in stack.plane_shape]  # fmt: skip
-    samples = (slice(0, 3),) if stack.is_rgb else ()
     n_planes = stack.n_planes
     for flat in np.unique(np.linspace(0, n_planes - 1, min(n_planes, MAX_PLANES)).astype(int)):
         position = np.unravel_index(flat, stack.leading_shape) if stack.leading_shape else ()
-        index = (*(slice(int(i), int(i) + 1) for i in position), *middle, *samples)
-        part = stack.read(index).astype(np.float64)
-        plane = part.reshape(part.shape[len(position) :])
+        plane = stack.read_plane(position, (middle[0], middle[1])).astype(np.float64)
         yield plane.mean(axis=-1) if stack.is_rgb else plane
 
 

@@ -9,12 +9,12 @@ from torch.nn.functional import pad
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.axes import leading_axes
-from napari_clip_denoise.images.intensity import ChannelMapping, Intensity, IntensityMapping
+from napari_clip_denoise.images.intensity import ChannelMapping, IntensityMapping
 from napari_clip_denoise.images.source import Stack, as_stack
 from napari_clip_denoise.network.denoiser import STRIDE
 from napari_clip_denoise.network.ensemble import self_ensemble
 from napari_clip_denoise.noise.camera import CameraNoise
-from napari_clip_denoise.training.fields import Field, mapped_field
+from napari_clip_denoise.training.fields import Field, some
 from napari_clip_denoise.training.finetune_settings import FineTuneSettings
 from napari_clip_denoise.training.objectives import Network
 from napari_clip_denoise.training.patch_pool import PatchPool
@@ -69,19 +69,17 @@ class Excerpt:
         return replace(self.field, other=other, is_clean=True, noise=noise)
 
 
-def excerpts(stacks: list[Stack], intensity: Intensity) -> list[Excerpt]:
-    """Take pieces evenly from all stacks and channels, about `REFINED_PIXELS` in all.
-
-    Raises
-    ------
-    InputError
-        If a stack is constant.
-    """
-    largest = max(math.prod(min(n, LARGEST_SIDE) for n in stack.plane_shape) for stack in stacks)
+def excerpts(fields: list[Field]) -> list[Excerpt]:
+    """Take pieces evenly from all mapped fields and channels, about `REFINED_PIXELS` in all."""
+    largest = max(
+        math.prod(min(n, LARGEST_SIDE) for n in field.stack.plane_shape) for field in fields
+    )
     room = max(PatchPool.EVERY, REFINED_PIXELS // largest)
-    chosen = np.unique(np.linspace(0, len(stacks) - 1, min(len(stacks), room)).astype(int))
-    fields = [mapped_field(stacks[number], intensity) for number in chosen]
-    channels = [(field, channel) for field in fields for channel in range(_n_channels(field.stack))]
+    channels = [
+        (field, channel)
+        for field in some(fields, room)
+        for channel in range(_n_channels(field.stack))
+    ]
     share = max(1, room // len(channels))
     return [_excerpt(field, channel, share) for field, channel in channels]
 
@@ -114,16 +112,12 @@ def _excerpt(field: Field, channel: int, count: int) -> Excerpt:
     sizes = [1 if axis == "c" else n for axis, n in zip(leading, stack.leading_shape, strict=True)]
     rows, columns = (_pieces(length) for length in stack.plane_shape)
     grid = (*sizes, len(rows), len(columns))
-    total = int(np.prod(grid, dtype=np.int64))
-    samples = (slice(0, 3),) if stack.is_rgb else ()
     pieces = []
-    for flat in np.unique(np.linspace(0, total - 1, min(total, count)).astype(np.int64)):
+    for flat in some(range(math.prod(grid)), count):
         *position, row, column = (int(i) for i in np.unravel_index(flat, grid))
         if "c" in leading:
             position[leading.index("c")] = channel
-        planes = (slice(i, i + 1) for i in position)
-        part = stack.read((*planes, rows[row], columns[column], *samples))
-        pieces.append(part.reshape(part.shape[len(position) :]))
+        pieces.append(stack.read_plane(position, (rows[row], columns[column])))
     axes = "zyxs" if stack.is_rgb else "zyx"
     return Excerpt(as_stack(np.stack(pieces), axes, name=stack.name), mapping.channel(channel))
 
