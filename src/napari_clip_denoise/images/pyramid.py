@@ -13,7 +13,6 @@ import zarr
 
 from napari_clip_denoise.images.files import sync
 from napari_clip_denoise.images.grid import Region, split
-from napari_clip_denoise.images.shard import can_encode, write_shard
 from napari_clip_denoise.images.store_layout import StoreLayout
 
 SMALLEST_SIDE = 256
@@ -53,10 +52,7 @@ class Pyramid:
         index, block = self._turned(index), block.transpose(self.layout.order)
         levels = self.levels if self.has_whole_planes else self.levels[:1]
         for level in levels:
-            if can_encode(level):
-                write_shard(level, next(self._places(level, index)), block)
-            else:
-                self._store(level, index, block)
+            self._store(level, index, block)
             if level is not levels[-1]:
                 block = halve(block)
         return self._size(index)
@@ -120,9 +116,13 @@ def create_pyramid(root: Path, group: zarr.Group, layout: StoreLayout, dtype: np
     layout : StoreLayout
         Of the full resolution; the other levels have chunks and shards of the same size.
     dtype : numpy.dtype
-        Type of the pixels.
+        Type of the pixels; they are stored in this machine's byte order.
     """
-    options: dict[str, Any] = {"chunks": layout.chunks, "dtype": dtype, "config": CONFIG}
+    options: dict[str, Any] = {
+        "chunks": layout.chunks,
+        "dtype": dtype.newbyteorder("="),
+        "config": CONFIG,
+    }
     if group.metadata.zarr_format == 3:
         options |= {"shards": layout.region, "dimension_names": list(layout.axes)}
     else:
