@@ -115,14 +115,17 @@ def test_another_division_is_refused_while_one_is_at_work(source, tiny, tmp_path
     assert path.exists()
 
 
-def test_a_killed_worker_costs_only_its_regions(client, source, tiny, tmp_path, expected):
+@pytest.mark.parametrize("n_killed", [1, 2], ids=["one of two", "all"])
+def test_killed_workers_cost_only_their_regions(client, source, tiny, tmp_path, expected, n_killed):
     path = tmp_path / "a.ome.zarr"
+    client.wait_for_workers(2)
     victims = list(client.run(os.getpid).values())
     done = []
 
     def kill(progress):
         if not done:
-            os.kill(victims[0], signal.SIGKILL)
+            for victim in victims[:n_killed]:
+                os.kill(victim, signal.SIGKILL)
         done.append(progress.done)
 
     denoise_to_file(source, path, SETTINGS, model=tiny, client=client, progress=kill)

@@ -2,17 +2,18 @@
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import torch
 
+from napari_clip_denoise.errors import DeviceError
 from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.images.intensity import IntensityMapping
 from napari_clip_denoise.images.ome_zarr_writer import OmeZarrWriter
@@ -31,6 +32,7 @@ THREADS_A_WORKER = 2
 """One reads and writes while the other computes."""
 WAITING_A_THREAD = 3
 POLL_SECONDS = 0.5
+LOSSES_IN_A_ROW = 3
 _preparing = threading.Lock()
 _at_work: set[int] = set()
 _ended: set[str] = set()
@@ -78,7 +80,8 @@ def run_on_cluster(
 ) -> Path:
     """Let the workers of a cluster denoise and store all that a writer has not got yet.
 
-    A worker that is lost costs only the regions it had in hand; others do them again.
+    A worker that is lost costs only the regions it had in hand; others do them again, also if
+    all are lost at once and started anew.
 
     Parameters
     ----------
@@ -92,8 +95,13 @@ def run_on_cluster(
         Of the cluster; its workers reach source and model under the same paths.
     progress, cancel :
         See `denoise`.
+
+    Raises
+    ------
+    DeviceError
+        If workers are lost again and again.
     """
-    from distributed import wait
+    from distributed import CancelledError, KilledWorker, wait
 
     assert isinstance(writer, OmeZarrWriter)
     stack, job = job.stack, as_begun(job, writer)
@@ -112,22 +120,37 @@ def run_on_cluster(
     counter = ProgressCounter(total, progress, before)
     with ending_well(writer):
         shared = client.scatter(task, broadcast=True, hash=False)
-        waiting = iter(todo)
-        pending: set[Any] = set()
+        waiting = deque(todo)
+        pending: dict[Any, Region] = {}
+        losses = 0
         try:
             while True:
                 room = WAITING_A_THREAD * max(1, sum(client.nthreads().values())) - len(pending)
-                for region in islice(waiting, max(0, room)):
-                    pending.add(client.submit(_denoise_and_store, shared, region, pure=False))
+                for _ in range(min(room, len(waiting))):
+                    region = waiting.popleft()
+                    future = client.submit(_denoise_and_store, shared, region, pure=False)
+                    pending[future] = region
                 if not pending:
                     return writer.finish()
-                with suppress(TimeoutError):
-                    wait(pending, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
+                with suppress(TimeoutError, CancelledError):
+                    wait(list(pending), timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
                 for future in [future for future in pending if future.done()]:
-                    pending.remove(future)
-                    region, n_bytes = future.result()
+                    region = pending.pop(future)
+                    try:
+                        region, n_bytes = future.result()
+                    except CancelledError:
+                        waiting.append(region)
+                        continue
+                    except KilledWorker as error:
+                        raise _lost_again(writer.path) from error
+                    losses = 0
                     writer.note(region, n_bytes)
                     counter.advance(planes_in(job, region))
+                if shared.status != "finished":
+                    losses += 1
+                    if losses > LOSSES_IN_A_ROW:
+                        raise _lost_again(writer.path)
+                    shared = client.scatter(task, broadcast=True, hash=False)
                 if cancel is not None:
                     cancel.check()
         finally:
@@ -152,6 +175,14 @@ def local_client(n_workers: int) -> Iterator[Any]:
     workers = {number: worker(number) for number in range(n_workers)}
     with SpecCluster(workers, scheduler) as cluster, Client(cluster) as client:
         yield client
+
+
+def _lost_again(path: Path) -> DeviceError:
+    return DeviceError(
+        f"The workers that write {path} are lost again and again, perhaps for lack of memory; "
+        "give them more memory, or a smaller batch or tile, and run it again: it goes on where it "
+        "stopped."
+    )
 
 
 def _denoise_and_store(task: Task, region: Region) -> tuple[Region, int]:
