@@ -29,6 +29,7 @@ class PlanRow(QWidget):
         super().__init__()
         self._form = form
         self._latest: Any = None
+        self.destroyed.connect(self._leave)
         self.label = QLabel("")
         self.label.setWordWrap(True)
         self.button = QPushButton("Time it")
@@ -65,6 +66,10 @@ class PlanRow(QWidget):
         worker.returned.connect(lambda found: self._show(worker, describe(found, store is None)))
         worker.errored.connect(lambda error: self._show(worker, in_words(error)))
         worker.start()
+
+    def _leave(self) -> None:
+        """Show nothing once Qt deletes this row."""
+        self._latest = None
 
     def _show(self, worker: Any, message: str) -> None:
         if worker is self._latest and message:

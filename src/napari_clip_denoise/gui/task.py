@@ -43,8 +43,9 @@ class Task(QObject):
         self._worker: Any = None
         self._is_ending = False
         self._progress, self._idle, self._busy = progress, idle, busy
+        self._is_gone = False
         self._set_running(False)
-        owner.destroyed.connect(lambda: self.control.cancel())
+        owner.destroyed.connect(self._leave)
 
     @property
     def is_running(self) -> bool:
@@ -84,7 +85,7 @@ class Task(QObject):
         self._is_ending = False
         self._worker = create_worker(work, *arguments, _start_thread=False, _ignore_errors=True)
         if take is not None:
-            self._worker.yielded.connect(take)
+            self._worker.yielded.connect(partial(self._take, take))
         self._worker.returned.connect(partial(self._finish, finish))
         self._worker.errored.connect(partial(self._fail, give_up))
         self._set_running(True)
@@ -108,11 +109,24 @@ class Task(QObject):
             widget.setEnabled(False)
         self._progress.say(message)
 
+    def _leave(self) -> None:
+        """Stop the work of a widget that Qt deletes; what is still on its way is not shown."""
+        self._is_gone = True
+        self.control.cancel()
+
+    def _take(self, take: Callable[[Any], object], message: Any) -> None:
+        if not self._is_gone:
+            take(message)
+
     def _finish(self, finish: Callable[[Any], str], result: Any) -> None:
+        if self._is_gone:
+            return
         self._set_running(False)
         self._progress.end(finish(result), is_done=True)
 
     def _fail(self, give_up: Callable[[], str], error: Exception) -> None:
+        if self._is_gone:
+            return
         self._set_running(False)
         cancelled = give_up()
         if isinstance(error, Cancelled):
