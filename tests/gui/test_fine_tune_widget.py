@@ -56,7 +56,7 @@ def test_a_model_learns_is_saved_and_offered_at_once(both, qtbot, grainy, clean)
     wait_for_judgements(widget, qtbot, 1)
     assert widget.reason.text().startswith("Objective supervised")
     assert "left" in widget.progress.label.text()
-    assert all(axes.images for axes in widget.plot._pictures)
+    assert all(picture.image is not None for picture in widget.plot.pictures)
     widget.stop_button.click()
     qtbot.waitUntil(lambda: not widget.is_running, timeout=WAIT)
     assert "beats the one at the start" in widget.progress.label.text()
@@ -172,4 +172,5 @@ def test_progress_in_words():
 def test_a_plot_without_a_single_step_is_drawn(both):
     plot = both[0].plot
     plot.refresh()
+    assert not plot.grab().isNull()
     assert plot.n_judged == 0

@@ -1,34 +1,52 @@
-"""Curves and pictures of a model that learns."""
+"""Curves and pictures of a model that learns, painted by Qt itself."""
 
-from matplotlib.backends.backend_qtagg import FigureCanvasQTAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+import math
+
+import numpy as np
 from napari.utils.theme import get_theme
+from qtpy.QtCore import QEvent, QSize
+from qtpy.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QResizeEvent
+from qtpy.QtWidgets import QSizePolicy, QWidget
 
+from napari_clip_denoise.gui.line_plot import LinePlot
+from napari_clip_denoise.gui.plots import PicturePlot
 from napari_clip_denoise.training.finetune_progress import Learning, Picture, decibels
 
-HEIGHT = 360
-LOSS_COLOR, SCORE_COLOR = "#7fb3d5", "#f5b041"
+LINES_HIGH = 25
+LOSS_COLOR, SCORE_COLOR = QColor("#3a86d6"), QColor("#c6680c")
 SMOOTHING = 0.9
+LARGEST = 1e99
+"""Losses beyond it are left out, as those that are not finite."""
 
 
-class LearningPlot(FigureCanvasQTAgg):
+class LearningPlot(QWidget):
     """Training loss, score of the held-out patches, and one of them before and now.
 
     Parameters
     ----------
     theme : str
         Name of napari's theme.
+
+    Attributes
+    ----------
+    loss, score : LinePlot
+        The curves.
+    pictures : tuple of PicturePlot
+        The held-out patch: noisy, before and now.
     """
 
     def __init__(self, theme: str):
-        figure = Figure(figsize=(3.4, 3.0), layout="constrained")
-        super().__init__(figure)
-        self.setMinimumHeight(HEIGHT)
-        grid = figure.add_gridspec(3, 3, height_ratios=(1, 1, 2))
-        self._loss_axes = figure.add_subplot(grid[0, :])
-        self._score_axes = figure.add_subplot(grid[1, :])
-        self._pictures = [figure.add_subplot(grid[2, column]) for column in range(3)]
+        super().__init__()
+        self.loss = LinePlot("Training loss", LOSS_COLOR)
+        self.score = LinePlot(
+            "Held-out patches, PSNR (dB)", SCORE_COLOR, "at the start", has_points=True
+        )
+        self._curves = self.loss.aligned = self.score.aligned = (self.loss, self.score)
+        self.pictures = tuple(PicturePlot(title) for title in ("noisy", "before", "now"))
+        for plot in (*self._curves, *self.pictures):
+            plot.setParent(self)
+            plot.setMinimumHeight(0)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.paint(theme)
         self.clear()
 
@@ -36,32 +54,12 @@ class LearningPlot(FigureCanvasQTAgg):
         """Forget what was shown."""
         self._steps: list[int] = []
         self._losses: list[float] = []
+        self._smooth = math.nan
         self._judged: list[int] = []
         self._scores: list[float] = []
-        for axes, title in (
-            (self._loss_axes, "Training loss"),
-            (self._score_axes, "Held-out patches, PSNR (dB)"),
-        ):
-            axes.clear()
-            axes.set_title(title, loc="left")
-            axes.tick_params(labelsize=7)
-            axes.grid(visible=True, alpha=0.15)
-            axes.ticklabel_format(useOffset=False)
-            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        (self._loss_line,) = self._loss_axes.plot([], [], color=LOSS_COLOR, linewidth=1.2)
-        (self._score_line,) = self._score_axes.plot(
-            [], [], color=SCORE_COLOR, linewidth=1.2, marker="o", markersize=3
-        )
-        self._start_line = self._score_axes.axhline(
-            0, color="0.6", linestyle="--", linewidth=1, label="at the start"
-        )
-        self._start_line.set_visible(False)
-        for axes, title in zip(self._pictures, ("noisy", "before", "now"), strict=True):
-            axes.clear()
-            axes.set_title(title)
-            axes.set_xticks([])
-            axes.set_yticks([])
-        self.paint(self._theme)
+        for picture in self.pictures:
+            picture.clear()
+        self.refresh()
 
     @property
     def n_judged(self) -> int:
@@ -71,9 +69,8 @@ class LearningPlot(FigureCanvasQTAgg):
     def add(self, learning: Learning) -> None:
         """Take a step in; `refresh` shows it."""
         if learning.loss is not None:
-            last = self._losses[-1] if self._losses else learning.loss
             self._steps.append(learning.step)
-            self._losses.append(SMOOTHING * last + (1 - SMOOTHING) * learning.loss)
+            self._losses.append(self._smoothed(learning.loss))
         if not self._judged:
             self._judged.append(0)
             self._scores.append(decibels(learning.start))
@@ -85,37 +82,57 @@ class LearningPlot(FigureCanvasQTAgg):
 
     def refresh(self) -> None:
         """Draw what was taken in."""
-        self._loss_line.set_data(self._steps, self._losses)
-        self._score_line.set_data(self._judged, self._scores)
-        if self._scores:
-            self._start_line.set_ydata([self._scores[0]] * 2)
-            self._start_line.set_visible(True)
-        for axes in (self._loss_axes, self._score_axes):
-            axes.relim()
-            axes.autoscale_view()
-            axes.set_xlim(0, max([1, *self._steps[-1:]]))
-        self.draw_idle()
+        last = max(self._steps[-1:] + self._judged[-1:], default=1)
+        level = self._scores[0] if self._scores else math.nan
+        self.loss.show_line(self._steps, self._losses, last)
+        self.score.show_line(self._judged, self._scores, last, level)
 
     def paint(self, theme: str) -> None:
         """Take on the colours of a napari theme."""
-        self._theme = theme
         colors = get_theme(theme)
-        background, text = colors.background.as_hex(), colors.text.as_hex()
-        self.figure.set_facecolor(background)
-        for axes in self.figure.axes:
-            axes.set_facecolor(background)
-            for place in ("left", "center"):
-                axes.set_title(axes.get_title(loc=place), loc=place, color=text, fontsize=8)
-            axes.tick_params(colors=text)
-            for spine in axes.spines.values():
-                spine.set_color(text)
-                spine.set_alpha(0.3)
-        self.draw_idle()
+        self._background = QColor(colors.background.as_hex())
+        for plot in (*self._curves, *self.pictures):
+            plot.ink = QColor(colors.text.as_hex())
+        self.update()
+
+    def minimumSizeHint(self) -> QSize:  # noqa: N802
+        """Return the room in which all can be told apart."""
+        line_height = QFontMetrics(self.font()).height()
+        return QSize(LINES_HIGH // 2 * line_height, LINES_HIGH * line_height)
+
+    def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
+        """Paint the background."""
+        QPainter(self).fillRect(self.rect(), self._background)
+
+    def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
+        """Put the pictures, as wide as they can be, below the curves."""
+        self._arrange()
+
+    def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802
+        """Make room for another font."""
+        super().changeEvent(event)
+        if event is not None and event.type() == QEvent.Type.FontChange:
+            self._arrange()
+
+    def _arrange(self) -> None:
+        width = self.width() // len(self.pictures)
+        height = min(self.pictures[0].height_for(width), self.height() // 2)
+        top = self.height() - height
+        for number, picture in enumerate(self.pictures):
+            picture.setGeometry(number * width, top, width, height)
+        for number, curve in enumerate(self._curves):
+            curve.setGeometry(0, number * top // 2, self.width(), top // 2)
+
+    def _smoothed(self, loss: float) -> float:
+        if not abs(loss) < LARGEST:
+            return math.nan
+        last = loss if math.isnan(self._smooth) else self._smooth
+        self._smooth = SMOOTHING * last + (1 - SMOOTHING) * loss
+        return self._smooth
 
     def _show(self, picture: Picture) -> None:
+        finite = picture.before[np.isfinite(picture.before)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         images = (picture.noisy, picture.before, picture.now)
-        low, high = float(picture.before.min()), float(picture.before.max())
-        for axes, image in zip(self._pictures, images, strict=True):
-            for old in list(axes.images):
-                old.remove()
-            axes.imshow(image, cmap="gray", vmin=low, vmax=high)
+        for plot, image in zip(self.pictures, images, strict=True):
+            plot.show_picture(image, low, high)

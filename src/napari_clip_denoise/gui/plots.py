@@ -1,7 +1,7 @@
-"""Two small plots, painted by Qt itself."""
+"""Small plots, painted by Qt itself."""
 
 import numpy as np
-from qtpy.QtCore import QPointF, QRectF, Qt
+from qtpy.QtCore import QPointF, QRectF, QSizeF, Qt
 from qtpy.QtGui import QColor, QFontMetrics, QImage, QPainter, QPaintEvent, QPen, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
@@ -10,14 +10,31 @@ MARGIN = 6
 POINT_RADIUS = 2.5
 POINTS = QColor("#3a86d6")
 LINE = QColor("#e08a1e")
+MUCH_ENLARGED = 3
+"""From this factor on, the pixels of a picture are shown as squares."""
 
 
 class Plot(QWidget):
-    """A titled frame to paint in."""
+    """A titled frame to paint in.
 
-    def __init__(self, title: str) -> None:
+    Parameters
+    ----------
+    title : str
+        Shown above the frame.
+    has_captions : bool
+        Whether the frame leaves a line free below it.
+
+    Attributes
+    ----------
+    ink : QColor or None
+        Colour of the text; None takes that of the palette.
+    """
+
+    def __init__(self, title: str, *, has_captions: bool = True) -> None:
         super().__init__()
         self._title = title
+        self._has_captions = has_captions
+        self.ink: QColor | None = None
         self.setMinimumHeight(HEIGHT)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
@@ -26,20 +43,24 @@ class Plot(QWidget):
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         line_height = QFontMetrics(self.font()).height()
-        painter.setPen(self.palette().text().color())
+        painter.setPen(self._ink())
         painter.drawText(QPointF(MARGIN, line_height), self._title)
         top = line_height + MARGIN
-        height = self.height() - top - line_height - MARGIN
+        bottom = MARGIN + self._has_captions * line_height
+        height = self.height() - top - bottom
         frame = QRectF(MARGIN, top, self.width() - 2 * MARGIN, height)
         self._paint(painter, frame)
 
     def _paint(self, painter: QPainter, frame: QRectF) -> None:
         raise NotImplementedError
 
+    def _ink(self) -> QColor:
+        return self.palette().text().color() if self.ink is None else self.ink
+
     def _caption(self, painter: QPainter, text: str, *, right: bool = False) -> None:
         flags = Qt.AlignmentFlag.AlignBottom
         flags |= Qt.AlignmentFlag.AlignRight if right else Qt.AlignmentFlag.AlignLeft
-        painter.setPen(self.palette().text().color())
+        painter.setPen(self._ink())
         painter.drawText(self.rect().adjusted(MARGIN, 0, -MARGIN, -2), flags, text)
 
 
@@ -113,3 +134,62 @@ class MapPlot(Plot):
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, False)
         painter.drawImage(square, image)
         self._caption(painter, f"± {self._limit:g}, {width // 2} px")
+
+
+class PicturePlot(Plot):
+    """A gray picture that keeps its aspect.
+
+    Attributes
+    ----------
+    image : QImage or None
+        What is shown.
+    """
+
+    def __init__(self, title: str) -> None:
+        super().__init__(title, has_captions=False)
+        self.image: QImage | None = None
+
+    def show_picture(self, picture: np.ndarray, low: float, high: float) -> None:
+        """Show a picture (Y, X), `low` in black and `high` in white."""
+        within = np.clip(np.nan_to_num(picture, nan=low), low, high)
+        pixels = np.rint(255 * (within - low) / ((high - low) or 1.0)).astype(np.uint8)
+        height, width = pixels.shape
+        format_ = QImage.Format.Format_Grayscale8
+        self.image = QImage(pixels.tobytes(), width, height, width, format_).copy()
+        self.update()
+
+    def clear(self) -> None:
+        """Leave the frame empty."""
+        self.image = None
+        self.update()
+
+    def height_for(self, width: int) -> int:
+        """Return the height in which a square picture fills a width."""
+        return width + QFontMetrics(self.font()).height()
+
+    def _paint(self, painter: QPainter, frame: QRectF) -> None:
+        size = QSizeF(1, 1) if self.image is None else QSizeF(self.image.size())
+        size.scale(frame.size(), Qt.AspectRatioMode.KeepAspectRatio)
+        place = QRectF(frame.topLeft(), size)
+        place.moveLeft(frame.center().x() - size.width() / 2)
+        if self.image is None:
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
+            painter.setPen(faded(self._ink()))
+            painter.drawRect(place)
+            return
+        pixels = (size * self.devicePixelRatioF()).toSize()
+        is_much_enlarged = pixels.width() >= MUCH_ENLARGED * self.image.width()
+        how = Qt.TransformationMode
+        painter.drawImage(
+            place,
+            self.image.scaled(
+                pixels,
+                Qt.AspectRatioMode.IgnoreAspectRatio,
+                how.FastTransformation if is_much_enlarged else how.SmoothTransformation,
+            ),
+        )
+
+
+def faded(colour: QColor, share: float = 0.4) -> QColor:
+    """Return a colour of which only a share covers what is below."""
+    return QColor(colour.red(), colour.green(), colour.blue(), round(255 * share))
