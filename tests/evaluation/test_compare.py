@@ -15,7 +15,7 @@ from napari_clip_denoise.evaluation.figures import CROP, GAP, CropGallery, draw_
 from napari_clip_denoise.evaluation.methods import make_methods
 from napari_clip_denoise.evaluation.metrics import match_affine, psnr, rmse, ssim
 from napari_clip_denoise.evaluation.registration import register
-from napari_clip_denoise.evaluation.report import write_scored
+from napari_clip_denoise.evaluation.scored_model import write_scored
 from napari_clip_denoise.evaluation.suite import CleanImage
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model

@@ -19,6 +19,9 @@ def plugin_settings(tmp_path_factory, monkeypatch):
     import napari.settings
 
     folder = tmp_path_factory.mktemp("napari")
+    if not hasattr(napari.settings, "get_plugin_settings"):  # before napari 0.9
+        yield folder / "napari-clip-denoise.yaml"
+        return
     monkeypatch.setattr(napari.settings, "_CFG_PATH", str(folder / "settings.yaml"))
     napari.settings._clear_plugin_settings_cache()
     yield folder / "napari-clip-denoise.yaml"

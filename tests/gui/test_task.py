@@ -21,8 +21,9 @@ class Panel(QWidget):
 
 def delete_at_once(widget):
     """Delete a widget before the events that wait for it are handled."""
+    kind = QEvent.Type.DeferredDelete
     widget.deleteLater()
-    QCoreApplication.sendPostedEvents(widget, QEvent.Type.DeferredDelete.value)
+    QCoreApplication.sendPostedEvents(widget, getattr(kind, "value", kind))  # a number in PyQt5
 
 
 def work_on(steps):

@@ -31,14 +31,18 @@ def bench(
     from tempfile import TemporaryDirectory
     from typing import Any
 
+    from napari_clip_denoise.inference.settings import make_settings
+    from napari_clip_denoise.models.registry import find, load
+
+    settings = make_settings(device=device, precision=precision, threads=threads)
+    if model:
+        find(model)
+
     from napari_clip_denoise.evaluation.bench import compare, paper_model
     from napari_clip_denoise.evaluation.bench_stack import bench_stack
     from napari_clip_denoise.inference.device import resolve_device, resolve_precision
-    from napari_clip_denoise.inference.settings import make_settings
-    from napari_clip_denoise.models.registry import load
     from napari_clip_denoise.text import format_bytes
 
-    settings = make_settings(device=device, precision=precision, threads=threads)
     where = resolve_device(settings.device)
     kind = resolve_precision(settings.precision, where)
     loaded = load(model) if model else paper_model()

@@ -82,13 +82,8 @@ def denoise(
     import sys
     import time
 
-    from napari_clip_denoise.cli.cluster import cluster_client
-    from napari_clip_denoise.cli.progress import progress_bar
     from napari_clip_denoise.images.source import open_stack
-    from napari_clip_denoise.inference.profile import Profile
-    from napari_clip_denoise.inference.run import denoise_to_file
-    from napari_clip_denoise.models.registry import load
-    from napari_clip_denoise.text import format_seconds
+    from napari_clip_denoise.inference.check import check_run
 
     settings = run_settings(
         preset,
@@ -103,7 +98,25 @@ def denoise(
         batch=batch,
         threads=threads,
     )
+    share = parse_share(shard)
     stack = open_stack(source, axes)
+    check_run(
+        stack,
+        output,
+        settings,
+        overwrite=overwrite,
+        share=share,
+        ome_version=ome_version,
+        by_workers=workers is not None or scheduler is not None,
+    )
+
+    from napari_clip_denoise.cli.cluster import cluster_client
+    from napari_clip_denoise.cli.progress import progress_bar
+    from napari_clip_denoise.inference.profile import Profile
+    from napari_clip_denoise.inference.run import denoise_to_file
+    from napari_clip_denoise.models.registry import load
+    from napari_clip_denoise.text import format_seconds
+
     loaded = load(settings.model, rgb=stack.is_rgb, clip_weights=clip_weights)
     measured = Profile()
     started = time.perf_counter()
@@ -114,7 +127,7 @@ def denoise(
             settings,
             model=loaded,
             overwrite=overwrite,
-            share=parse_share(shard),
+            share=share,
             ome_version=ome_version,
             progress=report,
             notify=lambda sentence: print(sentence, file=sys.stderr),

@@ -55,7 +55,6 @@ def evaluate(
     import sys
 
     from napari_clip_denoise.evaluation.compare import evaluate as run
-    from napari_clip_denoise.evaluation.report import write_scored
     from napari_clip_denoise.models.registry import DEFAULT_MODEL, load
 
     models = model or ([] if baseline else [DEFAULT_MODEL])
@@ -79,4 +78,6 @@ def evaluate(
     for path in result.write(output) if output else ():
         print(path, file=sys.stderr)
     if card is not None:
+        from napari_clip_denoise.evaluation.scored_model import write_scored
+
         print(write_scored(load(models[0]), result, Path(models[0]).stem, card), file=sys.stderr)

@@ -68,15 +68,15 @@ def finetune(
 ) -> None:
     """Fine-tune a model on your own images; the best one is saved if it beats the start."""
     from napari_clip_denoise.images.intensity import parse_intensity
-    from napari_clip_denoise.models.registry import install, place
-    from napari_clip_denoise.text import format_seconds
-    from napari_clip_denoise.training.finetune import fine_tune, is_first_process
+    from napari_clip_denoise.models.registry import CLIP_MODEL, find, install, place
+    from napari_clip_denoise.training.choice import Images, named_objective
     from napari_clip_denoise.training.finetune_settings import (
         make_fine_tune_settings,
         parse_noise,
         read_settings,
         run_folder,
     )
+    from napari_clip_denoise.training.sources import open_sources
 
     values: dict[str, Any] = {
         "name": name,
@@ -94,13 +94,20 @@ def finetune(
     given = {key: value for key, value in values.items() if value is not None}
     chosen = make_fine_tune_settings(**(read_settings(settings) if settings else {}) | given)
     place(chosen.name, overwrite=overwrite)
+    if chosen.model != CLIP_MODEL:
+        find(chosen.model)
+    images = Images(*(open_sources(paths or [], axes) for paths in (noisy, clean, repeats)))
+    named_objective(chosen, images)
+
+    from napari_clip_denoise.text import format_seconds
+    from napari_clip_denoise.training.finetune import fine_tune, is_first_process
+
     with _learning_bar() as report:
         result = fine_tune(
-            noisy or None,
-            clean=clean or None,
-            repeats=repeats or None,
+            images.noisy or None,
+            clean=images.clean or None,
+            repeats=images.repeats or None,
             settings=chosen,
-            axes=axes,
             run=run or run_folder(chosen.name),
             restart=restart,
             clip_weights=clip_weights,

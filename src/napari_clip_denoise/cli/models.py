@@ -75,10 +75,11 @@ def build(
 ) -> None:
     """Make a model whole here: fetch CLIP's encoder and train a decoder on it."""
     from napari_clip_denoise.models.registry import CLIP_MODEL
-    from napari_clip_denoise.training.build import build_clip
 
     if name != CLIP_MODEL:
         raise InputError(f"'{name}' cannot be built; only {CLIP_MODEL} can.")
+
+    from napari_clip_denoise.training.build import build_clip
 
     def report(entry: dict[str, float]) -> None:
         score = ""

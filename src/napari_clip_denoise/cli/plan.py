@@ -43,10 +43,7 @@ def plan(
     import sys
 
     from napari_clip_denoise.images.source import open_stack
-    from napari_clip_denoise.inference.plan import make_plan
-    from napari_clip_denoise.models.card_text import caution
-    from napari_clip_denoise.models.registry import load
-    from napari_clip_denoise.text import format_seconds
+    from napari_clip_denoise.inference.check import check_run
 
     settings = run_settings(
         preset,
@@ -62,6 +59,13 @@ def plan(
     )
     stack = open_stack(source, axes)
     path = output or source.absolute().with_name(f"{stack.name}-denoised.ome.zarr")
+    check_run(stack, path, settings, overwrite=True)
+
+    from napari_clip_denoise.inference.plan import make_plan
+    from napari_clip_denoise.models.card_text import caution
+    from napari_clip_denoise.models.registry import load
+    from napari_clip_denoise.text import format_seconds
+
     loaded = load(settings.model, rgb=stack.is_rgb, clip_weights=clip_weights)
     if words := caution(loaded.card, rgb=stack.is_rgb):
         print(words, file=sys.stderr)

@@ -34,15 +34,19 @@ def train(
     """Train a model by a recipe; the model file is written to the run folder."""
     from functools import partial
 
-    from lightning.fabric.utilities import rank_zero_only
-
-    from napari_clip_denoise.models.registry import load
-    from napari_clip_denoise.training.encoders import load_encoder, with_encoder
-    from napari_clip_denoise.training.fit import train as fit
-    from napari_clip_denoise.training.package import write_model
+    from napari_clip_denoise.models.registry import find, load
     from napari_clip_denoise.training.recipe import load_recipe
 
     settings = load_recipe(recipe)
+    if start:
+        find(start)
+
+    from lightning_fabric.utilities import rank_zero_only
+
+    from napari_clip_denoise.training.encoders import load_encoder, with_encoder
+    from napari_clip_denoise.training.fit import train as fit
+    from napari_clip_denoise.training.package import write_model
+
     if encoder:
         settings = with_encoder(settings, encoder)
     if smoke:

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,18 +19,19 @@ from napari_clip_denoise.evaluation.suite import (
     conditions,
     read_image,
 )
-from napari_clip_denoise.inference.device import resolve_device
 from napari_clip_denoise.inference.settings import make_settings
-from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.simulate import fluorescence
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.models.checkpoint import Model
 
 SIDE = 512
 RUNS = 3
 
 
 def evaluate(
-    models: Sequence[str | Path | Model] = ("compact",),
+    models: "Sequence[str | Path | Model]" = ("compact",),
     data: Sequence[str | Path] = (),
     suite: SuiteName = "paper",
     baselines: Sequence[str] = (),
@@ -83,6 +85,9 @@ def evaluate(
     settings = make_settings(device=device)
     rows = conditions(suite, [Path(folder) for folder in data], noises=noises, limit=limit)
     methods = make_methods(models, baselines, settings.device, self_ensemble=self_ensemble)
+
+    from napari_clip_denoise.inference.device import resolve_device
+
     measurements: list[Measurement] = []
     galleries: dict[str, CropGallery] = {}
     for row in rows:

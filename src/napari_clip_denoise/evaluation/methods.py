@@ -6,16 +6,17 @@ Every method is blind: it gets the noisy image alone and estimates from it what 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.evaluation.baselines import BASELINES
 from napari_clip_denoise.images.intensity import Intensity, parse_intensity
-from napari_clip_denoise.inference.run import denoise
-from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.models.registry import load
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.models.checkpoint import Model
 
 NOISY = "noisy"
 
@@ -50,7 +51,7 @@ class ModelMethod:
     """
 
     name: str
-    model: Model
+    model: "Model"
     device: str = "auto"
     self_ensemble: bool = False
 
@@ -58,6 +59,8 @@ class ModelMethod:
         self, noisy: np.ndarray, *, rgb: bool, intensity: Intensity | None = None
     ) -> np.ndarray:
         """Denoise; without `intensity` values are mapped as the model's card recommends."""
+        from napari_clip_denoise.inference.run import denoise
+
         recommended = parse_intensity(self.model.card.intensity)
         return denoise(
             noisy,
@@ -71,7 +74,7 @@ class ModelMethod:
 
 
 def make_methods(
-    models: Sequence[str | Path | Model],
+    models: "Sequence[str | Path | Model]",
     baselines: Sequence[str],
     device: str = "auto",
     *,
@@ -95,10 +98,6 @@ def make_methods(
         same name.
     """
     methods: list[Method] = []
-    for given in models:
-        model = given if isinstance(given, Model) else load(given)
-        name = model.card.name if isinstance(given, Model) else Path(given).stem
-        methods.append(ModelMethod(name, model, device, self_ensemble))
     for name in baselines:
         if name not in BASELINES:
             raise InputError(f"There is no baseline '{name}'; give any of: {', '.join(BASELINES)}.")
@@ -108,6 +107,10 @@ def make_methods(
                 "pip install 'napari-clip-denoise[comparison]'."
             )
         methods.append(BASELINES[name])
+    for given in reversed(models):
+        model = load(given) if isinstance(given, (str, Path)) else given
+        name = Path(given).stem if isinstance(given, (str, Path)) else model.card.name
+        methods.insert(0, ModelMethod(name, model, device, self_ensemble))
     names = [NOISY, *(method.name for method in methods)]
     if not methods:
         raise InputError("There is nothing to compare; give a model or a baseline.")

@@ -8,14 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from napari_clip_denoise.errors import OutputError
 from napari_clip_denoise.evaluation.figures import CropGallery
 from napari_clip_denoise.evaluation.methods import NOISY
 from napari_clip_denoise.evaluation.metrics import LABELS
 from napari_clip_denoise.models.card import Score
-from napari_clip_denoise.models.checkpoint import Model, save_model
 from napari_clip_denoise.text import software
 
 DIGITS = {"psnr": 2, "si_psnr": 2, "ssim": 3, "si_ssim": 3, "rmse": 2, "registered_psnr": 2}
@@ -200,37 +198,6 @@ class Evaluation:
         except OSError as error:
             raise OutputError(f"{folder} cannot be written: {error.strerror}.") from error
         return paths
-
-
-def write_scored(model: Model, evaluation: Evaluation, name: str, path: Path) -> Path:
-    """Write a copy of a model with its scores on the card.
-
-    Scores that the card has already and that were not measured anew stay.
-
-    Parameters
-    ----------
-    model : Model
-        Which.
-    evaluation : Evaluation
-        Where it was scored.
-    name : str
-        What its column is called there.
-    path : Path
-        The ``.safetensors`` file.
-    """
-    new = evaluation.card_scores(name)
-    measured = {(score.data, score.noise, score.metric) for score in new}
-    kept = tuple(
-        score
-        for score in model.card.scores
-        if (score.data, score.noise, score.metric) not in measured
-    )
-    card = model.card.model_copy(update={"scores": kept + new})
-    weights = [w for w in model.denoiser.state_dict().values() if w.is_floating_point()]
-    is_half = all(torch.equal(weight, weight.half().float()) for weight in weights)
-    dtype = torch.float16 if is_half else torch.float32
-    save_model(Model(card, model.denoiser), path, dtype=dtype)
-    return path
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

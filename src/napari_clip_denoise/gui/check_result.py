@@ -24,6 +24,7 @@ from napari_clip_denoise.gui.layers import (
     remove,
     result_arguments,
     stack_of,
+    when_layers_change,
 )
 from napari_clip_denoise.gui.pairs import (
     derived_from,
@@ -118,9 +119,7 @@ class CheckResultWidget(QWidget):
             "Red: structure, or noise that is correlated. Blue: noise that was left in."
         )
         self._lay_out()
-        events = napari_viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered, events.renamed):
-            event.connect(self._refresh)
+        when_layers_change(napari_viewer, self._refresh)
         self._guess()
 
     def _lay_out(self) -> None:

@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QListWidget, QPushButton, QVBoxL
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
 from napari_clip_denoise.evaluation.baselines import BASELINES
 from napari_clip_denoise.gui.layer_form import settings_in
-from napari_clip_denoise.gui.layers import images_of, result_arguments, stack_of
+from napari_clip_denoise.gui.layers import images_of, result_arguments, stack_of, when_layers_change
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.pairs import offset_in
@@ -85,9 +85,7 @@ class CompareWidget(QWidget):
         layout.addWidget(self.progress)
         layout.addWidget(self.label)
         layout.addStretch()
-        events = napari_viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered, events.renamed):
-            event.connect(self._refresh)
+        when_layers_change(napari_viewer, self._refresh)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Look for models that came or went since the panel was last shown."""

@@ -11,9 +11,9 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.gui.layers import images_of, stack_of
+from napari_clip_denoise.gui.layers import images_of, stack_of, when_layers_change
 from napari_clip_denoise.gui.model_list import model_list
-from napari_clip_denoise.gui.rows import labelled, menu_of_names
+from napari_clip_denoise.gui.rows import labelled, menu_of_names, show_row
 from napari_clip_denoise.gui.settings_form import DEVICES
 from napari_clip_denoise.images.axes import leading_axes
 from napari_clip_denoise.training.finetune_settings import (
@@ -93,9 +93,7 @@ class FineTuneForm(QWidget):
         model_list.keep_up_to_date(self.model.reset_choices, self)
         for field in (self.noisy, self.kind, self.other):
             field.changed.connect(self._show_rows)
-        events = viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered, events.renamed):
-            event.connect(self._refresh_layers)
+        when_layers_change(viewer, self._refresh_layers)
         if viewer.layers.selection.active in images_of(viewer):
             self.noisy.value = viewer.layers.selection.active
         self._show_rows()
@@ -148,7 +146,7 @@ class FineTuneForm(QWidget):
             (self.other_folder, pairs and self.other.value == FOLDER),
             (self.repeat_axis, self.kind.value == AXIS),
         ):
-            self._rows.setRowVisible(field.native, is_shown)
+            show_row(self._rows, field.native, is_shown)
 
     def _sources(self, _: object) -> list[tuple[str, Any]]:
         layers = images_of(self._viewer)

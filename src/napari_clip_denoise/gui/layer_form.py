@@ -8,7 +8,7 @@ from magicgui.widgets import ComboBox, FileEdit
 from napari.layers import Image
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.gui.layers import images_of
+from napari_clip_denoise.gui.layers import images_of, when_layers_change
 from napari_clip_denoise.gui.rows import menu_of_names
 from napari_clip_denoise.gui.settings_form import SettingsForm
 from napari_clip_denoise.inference.settings import DenoiseSettings
@@ -44,9 +44,7 @@ class LayerForm(SettingsForm):
         )
         self.insert_rows(0, ("Image", self.layer), ("Apply to", self.whole))
         self.append_rows(("Save to", self.store))
-        events = viewer.layers.events
-        for event in (events.inserted, events.removed, events.reordered, events.renamed):
-            event.connect(self._refresh_layers)
+        when_layers_change(viewer, self._refresh_layers)
         if viewer.layers.selection.active in images_of(viewer):
             self.layer.value = viewer.layers.selection.active
 

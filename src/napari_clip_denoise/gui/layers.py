@@ -1,6 +1,7 @@
 """Between napari's image layers and stacks."""
 
 import gc
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -152,3 +153,11 @@ def _labelled_axes(layer: Image, shape: tuple[int, ...]) -> str | None:
         return parse_axes("".join(labels) + ("s" if layer.rgb else ""), shape)
     except InputError:
         return None
+
+
+def when_layers_change(viewer: ViewerModel, act: Callable[..., object]) -> None:
+    """Act whenever a layer comes, goes, moves or is renamed; before napari 0.7 not on the last."""
+    events = viewer.layers.events
+    for name in ("inserted", "removed", "reordered", "renamed"):
+        if hasattr(events, name):
+            getattr(events, name).connect(act)

@@ -28,6 +28,13 @@ def field_of(widget: Widget) -> QWidget:
     return widget.native
 
 
+def show_row(rows: QFormLayout, field: QWidget, is_shown: bool) -> None:
+    """Show or hide a field and its label, also in Qt 5, whose forms have no such method."""
+    field.setVisible(is_shown)
+    if (label := rows.labelForField(field)) is not None:
+        label.setVisible(is_shown)
+
+
 def menu_of_names(choices: Any, tooltip: str) -> ComboBox:
     """Make a menu of layers or models, whose names may be long; the pointer shows all of one.
 

@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from napari_clip_denoise.gui.model_list import model_list
-from napari_clip_denoise.gui.rows import field_of, labelled, menu_of_names
+from napari_clip_denoise.gui.rows import field_of, labelled, menu_of_names, show_row
 from napari_clip_denoise.inference.settings import (
     PRESETS,
     DenoiseSettings,
@@ -91,8 +91,8 @@ class SettingsForm(QWidget):
             choices=TYPES, tooltip="Same as the image: rounded and clipped."
         )
         self._rows = self._lay_out()
-        self._rows.setRowVisible(self.low.native, False)
-        self._rows.setRowVisible(self.high.native, False)
+        show_row(self._rows, self.low.native, False)
+        show_row(self._rows, self.high.native, False)
         self.preset.changed.connect(self._use_preset)
         self.intensity.changed.connect(self._show_range)
         self.intensity.changed.connect(self._show_preset)
@@ -188,5 +188,5 @@ class SettingsForm(QWidget):
         is_custom = intensity == CUSTOM
         if is_custom and (known := self.first_range()):
             self.low.value, self.high.value = known
-        self._rows.setRowVisible(self.low.native, is_custom)
-        self._rows.setRowVisible(self.high.native, is_custom)
+        show_row(self._rows, self.low.native, is_custom)
+        show_row(self._rows, self.high.native, is_custom)

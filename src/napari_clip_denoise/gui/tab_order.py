@@ -11,13 +11,12 @@ ROLES = (
     QFormLayout.ItemRole.LabelRole,
     QFormLayout.ItemRole.FieldRole,
 )
+TAB_POLICIES = (Qt.FocusPolicy.TabFocus, Qt.FocusPolicy.StrongFocus, Qt.FocusPolicy.WheelFocus)
 
 
 def tab_as_laid_out(panel: QWidget) -> None:
     """Let the Tab key go from field to field as they are laid out, not as they were made."""
-    fields = [
-        each for each in _widgets(panel) if each.focusPolicy().value & Qt.FocusPolicy.TabFocus.value
-    ]
+    fields = [each for each in _widgets(panel) if each.focusPolicy() in TAB_POLICIES]
     for field, following in pairwise(fields):
         QWidget.setTabOrder(field, following)
 

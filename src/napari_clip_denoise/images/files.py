@@ -43,12 +43,7 @@ class PartialFile:
         self.region_shape = stack.whole_planes()
         self.fingerprint: dict[str, Any] = {}
         self._overwrite = overwrite
-        if stack.path is not None and _overlap(path, stack.path):
-            raise OutputError(f"The output {path} is the input; give another name.")
-        if path.exists() and not overwrite:
-            raise OutputError(f"{path} is there already; give another name or allow overwriting.")
-        if not path.parent.is_dir():
-            raise OutputError(f"There is no folder {path.parent}; make it first.")
+        check_place(path, stack, overwrite=overwrite)
         try:
             if self.can_resume:
                 self.partial.mkdir(exist_ok=True)
@@ -102,6 +97,22 @@ class PartialFile:
         """Let go of open files without finishing them."""
         if hasattr(self, "array"):
             self.array = None
+
+
+def check_place(path: Path, stack: Stack, *, overwrite: bool) -> None:
+    """Refuse a place where the result of a stack cannot go; nothing is written.
+
+    Raises
+    ------
+    OutputError
+        If it is the source's, or taken and `overwrite` is not set, or in no folder.
+    """
+    if stack.path is not None and _overlap(path, stack.path):
+        raise OutputError(f"The output {path} is the input; give another name.")
+    if path.exists() and not overwrite:
+        raise OutputError(f"{path} is there already; give another name or allow overwriting.")
+    if not path.parent.is_dir():
+        raise OutputError(f"There is no folder {path.parent}; make it first.")
 
 
 def remove(path: Path) -> None:

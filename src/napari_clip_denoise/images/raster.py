@@ -16,18 +16,22 @@ def read_raster(path: Path, axes: str | None) -> Stack:
     try:
         if path.suffix.lower() == ".npy":
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-            return as_stack(array, axes, name=path.stem, path=path)
-        with Image.open(path) as picture:
-            if picture.mode == "P":
-                picture = picture.convert("RGB")  # type: ignore[assignment]
-            elif picture.mode in ("1", "LA"):
-                picture = picture.convert("L")  # type: ignore[assignment]
-            array = np.asarray(picture)
+        else:
+            array = _read_picture(path)
     except (UnidentifiedImageError, ValueError, OSError) as error:
         raise InputError(f"{path} cannot be read as an image; the file may be damaged.") from error
-    if array.dtype == np.int32:
-        array = array.astype(np.uint16)
-    return as_stack(array, axes, rgb=array.ndim == 3, name=path.stem, path=path)
+    is_rgb = path.suffix.lower() != ".npy" and array.ndim == 3
+    return as_stack(array, axes, rgb=is_rgb, name=path.stem, path=path)
+
+
+def _read_picture(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        if picture.mode == "P":
+            picture = picture.convert("RGB")  # type: ignore[assignment]
+        elif picture.mode in ("1", "LA"):
+            picture = picture.convert("L")  # type: ignore[assignment]
+        array = np.asarray(picture)
+    return array.astype(np.uint16) if array.dtype == np.int32 else array
 
 
 class NumpyWriter(PartialFile):

@@ -9,11 +9,14 @@ from typing import Any, Literal, Protocol, get_args
 import numpy as np
 
 from napari_clip_denoise.errors import InputError, OutputError
+from napari_clip_denoise.images.files import check_place
 from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.images.source import DICOM_SUFFIXES, NIFTI_SUFFIXES, Stack
 from napari_clip_denoise.text import format_bytes
 
 OmeVersion = Literal["0.4", "0.5"]
+WRITTEN_SUFFIXES = ("", ".tif", ".tiff", ".npy", ".png", ".jpg", ".jpeg", *DICOM_SUFFIXES)
+"""Of files and folders, besides OME-Zarr and NIfTI."""
 
 
 class Writer(Protocol):
@@ -105,9 +108,8 @@ def create_writer(
         If the place cannot be used.
     """
     path = Path(path)
+    check_output(path, stack, overwrite=overwrite, share=share, ome_version=ome_version)
     suffix = path.suffix.lower()
-    if ome_version not in get_args(OmeVersion):
-        raise InputError(f"There is no OME-Zarr version {ome_version} to write; give 0.5 or 0.4.")
     if suffix == ".zarr":
         from napari_clip_denoise.images.ome_zarr_writer import OmeZarrWriter
 
@@ -121,11 +123,6 @@ def create_writer(
             adopt=adopt,
             share=share,
             version=ome_version,
-        )
-    if share != (0, 1) or ome_version != "0.5":
-        raise InputError(
-            f"Only OME-Zarr can be written in shares or another version; let {path} end in "
-            ".ome.zarr."
         )
     check_room(path, math.prod(stack.shape) * dtype.itemsize)
     if suffix in (".tif", ".tiff"):
@@ -144,16 +141,53 @@ def create_writer(
         from napari_clip_denoise.images.nifti_writer import NiftiWriter
 
         return NiftiWriter(path, stack, dtype, overwrite=overwrite)
-    if suffix in ("", *DICOM_SUFFIXES):
-        from napari_clip_denoise.images.dicom_frames_writer import create_dicom_writer
+    from napari_clip_denoise.images.dicom_frames_writer import create_dicom_writer
 
-        return create_dicom_writer(
-            path, stack, dtype, overwrite=overwrite, attributes=attributes or {}
-        )
-    raise InputError(
-        f"The format of {path} is not known; let it end in .ome.zarr, .ome.tif, .tif, .npy, "
-        ".png, .jpg, .nii or .nii.gz, or have no suffix for a DICOM series."
-    )
+    return create_dicom_writer(path, stack, dtype, overwrite=overwrite, attributes=attributes or {})
+
+
+def check_output(
+    path: Path,
+    stack: Stack,
+    *,
+    overwrite: bool = False,
+    share: tuple[int, int] = (0, 1),
+    ome_version: OmeVersion = "0.5",
+    by_workers: bool = False,
+) -> None:
+    """Refuse an output that `create_writer` would refuse for its name; nothing is written.
+
+    Parameters
+    ----------
+    path, stack, overwrite, share, ome_version :
+        See `create_writer`.
+    by_workers : bool
+        Whether the workers of a cluster are to write it.
+
+    Raises
+    ------
+    InputError
+        If the format is unknown, or only OME-Zarr can be written so.
+    OutputError
+        If the place cannot be used.
+    """
+    suffix = path.suffix.lower()
+    if ome_version not in get_args(OmeVersion):
+        raise InputError(f"There is no OME-Zarr version {ome_version} to write; give 0.5 or 0.4.")
+    if suffix != ".zarr":
+        if by_workers:
+            raise InputError(f"Workers can only write OME-Zarr; let {path} end in .ome.zarr.")
+        if share != (0, 1) or ome_version != "0.5":
+            raise InputError(
+                f"Only OME-Zarr can be written in shares or another version; let {path} end in "
+                ".ome.zarr."
+            )
+        if suffix not in WRITTEN_SUFFIXES and not path.name.lower().endswith(NIFTI_SUFFIXES):
+            raise InputError(
+                f"The format of {path} is not known; let it end in .ome.zarr, .ome.tif, .tif, "
+                ".npy, .png, .jpg, .nii or .nii.gz, or have no suffix for a DICOM series."
+            )
+    check_place(path, stack, overwrite=overwrite)
 
 
 def region_shape(path: Path, stack: Stack) -> tuple[int, ...]:

@@ -11,12 +11,12 @@ import torch
 from napari_clip_denoise.errors import OutOfDeviceMemory
 from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.inference.job import Job, tile_grid
+from napari_clip_denoise.inference.progress import Notify
 from napari_clip_denoise.inference.region import denoise_region
 from napari_clip_denoise.inference.runner import get_runner
 from napari_clip_denoise.inference.tiles import half_tile
 
 T = TypeVar("T")
-Notify = Callable[[str], None]
 
 
 def within_memory(

@@ -6,17 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from napari_clip_denoise.errors import Cancelled, InputError, OutputError, in_words
 from napari_clip_denoise.images.collect import plan_outputs
 from napari_clip_denoise.images.source import open_stack
-from napari_clip_denoise.inference.backoff import Notify
-from napari_clip_denoise.inference.progress import CancelToken, Progress
-from napari_clip_denoise.inference.run import denoise_to_file
+from napari_clip_denoise.inference.progress import CancelToken, Notify, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
-from napari_clip_denoise.models.checkpoint import Model
-from napari_clip_denoise.models.registry import AUTO, load
+from napari_clip_denoise.models.registry import AUTO, find, load
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.models.checkpoint import Model
 
 Existing = Literal["skip", "replace"]
 State = Literal["done", "skipped", "failed"]
@@ -85,7 +85,7 @@ def denoise_files(
     suffix: str | None = None,
     existing: Existing = "skip",
     axes: str | None = None,
-    model: Model | None = None,
+    model: "Model | None" = None,
     clip_weights: str | Path | None = None,
     progress: Callable[[BatchProgress], None] | None = None,
     cancel: CancelToken | None = None,
@@ -135,14 +135,18 @@ def denoise_files(
         raise InputError(f"There is no choice '{existing}'; skip or replace what is there.")
     paths = [Path(source) for source in sources]
     outputs = plan_outputs(paths, folder, suffix)
+    if model is None:
+        find(settings.model, rgb=False)
     _make_folder(Path(folder))
+
+    from napari_clip_denoise.inference.run import denoise_to_file
 
     @cache
     def tell(sentence: str) -> None:
         (notify or warnings.warn)(sentence)
 
     @cache
-    def suitable(rgb: bool) -> Model:
+    def suitable(rgb: bool) -> "Model":
         return load(AUTO, rgb=rgb, clip_weights=clip_weights)
 
     if model is None and settings.model != AUTO:

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import IntensityMapping, estimate_mapping
 from napari_clip_denoise.images.source import Stack
 from napari_clip_denoise.inference.device import resolve_device, resolve_precision
 from napari_clip_denoise.inference.runner import Runner, get_runner
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.inference.tiles import Span, half_tile, layout, padded
+from napari_clip_denoise.inference.values import result_dtype
 from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.checkpoint import Model
 
@@ -116,27 +116,6 @@ def tile_grid(
         tuple(layout(length, tile, card.halo, card.pad_multiple)) for length in stack.plane_shape
     )
     return rows, columns
-
-
-def result_dtype(stack: Stack, output_dtype: str | None) -> np.dtype:
-    """Type of the result of a stack.
-
-    Raises
-    ------
-    InputError
-        If `output_dtype` is no type of real numbers.
-    """
-    if output_dtype is None:
-        return stack.dtype
-    try:
-        dtype = np.dtype(output_dtype)
-    except TypeError as error:
-        raise InputError(
-            f"'{output_dtype}' is no data type; give one such as uint8, uint16 or float32."
-        ) from error
-    if dtype.kind not in "uif":
-        raise InputError(f"A result cannot be of type {dtype}; give uint8, uint16 or float32.")
-    return dtype
 
 
 def _fitting(

@@ -11,9 +11,10 @@ from napari_clip_denoise.images.grid import Region, split, whole
 from napari_clip_denoise.images.intensity import IntensityMapping, estimate_mapping
 from napari_clip_denoise.images.source import Stack, as_stack
 from napari_clip_denoise.inference.backoff import denoise_within_memory
-from napari_clip_denoise.inference.job import prepare, result_dtype
+from napari_clip_denoise.inference.job import prepare
 from napari_clip_denoise.inference.region import apply, box_index, correct, make_box
 from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.inference.values import result_dtype
 from napari_clip_denoise.models.checkpoint import Model
 
 WHOLE_PLANE_PIXELS = 2**26

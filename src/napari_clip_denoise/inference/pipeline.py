@@ -16,10 +16,10 @@ import numpy as np
 from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, OutputError
 from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.images.writers import Writer
-from napari_clip_denoise.inference.backoff import Notify, within_memory
+from napari_clip_denoise.inference.backoff import within_memory
 from napari_clip_denoise.inference.job import Job, tile_grid
 from napari_clip_denoise.inference.profile import Profile
-from napari_clip_denoise.inference.progress import CancelToken, Progress, ProgressCounter
+from napari_clip_denoise.inference.progress import CancelToken, Notify, Progress, ProgressCounter
 from napari_clip_denoise.inference.region import (
     Box,
     apply,

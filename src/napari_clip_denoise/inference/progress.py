@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from napari_clip_denoise.errors import Cancelled
 
+Notify = Callable[[str], None]
+"""Told in a sentence what a user should know."""
+
 
 @dataclass(frozen=True)
 class Progress:

@@ -10,12 +10,11 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.grid import split
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity
 from napari_clip_denoise.images.source import Stack, as_stack, is_dask, open_stack
-from napari_clip_denoise.images.writers import OmeVersion, Writer, create_writer
-from napari_clip_denoise.inference.backoff import Notify
+from napari_clip_denoise.images.writers import OmeVersion, Writer, check_output, create_writer
 from napari_clip_denoise.inference.job import Job, prepare
 from napari_clip_denoise.inference.pipeline import Report, run, run_to_writer
 from napari_clip_denoise.inference.profile import Profile
-from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.inference.progress import CancelToken, Notify
 from napari_clip_denoise.inference.provenance import CHOSEN, fingerprint, provenance
 from napari_clip_denoise.inference.settings import DenoiseSettings, make_settings
 from napari_clip_denoise.models.card_text import caution
@@ -244,8 +243,14 @@ def denoise_to_file(
     Cancelled
         If `cancel` says so.
     """
-    if client is not None and Path(path).suffix.lower() != ".zarr":
-        raise InputError(f"Workers can only write OME-Zarr; let {path} end in .ome.zarr.")
+    check_output(
+        Path(path),
+        stack,
+        overwrite=overwrite,
+        share=share,
+        ome_version=ome_version,
+        by_workers=client is not None,
+    )
     model = model or _loaded(settings.model, stack)
     _advise(stack, model, notify)
     job = prepare(stack, model, settings)

@@ -3,6 +3,30 @@
 import numpy as np
 from scipy.ndimage import uniform_filter
 
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.source import Stack
+
+
+def result_dtype(stack: Stack, output_dtype: str | None) -> np.dtype:
+    """Type of the result of a stack.
+
+    Raises
+    ------
+    InputError
+        If `output_dtype` is no type of real numbers.
+    """
+    if output_dtype is None:
+        return stack.dtype
+    try:
+        dtype = np.dtype(output_dtype)
+    except TypeError as error:
+        raise InputError(
+            f"'{output_dtype}' is no data type; give one such as uint8, uint16 or float32."
+        ) from error
+    if dtype.kind not in "uif":
+        raise InputError(f"A result cannot be of type {dtype}; give uint8, uint16 or float32.")
+    return dtype
+
 
 def cast(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Round and clip to an integer type (NaN becomes 0), or convert to a floating-point one."""

@@ -66,10 +66,11 @@ def export_model(
         copy_model(path, target, read_card(path))
         return target
 
+    model = load(name, clip_weights=clip_weights)
+
     from napari_clip_denoise.models.bioimageio import write_bioimageio
     from napari_clip_denoise.models.portable import onnx_bytes
 
-    model = load(name, clip_weights=clip_weights)
     with whole_file(target) as partial:
         if format == "onnx":
             partial.write_bytes(onnx_bytes(model))

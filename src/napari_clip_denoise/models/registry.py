@@ -132,6 +132,7 @@ def load(
     ModelError
         If there is no such model, or it is damaged or incomplete.
     """
+    path = find(name_or_path, rgb=rgb)
     from napari_clip_denoise.models.checkpoint import load_model
 
     def encoder() -> "Encoder":
@@ -139,7 +140,7 @@ def load(
 
         return load_clip_encoder(clip_weights)
 
-    return load_model(find(name_or_path, rgb=rgb), encoder=encoder)
+    return load_model(path, encoder=encoder)
 
 
 def place(name: str, *, overwrite: bool = False) -> Path:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.fabric import Fabric
-from lightning.fabric.utilities import rank_zero_only
+from lightning_fabric import Fabric
+from lightning_fabric.utilities import rank_zero_only
 from torch import Tensor
 
 from napari_clip_denoise.errors import Cancelled, InputError

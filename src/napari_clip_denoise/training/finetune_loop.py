@@ -9,7 +9,7 @@ from time import monotonic
 
 import numpy as np
 import torch
-from lightning.fabric import Fabric
+from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from napari_clip_denoise.errors import Cancelled

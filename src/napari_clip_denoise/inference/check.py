@@ -1,0 +1,49 @@
+"""What can be said of a run before anything is loaded that takes long."""
+
+from pathlib import Path
+
+from napari_clip_denoise.images.source import Stack
+from napari_clip_denoise.images.writers import OmeVersion, check_output
+from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.inference.values import result_dtype
+from napari_clip_denoise.models.registry import find
+
+
+def check_run(
+    stack: Stack,
+    path: Path,
+    settings: DenoiseSettings,
+    *,
+    overwrite: bool = False,
+    share: tuple[int, int] = (0, 1),
+    ome_version: OmeVersion = "0.5",
+    by_workers: bool = False,
+) -> None:
+    """Refuse a run that cannot begin; needs no torch and writes nothing.
+
+    Parameters
+    ----------
+    stack, settings :
+        See `napari_clip_denoise.inference.run.denoise_to_file`.
+    path, overwrite, share, ome_version, by_workers :
+        See `napari_clip_denoise.images.writers.check_output`.
+
+    Raises
+    ------
+    InputError
+        If a setting or the format of the output does not fit.
+    ModelError
+        If there is no such model.
+    OutputError
+        If the output's place cannot be used.
+    """
+    result_dtype(stack, settings.output_dtype)
+    find(settings.model, rgb=stack.is_rgb)
+    check_output(
+        path,
+        stack,
+        overwrite=overwrite,
+        share=share,
+        ome_version=ome_version,
+        by_workers=by_workers,
+    )
