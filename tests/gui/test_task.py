@@ -1,4 +1,5 @@
-import threading
+import time
+from threading import Event
 
 import pytest
 from qtpy.QtCore import QCoreApplication, QEvent
@@ -7,6 +8,9 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_clip_denoise.errors import Cancelled
 from napari_clip_denoise.gui.progress_row import ProgressRow
 from napari_clip_denoise.gui.task import Task
+
+WAIT = 20
+"""Seconds for a thread to begin or to end."""
 
 
 class Panel(QWidget):
@@ -26,41 +30,34 @@ def delete_at_once(widget):
     QCoreApplication.sendPostedEvents(widget, getattr(kind, "value", kind))  # a number in PyQt5
 
 
-def work_on(steps):
-    for step in range(3):
-        yield step
-        steps.release()
-
-
-def work_then_return(steps):
-    steps.release()
-    yield 0
-    return 1
-
-
-def work_then_fail(steps):
-    steps.release()
-    yield 0
-    raise Cancelled("over")
-
-
-@pytest.mark.parametrize("work", [work_on, work_then_return, work_then_fail])
-def test_what_is_on_its_way_does_not_reach_a_panel_that_was_deleted(qtbot, work):
+@pytest.mark.parametrize("end", [None, Cancelled("over"), ValueError("broken")], ids=repr)
+@pytest.mark.parametrize("ends_first", [True, False])
+def test_what_is_on_its_way_does_not_reach_a_panel_that_was_deleted(qtbot, end, ends_first):
     panel = Panel()
-    steps, taken, ended = threading.Semaphore(0), [], threading.Event()
-    task = panel.task
+    task, taken = panel.task, []
+    begun, may_end, ended = Event(), Event(), Event()
 
-    def take(message):
-        taken.append(message)
-        panel.task.show(0.5, "half")
+    def work():
+        yield "first"
+        begun.set()
+        assert may_end.wait(WAIT)
+        ended.set()
+        if end is not None:
+            raise end
 
-    task.start(work, steps, take=take, finish=lambda _: "Done.", give_up=lambda: "Over.")
-    task._worker.finished.connect(ended.set)
-    assert steps.acquire(timeout=10)
+    def let_it_end():
+        may_end.set()
+        assert ended.wait(WAIT)
+        time.sleep(0.2)
+
+    task.start(work, take=taken.append, finish=lambda _: "Done.", give_up=lambda: "Over.")
+    assert begun.wait(WAIT)
+    if ends_first:
+        let_it_end()
     delete_at_once(panel)
     assert task.control.is_cancelled
+    let_it_end()
     with qtbot.captureExceptions() as exceptions:
-        qtbot.waitUntil(ended.is_set, timeout=10_000)
-        qtbot.wait(50)
+        qtbot.wait(100)
     assert not exceptions
     assert not taken
