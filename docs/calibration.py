@@ -11,15 +11,15 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from napari_clip_denoise import load
-from napari_clip_denoise.evaluation.uncertainty import LEVEL, PASSES, uncertainty
-from napari_clip_denoise.images.grid import whole
-from napari_clip_denoise.images.source import as_stack
-from napari_clip_denoise.inference.job import Job, prepare
-from napari_clip_denoise.inference.region import denoise_region
+from napari_clip_denoise.evaluation.trust.uncertainty import LEVEL, PASSES, uncertainty
+from napari_clip_denoise.images.regions import whole
+from napari_clip_denoise.images.stack import as_stack
+from napari_clip_denoise.inference.engine.job import Job, prepare
+from napari_clip_denoise.inference.engine.region import denoise_region
 from napari_clip_denoise.inference.settings import make_settings
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.noise.acquisition import acquire
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 
 SIDE = 256
 PHOTONS = (5, 20, 100)

@@ -11,7 +11,7 @@ import numpy as np
 from napari_clip_denoise import denoise
 from napari_clip_denoise.evaluation.demo import draw_panels
 from napari_clip_denoise.evaluation.metrics import psnr
-from napari_clip_denoise.images.source import open_stack
+from napari_clip_denoise.formats import open_stack
 
 ROWS, COLUMNS = slice(96, 416), slice(96, 496)
 

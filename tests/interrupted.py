@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from napari_clip_denoise.training import fit
+from napari_clip_denoise.training.pretrain import fit
 
 
 class Interrupted(Exception):

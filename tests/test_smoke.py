@@ -12,7 +12,7 @@ import zarr
 
 from napari_clip_denoise import __version__, denoise, denoise_to_zarr
 from napari_clip_denoise.noise.acquisition import acquire
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 
 
 @pytest.fixture(scope="module")

@@ -9,16 +9,16 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_clip_denoise.evaluation.compare import evaluate
     from napari_clip_denoise.evaluation.features import feature_similarity
+    from napari_clip_denoise.evaluation.scores.evaluate import evaluate
+    from napari_clip_denoise.inference.api import denoise, denoise_to_zarr
     from napari_clip_denoise.inference.batch import denoise_files
-    from napari_clip_denoise.inference.run import denoise, denoise_to_zarr
     from napari_clip_denoise.models.checkpoint import Model
     from napari_clip_denoise.models.checkpoint import save_model as save
     from napari_clip_denoise.models.export import export_model
-    from napari_clip_denoise.models.published import import_published
+    from napari_clip_denoise.models.paper_checkpoint import import_published
     from napari_clip_denoise.models.registry import install, load
-    from napari_clip_denoise.training.finetune import fine_tune
+    from napari_clip_denoise.training.finetune.api import fine_tune
 
 __version__ = version("napari-clip-denoise")
 __all__ = [
@@ -39,14 +39,14 @@ __all__ = [
 
 _HOMES = {
     "Model": ("models.checkpoint", "Model"),
-    "denoise": ("inference.run", "denoise"),
+    "denoise": ("inference.api", "denoise"),
     "denoise_files": ("inference.batch", "denoise_files"),
-    "denoise_to_zarr": ("inference.run", "denoise_to_zarr"),
-    "evaluate": ("evaluation.compare", "evaluate"),
+    "denoise_to_zarr": ("inference.api", "denoise_to_zarr"),
+    "evaluate": ("evaluation.scores.evaluate", "evaluate"),
     "export_model": ("models.export", "export_model"),
     "feature_similarity": ("evaluation.features", "feature_similarity"),
-    "fine_tune": ("training.finetune", "fine_tune"),
-    "import_published": ("models.published", "import_published"),
+    "fine_tune": ("training.finetune.api", "fine_tune"),
+    "import_published": ("models.paper_checkpoint", "import_published"),
     "install": ("models.registry", "install"),
     "load": ("models.registry", "load"),
     "save": ("models.checkpoint", "save_model"),

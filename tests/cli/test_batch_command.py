@@ -68,7 +68,7 @@ def test_bad_input_is_one_sentence(cli, folder, tmp_path, options, message):
 
 
 def test_an_interrupted_batch_says_what_is_kept(cli, folder, tiny_file, tmp_path, monkeypatch):
-    from napari_clip_denoise.inference.runner import Runner
+    from napari_clip_denoise.inference.engine.engine import Runner
 
     calls = []
     original = Runner.start

@@ -10,11 +10,11 @@ import torch
 
 import reference
 from napari_clip_denoise import denoise
-from napari_clip_denoise.images.grid import whole
-from napari_clip_denoise.images.source import Metadata, as_stack, open_stack
-from napari_clip_denoise.images.writers import create_writer
+from napari_clip_denoise.formats import create_writer, open_stack
+from napari_clip_denoise.images.regions import whole
+from napari_clip_denoise.images.stack import Metadata, as_stack
 from napari_clip_denoise.noise.acquisition import acquire
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_an_interrupted_run_leaves_nothing(cli, source, tiny_file, tmp_path, mon
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("napari_clip_denoise.inference.runner.Runner.start", interrupt)
+    monkeypatch.setattr("napari_clip_denoise.inference.engine.engine.Runner.start", interrupt)
     for name in ("a.ome.zarr", "a.ome.tif"):
         code, _, err = cli("denoise", source, tmp_path / name, "--model", tiny_file)
         assert code == 130

@@ -6,12 +6,12 @@ from typer.testing import CliRunner
 from napari_clip_denoise import load
 from napari_clip_denoise.cli.app import app
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_clip_denoise.evaluation.compare.SIDE", 64)
+    monkeypatch.setattr("napari_clip_denoise.evaluation.scores.evaluate.SIDE", 64)
     (tmp_path / "cells").mkdir()
     image = (255 * fluorescence((60, 70), seed=0).clip(0, 1)).astype(np.uint8)
     Image.fromarray(image).save(tmp_path / "cells" / "0.png")

@@ -9,20 +9,21 @@ from PIL import Image
 
 from napari_clip_denoise import evaluate, load
 from napari_clip_denoise.errors import InputError, OutputError
-from napari_clip_denoise.evaluation.baselines import BASELINES
-from napari_clip_denoise.evaluation.compare import harm
-from napari_clip_denoise.evaluation.figures import CROP, GAP, CropGallery, draw_crop
-from napari_clip_denoise.evaluation.methods import make_methods
 from napari_clip_denoise.evaluation.metrics import match_affine, psnr, rmse, ssim
 from napari_clip_denoise.evaluation.registration import register
-from napari_clip_denoise.evaluation.scored_model import write_scored
-from napari_clip_denoise.evaluation.suite import CleanImage
+from napari_clip_denoise.evaluation.scores import baselines
+from napari_clip_denoise.evaluation.scores.baselines import BASELINES
+from napari_clip_denoise.evaluation.scores.datasets import CleanImage
+from napari_clip_denoise.evaluation.scores.evaluate import harm
+from napari_clip_denoise.evaluation.scores.methods import make_methods
+from napari_clip_denoise.evaluation.scores.panels import CROP, GAP, CropGallery, draw_crop
+from napari_clip_denoise.evaluation.scores.scored_model import write_scored
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.models import Gaussian
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 from tiny_network import TINY
 
 
@@ -30,7 +31,7 @@ from tiny_network import TINY
 def quick_timing():
     """Time planes of 64 pixels, so that the tests need not wait."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("napari_clip_denoise.evaluation.compare.SIDE", 64)
+        patch.setattr("napari_clip_denoise.evaluation.scores.evaluate.SIDE", 64)
         yield
 
 
@@ -220,6 +221,6 @@ def test_what_cannot_be_compared_is_refused(tiny, clean, monkeypatch):
         make_methods([], ["magic"])
     with pytest.raises(InputError, match="columns would be called 'tiny'"):
         make_methods([tiny, tiny], [])
-    monkeypatch.setattr("napari_clip_denoise.evaluation.baselines.find_spec", lambda name: None)
+    monkeypatch.setattr(baselines, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install .*\[comparison\]"):
         make_methods([], ["bm3d"])

@@ -8,7 +8,7 @@ from napari_clip_denoise import feature_similarity
 from napari_clip_denoise.cli.app import app
 from napari_clip_denoise.errors import InputError, ModelError, OutputError
 from napari_clip_denoise.evaluation.features import effective_directions, plot, to_markdown
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 
 
 @pytest.fixture(scope="module")

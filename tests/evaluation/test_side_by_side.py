@@ -5,12 +5,12 @@ from napari_clip_denoise import denoise
 from napari_clip_denoise.errors import Cancelled
 from napari_clip_denoise.evaluation.metrics import psnr
 from napari_clip_denoise.evaluation.side_by_side import compare_view
-from napari_clip_denoise.images.source import as_stack
+from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.inference.preview import View
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.settings import make_settings
 from napari_clip_denoise.noise.acquisition import acquire
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 
 REGION = (slice(1, 2), slice(10, 90), slice(20, 110))
 

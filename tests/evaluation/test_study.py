@@ -6,13 +6,13 @@ from typer.testing import CliRunner
 from napari_clip_denoise import load
 from napari_clip_denoise.cli.app import app
 from napari_clip_denoise.evaluation import study
-from napari_clip_denoise.noise.simulate import fluorescence
-from napari_clip_denoise.training.fit import learning_rate
+from napari_clip_denoise.noise.simulation import fluorescence
+from napari_clip_denoise.training.pretrain.fit import learning_rate
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    monkeypatch.setattr("napari_clip_denoise.evaluation.compare.SIDE", 64)
+    monkeypatch.setattr("napari_clip_denoise.evaluation.scores.evaluate.SIDE", 64)
     (tmp_path / "rgb").mkdir()
     planes = [fluorescence((40, 48), seed=seed).clip(0, 1) for seed in range(3)]
     pixels = (255 * np.stack(planes, -1)).astype(np.uint8)

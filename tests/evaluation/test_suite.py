@@ -4,7 +4,7 @@ from PIL import Image
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.evaluation.metrics import psnr
-from napari_clip_denoise.evaluation.suite import NOISES, conditions
+from napari_clip_denoise.evaluation.scores.datasets import NOISES, conditions
 
 
 def noisy_psnr(folder, noise):

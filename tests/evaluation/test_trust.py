@@ -5,10 +5,10 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.evaluation.trust import LAGS, check_result
+from napari_clip_denoise.evaluation.trust.check import LAGS, check_result
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.models import CorrelatedGaussian
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 
 SHAPE = (160, 160)
 LEVELS = [(10, 100), (30, 100), (100, 100), (30, 1000), (300, 1000)]

@@ -3,14 +3,14 @@ import pytest
 
 from napari_clip_denoise import denoise
 from napari_clip_denoise.errors import Cancelled
-from napari_clip_denoise.evaluation.uncertainty import DisturbedRunner, uncertainty
-from napari_clip_denoise.images.grid import whole
-from napari_clip_denoise.images.source import as_stack
-from napari_clip_denoise.inference.job import prepare
+from napari_clip_denoise.evaluation.trust.uncertainty import DisturbedRunner, uncertainty
+from napari_clip_denoise.images.regions import whole
+from napari_clip_denoise.images.stack import as_stack
+from napari_clip_denoise.inference.engine.job import prepare
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.settings import make_settings
 from napari_clip_denoise.noise.acquisition import acquire
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 
 
 @pytest.fixture(scope="module")

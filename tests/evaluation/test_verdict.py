@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from napari_clip_denoise.evaluation.trust import check_result
-from napari_clip_denoise.evaluation.verdict import Findings, judge
+from napari_clip_denoise.evaluation.trust.check import check_result
+from napari_clip_denoise.evaluation.trust.verdict import Findings, judge
 from napari_clip_denoise.noise.acquisition import acquire
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 
 VALUES = np.linspace(100, 900, 33)
 SHAPE = (160, 160)

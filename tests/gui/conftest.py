@@ -5,10 +5,10 @@ import shutil
 import numpy as np
 import pytest
 
-from napari_clip_denoise.gui.denoise import DenoiseWidget
+from napari_clip_denoise.gui.widgets.denoise import DenoiseWidget
 from napari_clip_denoise.noise.acquisition import acquire
-from napari_clip_denoise.noise.simulate import fluorescence
-from napari_clip_denoise.training import finetune_settings
+from napari_clip_denoise.noise.simulation import fluorescence
+from napari_clip_denoise.training.finetune import settings as finetune_settings
 
 RUN_MILLISECONDS = 60_000
 
@@ -49,7 +49,7 @@ def quick_fine_tuning(monkeypatch):
         small = {"batch": 2, "patch": 32, "judge_every": 3, "held_out": 8, "learning_rate": 3e-3}
         return original(**values | small)
 
-    monkeypatch.setattr("napari_clip_denoise.gui.fine_tune_form.make_fine_tune_settings", quick)
+    monkeypatch.setattr("napari_clip_denoise.gui.forms.fine_tune.make_fine_tune_settings", quick)
 
 
 @pytest.fixture

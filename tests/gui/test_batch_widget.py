@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from napari_clip_denoise import denoise
-from napari_clip_denoise.gui.batch import BatchWidget
-from napari_clip_denoise.images.grid import whole
-from napari_clip_denoise.images.source import open_stack
+from napari_clip_denoise.formats import open_stack
+from napari_clip_denoise.gui.widgets.batch import BatchWidget
+from napari_clip_denoise.images.regions import whole
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.gui.check_result import CheckResultWidget
-from napari_clip_denoise.gui.pairs import guess_pair, offset_in, settings_of
+from napari_clip_denoise.gui.viewer.pairs import guess_pair, offset_in, settings_of
+from napari_clip_denoise.gui.widgets.check_result import CheckResultWidget
 from napari_clip_denoise.noise.acquisition import acquire
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 
 PLACE = {"scale": (2, 0.5, 0.5), "translate": (5, 1, 2), "units": ("micrometer",) * 3}
 

@@ -3,9 +3,9 @@ import shutil
 import numpy as np
 import pytest
 
-from napari_clip_denoise.evaluation.baselines import BASELINES
-from napari_clip_denoise.gui.compare import CompareWidget
-from napari_clip_denoise.gui.model_list import model_list
+from napari_clip_denoise.evaluation.scores.baselines import BASELINES
+from napari_clip_denoise.gui.parts.model_list import model_list
+from napari_clip_denoise.gui.widgets.compare import CompareWidget
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ import zarr
 from qtpy.QtCore import QTimer
 
 from napari_clip_denoise import denoise
+from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.gui import workers
-from napari_clip_denoise.images.source import open_stack
 
 PLACE = {
     "scale": (0.5, 0.2, 0.1),

@@ -6,10 +6,10 @@ import pytest
 from qtpy.QtCore import QTimer
 from scipy.ndimage import gaussian_filter
 
-from napari_clip_denoise.gui.denoise import DenoiseWidget
-from napari_clip_denoise.gui.fine_tune import FineTuneWidget, describe
-from napari_clip_denoise.models.registry import models_folder as user_folder
-from napari_clip_denoise.training.finetune_progress import Learning
+from napari_clip_denoise.gui.widgets.denoise import DenoiseWidget
+from napari_clip_denoise.gui.widgets.fine_tune import FineTuneWidget, describe
+from napari_clip_denoise.models.folder import models_folder as user_folder
+from napari_clip_denoise.training.finetune.progress import Learning
 
 WAIT = 240_000
 
@@ -160,7 +160,7 @@ def test_a_name_that_is_no_file_name_is_notified(both, errors, grainy):
 
 
 def test_opening_the_widget_does_not_load_torch():
-    code = "import sys, napari_clip_denoise.gui.fine_tune; sys.exit('torch' in sys.modules)"
+    code = "import sys, napari_clip_denoise.gui.widgets.fine_tune; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

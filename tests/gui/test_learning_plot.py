@@ -6,10 +6,10 @@ import pytest
 from napari.utils.theme import get_theme
 from superqt.utils import qimage_to_array
 
-from napari_clip_denoise.gui import line_plot
-from napari_clip_denoise.gui.learning_plot import LOSS_COLOR, SCORE_COLOR, LearningPlot
-from napari_clip_denoise.gui.line_plot import round_steps, round_ticks
-from napari_clip_denoise.training.finetune_progress import Learning, Picture
+from napari_clip_denoise.gui.parts import line_plot
+from napari_clip_denoise.gui.parts.learning_plot import LOSS_COLOR, SCORE_COLOR, LearningPlot
+from napari_clip_denoise.gui.parts.line_plot import round_steps, round_ticks
+from napari_clip_denoise.training.finetune.progress import Learning, Picture
 
 START = 10**-2.1
 THEMES = ("dark", "light")
@@ -212,5 +212,6 @@ def test_steps_are_integers_from_0_to_the_last(last, steps):
 
 
 def test_no_matplotlib_is_needed():
-    code = "import sys; sys.modules['matplotlib'] = None; import napari_clip_denoise.gui.fine_tune"
+    module = "napari_clip_denoise.gui.widgets.fine_tune"
+    code = f"import sys; sys.modules['matplotlib'] = None; import {module}"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

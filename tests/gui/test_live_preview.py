@@ -6,7 +6,7 @@ from napari.components import ViewerModel
 from qtpy.QtCore import Qt
 
 from napari_clip_denoise import denoise
-from napari_clip_denoise.gui.preview import LivePreview
+from napari_clip_denoise.gui.viewer.live_preview import LivePreview
 from napari_clip_denoise.inference.settings import make_settings
 from stalls import StallWatch
 
@@ -183,7 +183,7 @@ def test_a_preview_is_kept_with_how_it_was_made(live, settings):
 
 
 def test_large_views_are_cut_to_the_middle(live, source, monkeypatch):
-    from napari_clip_denoise.gui import preview
+    from napari_clip_denoise.gui.viewer import live_preview as preview
 
     monkeypatch.setattr(
         preview, "central_part", lambda region, n: (region[0], *[slice(20, 40)] * 2)

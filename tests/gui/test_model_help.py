@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_clip_denoise.models.registry import SUFFIX
+from napari_clip_denoise.models.folder import SUFFIX
 
 ADVICE = "'compact-rgb' is for RGB images"
 

@@ -5,7 +5,7 @@ from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 
 from napari_clip_denoise.gui import workers
-from napari_clip_denoise.gui.models import ModelsWidget
+from napari_clip_denoise.gui.widgets.models import ModelsWidget
 
 
 @pytest.fixture

@@ -28,5 +28,5 @@ def test_the_samples_open(make_napari_viewer, key, ndim):
     "module", ["denoise", "batch", "check_result", "compare", "fine_tune", "models"]
 )
 def test_opening_a_widget_does_not_load_torch(module):
-    code = f"import sys, napari_clip_denoise.gui.{module}; sys.exit('torch' in sys.modules)"
+    code = f"import sys, napari_clip_denoise.gui.widgets.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

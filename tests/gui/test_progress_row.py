@@ -3,8 +3,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from napari_clip_denoise.gui import progress_row
-from napari_clip_denoise.gui.progress_row import STEPS, ProgressRow
+from napari_clip_denoise.gui.panel import progress as progress_row
+from napari_clip_denoise.gui.panel.progress import STEPS, ProgressRow
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 import zarr
 
 from napari_clip_denoise import denoise, load
-from napari_clip_denoise.images.source import open_stack
-from napari_clip_denoise.inference.runner import Runner
-from napari_clip_denoise.models.registry import models_folder as user_folder
+from napari_clip_denoise.formats import open_stack
+from napari_clip_denoise.inference.engine.engine import Runner
+from napari_clip_denoise.models.folder import models_folder as user_folder
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "scripted_user.py"
 MINUTES = 0.1

@@ -6,8 +6,8 @@ from qtpy.QtCore import QCoreApplication, QEvent
 from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_clip_denoise.errors import Cancelled
-from napari_clip_denoise.gui.progress_row import ProgressRow
-from napari_clip_denoise.gui.task import Task
+from napari_clip_denoise.gui.panel.progress import ProgressRow
+from napari_clip_denoise.gui.panel.task import Task
 
 WAIT = 20
 """Seconds for a thread to begin or to end."""

@@ -12,10 +12,10 @@ from napari_clip_denoise.images.intensity import (
     estimate_mapping,
     parse_intensity,
 )
-from napari_clip_denoise.images.source import as_stack
+from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.estimate import estimate_noise
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 
 
 def pairs(stack, intensity):

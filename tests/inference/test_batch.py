@@ -5,10 +5,10 @@ from PIL import Image
 from medical import hounsfield, write_series
 from napari_clip_denoise import denoise, denoise_files, load
 from napari_clip_denoise.errors import Cancelled, InputError, ModelError
-from napari_clip_denoise.images.collect import find_sources
-from napari_clip_denoise.images.grid import whole
-from napari_clip_denoise.images.source import as_stack, open_stack
-from napari_clip_denoise.images.writers import create_writer
+from napari_clip_denoise.formats import create_writer, open_stack
+from napari_clip_denoise.formats.discover import find_sources
+from napari_clip_denoise.images.regions import whole
+from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.settings import make_settings
 
@@ -63,7 +63,7 @@ def test_a_file_that_fails_does_not_stop_the_rest(folder, tiny, tmp_path, monkey
     def explode(*_, **__):
         raise MemoryError("none left")
 
-    monkeypatch.setattr("napari_clip_denoise.inference.run.denoise_to_file", explode)
+    monkeypatch.setattr("napari_clip_denoise.inference.api.denoise_to_file", explode)
     (result,) = denoise_files([folder / "b.tif"], tmp_path / "other", SETTINGS, model=tiny)
     assert result.message == "MemoryError: none left"
 

@@ -9,15 +9,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_clip_denoise.errors import OutputError
-from napari_clip_denoise.images import store_layout
-from napari_clip_denoise.images.ome_zarr_writer import OmeZarrWriter
-from napari_clip_denoise.images.source import as_stack, open_stack
-from napari_clip_denoise.inference import memory, runner
-from napari_clip_denoise.inference.job import prepare
-from napari_clip_denoise.inference.memory import BESIDE_TENSORS, SHARE_OF_FREE, MemoryModel, measure
-from napari_clip_denoise.inference.plan import make_plan
-from napari_clip_denoise.inference.run import denoise_to_file
-from napari_clip_denoise.inference.runner import Runner
+from napari_clip_denoise.formats import open_stack
+from napari_clip_denoise.formats.ome_zarr import layout as store_layout
+from napari_clip_denoise.formats.ome_zarr.writer import OmeZarrWriter
+from napari_clip_denoise.images.stack import as_stack
+from napari_clip_denoise.inference.api import denoise_to_file
+from napari_clip_denoise.inference.engine import engine as runner
+from napari_clip_denoise.inference.engine import memory
+from napari_clip_denoise.inference.engine.engine import Runner
+from napari_clip_denoise.inference.engine.job import prepare
+from napari_clip_denoise.inference.engine.memory import (
+    BESIDE_TENSORS,
+    SHARE_OF_FREE,
+    MemoryModel,
+    measure,
+)
+from napari_clip_denoise.inference.estimate import make_plan
 from napari_clip_denoise.inference.settings import make_settings
 from stores import files_of
 

@@ -1,7 +1,7 @@
 import dask.array as da
 import numpy as np
 
-from napari_clip_denoise.images.source import as_stack
+from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.inference.outline import make_outline
 
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_clip_denoise import denoise
-from napari_clip_denoise.images.source import as_stack
+from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.inference.preview import (
     Failure,
     Preview,
@@ -18,7 +18,7 @@ from napari_clip_denoise.inference.preview import (
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.settings import make_settings
 from napari_clip_denoise.noise.acquisition import acquire
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 
 
 @pytest.fixture(scope="module")

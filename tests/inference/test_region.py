@@ -4,14 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_clip_denoise import denoise, load
-from napari_clip_denoise.images.grid import split, whole
-from napari_clip_denoise.images.source import as_stack
-from napari_clip_denoise.inference.job import prepare
-from napari_clip_denoise.inference.region import denoise_region
+from napari_clip_denoise.images.regions import split, whole
+from napari_clip_denoise.images.stack import as_stack
+from napari_clip_denoise.inference.engine.job import prepare
+from napari_clip_denoise.inference.engine.region import denoise_region
+from napari_clip_denoise.inference.engine.values import cast, fill_non_finite
 from napari_clip_denoise.inference.settings import make_settings
-from napari_clip_denoise.inference.values import cast, fill_non_finite
 from napari_clip_denoise.noise.acquisition import acquire
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from napari_clip_denoise import denoise
-from napari_clip_denoise.images.source import open_stack
+from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.inference.repeat import as_command, as_python
 from napari_clip_denoise.inference.settings import make_settings
 

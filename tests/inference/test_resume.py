@@ -8,10 +8,11 @@ import pytest
 
 from napari_clip_denoise import denoise_to_zarr
 from napari_clip_denoise.errors import OutputError
-from napari_clip_denoise.images import store_layout
-from napari_clip_denoise.images.ome_zarr_writer import OmeZarrWriter
-from napari_clip_denoise.images.source import as_stack, open_stack
-from napari_clip_denoise.inference.run import denoise_to_file
+from napari_clip_denoise.formats import open_stack
+from napari_clip_denoise.formats.ome_zarr import layout as store_layout
+from napari_clip_denoise.formats.ome_zarr.writer import OmeZarrWriter
+from napari_clip_denoise.images.stack import as_stack
+from napari_clip_denoise.inference.api import denoise_to_file
 from napari_clip_denoise.inference.settings import make_settings
 from stores import files_of
 
@@ -151,7 +152,7 @@ def test_two_runs_on_one_store_are_refused(tiny, source, tmp_path):
 def test_a_lock_ends_with_its_process(tiny, source, tmp_path):
     code = (
         "import sys, os; from pathlib import Path\n"
-        "from napari_clip_denoise.images.manifest import Manifest\n"
+        "from napari_clip_denoise.formats.ome_zarr.resume import Manifest\n"
         "store = Path(sys.argv[1]); manifest = Manifest(store, store)\n"
         "with manifest.claimed(): pass\n"
         "os._exit(9)"

@@ -9,11 +9,11 @@ import zarr
 
 from napari_clip_denoise import denoise
 from napari_clip_denoise.errors import OutputError
-from napari_clip_denoise.images import store_layout
-from napari_clip_denoise.images.ome_zarr_writer import OmeZarrWriter
-from napari_clip_denoise.images.source import open_stack
-from napari_clip_denoise.inference.run import denoise_to_file
-from napari_clip_denoise.inference.runner import Runner
+from napari_clip_denoise.formats import open_stack
+from napari_clip_denoise.formats.ome_zarr import layout as store_layout
+from napari_clip_denoise.formats.ome_zarr.writer import OmeZarrWriter
+from napari_clip_denoise.inference.api import denoise_to_file
+from napari_clip_denoise.inference.engine.engine import Runner
 from napari_clip_denoise.inference.settings import make_settings
 from stores import files_of
 

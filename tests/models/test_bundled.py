@@ -5,7 +5,7 @@ import pytest
 
 from bundled_outputs import STORED, fixed_image, output
 from napari_clip_denoise.models.registry import entries, load
-from napari_clip_denoise.training.recipe import Recipe, load_recipe
+from napari_clip_denoise.training.pretrain.recipe import Recipe, load_recipe
 
 BUNDLED = [entry.name for entry in entries() if entry.origin == "bundled"]
 

@@ -17,8 +17,8 @@ from open_clip import constants
 from safetensors.torch import save_file
 
 from napari_clip_denoise.errors import Cancelled, ModelError
-from napari_clip_denoise.models.clip import keep_clip_encoder, load_clip_encoder
 from napari_clip_denoise.models.clip_cache import FILES, REPOSITORY, is_at_hand
+from napari_clip_denoise.models.clip_encoder import keep_clip_encoder, load_clip_encoder
 
 FILE = "/timm/resnet50_clip.openai/resolve/main/open_clip_model.safetensors"
 COMMIT = "0" * 40
@@ -150,7 +150,7 @@ def test_a_download_tells_how_far_it_is_and_can_be_cancelled(hub, weights):
 
 def test_the_endpoint_and_the_cache_come_from_the_environment(hub, weights, tmp_path):
     code = (
-        "from napari_clip_denoise.models.clip import load_clip_encoder\n"
+        "from napari_clip_denoise.models.clip_encoder import load_clip_encoder\n"
         "print(load_clip_encoder().conv2.weight.sum().item())"
     )
     environment = {**os.environ, "HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "home")}

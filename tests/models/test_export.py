@@ -12,11 +12,11 @@ from bioimageio.core.digest_spec import get_test_input_sample, get_test_output_s
 from napari_clip_denoise import export_model, load
 from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.images.intensity import CT_WINDOW
-from napari_clip_denoise.models.bioimageio import write_bioimageio
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.models.export import SUFFIXES
-from napari_clip_denoise.models.portable import onnx_bytes
+from napari_clip_denoise.models.export.bioimageio import write_bioimageio
+from napari_clip_denoise.models.export.onnx import onnx_bytes
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.network.denoiser import Denoiser
 

@@ -7,7 +7,7 @@ from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.noise.correlation import REACH, NoiseCorrelation, estimate_correlation
 from napari_clip_denoise.noise.estimate import estimate_noise
 from napari_clip_denoise.noise.models import CorrelatedGaussian, Gaussian
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 
 
 @pytest.fixture(scope="module")

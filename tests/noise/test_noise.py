@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.noise.acquisition import acquire
+from napari_clip_denoise.noise.anscombe import AnscombeTransform
 from napari_clip_denoise.noise.estimate import estimate_noise
 from napari_clip_denoise.noise.models import (
     CorrelatedGaussian,
@@ -17,8 +18,7 @@ from napari_clip_denoise.noise.models import (
     Speckle,
     Stripes,
 )
-from napari_clip_denoise.noise.simulate import STRUCTURES, fluorescence
-from napari_clip_denoise.noise.stabilise import AnscombeTransform
+from napari_clip_denoise.noise.simulation import STRUCTURES, fluorescence
 from noise_on import both
 
 SHAPE = (300, 300)

@@ -6,14 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from napari_clip_denoise.noise.models import MeanFilteredGaussian, ScaledPoisson
-from napari_clip_denoise.noise.raw_camera import (
+from napari_clip_denoise.noise import colour_camera
+from napari_clip_denoise.noise.colour_camera import (
     RawCamera,
     bayer_colours,
     camera_matrix,
     demosaic,
     tone_curve,
 )
+from napari_clip_denoise.noise.models import MeanFilteredGaussian, ScaledPoisson
 from noise_on import both
 
 SHAPE = (300, 300)
@@ -83,12 +84,10 @@ def test_demosaicing_is_exact_for_flat_and_linear_images(row, column, seed):
 
 
 def test_raw_noise_is_that_of_the_raw_pixel_where_nothing_is_developed(monkeypatch):
-    monkeypatch.setattr("napari_clip_denoise.noise.raw_camera.WHITE_BALANCE", (1, 1))
-    monkeypatch.setattr("napari_clip_denoise.noise.raw_camera.camera_matrix", lambda _: np.eye(3))
+    monkeypatch.setattr(colour_camera, "WHITE_BALANCE", (1, 1))
+    monkeypatch.setattr(colour_camera, "camera_matrix", lambda _: np.eye(3))
     values = np.linspace(0, 1, 100)
-    monkeypatch.setattr(
-        "napari_clip_denoise.noise.raw_camera.tone_curve", lambda *_: (values, values)
-    )
+    monkeypatch.setattr(colour_camera, "tone_curve", lambda *_: (values, values))
     clean = np.full((3, *SHAPE), 0.5, np.float32)
     noise = RawCamera(0.04, 0.03)(clean, np.random.default_rng(0)) - clean
     deviations = [noise[i][bayer_colours(SHAPE, r, c) == i].std() for r in (0, 1) for c in (0, 1)

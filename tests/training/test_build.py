@@ -8,11 +8,11 @@ from napari_clip_denoise import load
 from napari_clip_denoise.cli.app import app
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
-from napari_clip_denoise.noise.simulate import fluorescence
-from napari_clip_denoise.training import build, fit
-from napari_clip_denoise.training.encoders import random_encoder
-from napari_clip_denoise.training.patches import PatchSource, sample_planes
-from napari_clip_denoise.training.recipe import Simulation, load_recipe
+from napari_clip_denoise.noise.simulation import fluorescence
+from napari_clip_denoise.training.data.clean_images import PatchSource, sample_planes
+from napari_clip_denoise.training.pretrain import build, fit
+from napari_clip_denoise.training.pretrain.encoders import random_encoder
+from napari_clip_denoise.training.pretrain.recipe import Simulation, load_recipe
 
 SHAPE = EncoderConfig((1, 1, 1), 8)
 
@@ -21,7 +21,7 @@ SHAPE = EncoderConfig((1, 1, 1), 8)
 def small(monkeypatch):
     """The recipe on a narrow encoder that stands for CLIP's, 8 steps long."""
     encoder = random_encoder(SHAPE, 0)
-    for place in ("training.build", "models.clip"):
+    for place in ("training.pretrain.build", "models.clip_encoder"):
         monkeypatch.setattr(
             f"napari_clip_denoise.{place}.load_clip_encoder", lambda *_, **__: encoder
         )

@@ -7,10 +7,10 @@ from PIL import Image
 
 from interrupted import train_until
 from napari_clip_denoise import load
-from napari_clip_denoise.noise.simulate import fluorescence
-from napari_clip_denoise.training import fit
-from napari_clip_denoise.training.package import write_model
-from napari_clip_denoise.training.recipe import load_recipe
+from napari_clip_denoise.noise.simulation import fluorescence
+from napari_clip_denoise.training.pretrain import fit
+from napari_clip_denoise.training.pretrain.package import write_model
+from napari_clip_denoise.training.pretrain.recipe import load_recipe
 
 
 @pytest.mark.parametrize("name", ["compact-base", "compact", "compact-rgb"])

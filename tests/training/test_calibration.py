@@ -4,7 +4,7 @@ from torch import nn
 
 from napari_clip_denoise.network.config import EncoderConfig
 from napari_clip_denoise.network.encoder import Encoder
-from napari_clip_denoise.training.encoders import calibrate
+from napari_clip_denoise.training.pretrain.encoders import calibrate
 
 
 @pytest.fixture

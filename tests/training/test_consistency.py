@@ -8,16 +8,16 @@ from pydantic import ValidationError
 
 from interrupted import train_until
 from napari_clip_denoise.network.denoiser import Denoiser
-from napari_clip_denoise.noise.simulate import fluorescence
-from napari_clip_denoise.training import fit
-from napari_clip_denoise.training.consistency import (
+from napari_clip_denoise.noise.simulation import fluorescence
+from napari_clip_denoise.training.finetune.consistency import (
     TrainedDenoiser,
     cosine_similarity,
     feature_distance,
 )
-from napari_clip_denoise.training.encoders import with_encoder
-from napari_clip_denoise.training.log import read_log
-from napari_clip_denoise.training.recipe import ImageGroup, Noise, Optimisation, Recipe
+from napari_clip_denoise.training.pretrain import fit
+from napari_clip_denoise.training.pretrain.encoders import with_encoder
+from napari_clip_denoise.training.pretrain.log import read_log
+from napari_clip_denoise.training.pretrain.recipe import ImageGroup, Noise, Optimisation, Recipe
 from tiny_network import TINY
 
 

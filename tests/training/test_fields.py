@@ -3,9 +3,9 @@ import pytest
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import estimate_mapping
-from napari_clip_denoise.images.source import as_stack
-from napari_clip_denoise.training.fields import Field
-from napari_clip_denoise.training.patch_pool import PatchPool
+from napari_clip_denoise.images.stack import as_stack
+from napari_clip_denoise.training.data.fields import Field
+from napari_clip_denoise.training.data.patch_pool import PatchPool
 
 
 def numbered(shape):

@@ -16,16 +16,17 @@ from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise import denoise, fine_tune, install, load
 from napari_clip_denoise.errors import Cancelled, InputError, OutputError
-from napari_clip_denoise.models import clip
+from napari_clip_denoise.models import clip_encoder as clip
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model, save_model, tensors_sha256
 from napari_clip_denoise.network.config import EncoderConfig
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
-from napari_clip_denoise.training import finetune_loop, finetune_start
-from napari_clip_denoise.training.finetune_progress import Control
-from napari_clip_denoise.training.finetune_settings import make_fine_tune_settings
-from napari_clip_denoise.training.judge import Judge
+from napari_clip_denoise.training.finetune import loop as finetune_loop
+from napari_clip_denoise.training.finetune import start as finetune_start
+from napari_clip_denoise.training.finetune.progress import Control
+from napari_clip_denoise.training.finetune.settings import make_fine_tune_settings
+from napari_clip_denoise.training.finetune.validation import Judge
 from tiny_network import TINY
 
 FAST = {

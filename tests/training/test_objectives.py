@@ -6,13 +6,12 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.images.intensity import ChannelMapping
+from napari_clip_denoise.noise.anscombe import AnscombeTransform
 from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.noise.correlation import REACH, NoiseCorrelation
 from napari_clip_denoise.noise.models import CorrelatedGaussian
-from napari_clip_denoise.noise.stabilise import AnscombeTransform
-from napari_clip_denoise.training.exchange import exchange_noise
-from napari_clip_denoise.training.judge import Judge, blind_judge
-from napari_clip_denoise.training.objectives import (
+from napari_clip_denoise.training.finetune.exchange import exchange_noise
+from napari_clip_denoise.training.finetune.objectives import (
     Neighbor2Neighbor,
     Noise2Noise,
     Noise2Void,
@@ -20,6 +19,7 @@ from napari_clip_denoise.training.objectives import (
     Synthetic,
     masked_loss,
 )
+from napari_clip_denoise.training.finetune.validation import Judge, blind_judge
 
 
 @pytest.fixture

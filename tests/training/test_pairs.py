@@ -3,9 +3,9 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.images.source import as_stack
-from napari_clip_denoise.training.pairs import check_pair
-from napari_clip_denoise.training.sources import open_sources, pair_up
+from napari_clip_denoise.images.stack import as_stack
+from napari_clip_denoise.training.data.pairs import check_pair
+from napari_clip_denoise.training.data.sources import open_sources, pair_up
 
 
 def scene(seed=0, size=160):

@@ -11,15 +11,20 @@ from pydantic import ValidationError
 from interrupted import train_until
 from napari_clip_denoise import load
 from napari_clip_denoise.errors import InputError, ModelError
+from napari_clip_denoise.models import clip_encoder
 from napari_clip_denoise.models.checkpoint import Model, save_model
 from napari_clip_denoise.network.config import EncoderConfig
-from napari_clip_denoise.noise.simulate import fluorescence
-from napari_clip_denoise.training import fit
-from napari_clip_denoise.training.encoders import load_encoder, random_encoder, with_encoder
-from napari_clip_denoise.training.log import TrainingLog, read_log
-from napari_clip_denoise.training.package import write_model
-from napari_clip_denoise.training.patches import PatchSource
-from napari_clip_denoise.training.recipe import Noise, Optimisation, Recipe, load_recipe
+from napari_clip_denoise.noise.simulation import fluorescence
+from napari_clip_denoise.training.data.clean_images import PatchSource
+from napari_clip_denoise.training.pretrain import fit
+from napari_clip_denoise.training.pretrain.encoders import (
+    load_encoder,
+    random_encoder,
+    with_encoder,
+)
+from napari_clip_denoise.training.pretrain.log import TrainingLog, read_log
+from napari_clip_denoise.training.pretrain.package import write_model
+from napari_clip_denoise.training.pretrain.recipe import Noise, Optimisation, Recipe, load_recipe
 
 PAPER = ["paper-gaussian15", "paper-srgb-poisson-gaussian", "paper-ldct-gaussian5"]
 
@@ -122,7 +127,7 @@ def test_the_full_network_takes_a_step(data, tmp_path):
 
 def test_a_decoder_on_clip_is_stored_without_the_encoder(tmp_path, monkeypatch):
     clip = random_encoder(EncoderConfig(), 3)
-    monkeypatch.setattr("napari_clip_denoise.models.clip.load_clip_encoder", lambda _: clip)
+    monkeypatch.setattr(clip_encoder, "load_clip_encoder", lambda _: clip)
     recipe = load_recipe(PAPER[2])
     denoiser = fit.Denoiser(recipe.network).eval()
     denoiser.encoder.load_state_dict(clip.state_dict())
@@ -130,7 +135,7 @@ def test_a_decoder_on_clip_is_stored_without_the_encoder(tmp_path, monkeypatch):
     assert (tmp_path / "ct.safetensors").stat().st_size < 23e6
     assert load(tmp_path / "ct.safetensors").sha256 == model.sha256
     other = random_encoder(EncoderConfig(), 4)
-    monkeypatch.setattr("napari_clip_denoise.models.clip.load_clip_encoder", lambda _: other)
+    monkeypatch.setattr(clip_encoder, "load_clip_encoder", lambda _: other)
     with pytest.raises(ModelError, match="does not match"):
         load(tmp_path / "ct.safetensors")
 

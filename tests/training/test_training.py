@@ -10,11 +10,8 @@ from napari_clip_denoise import load
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.network.denoiser import Denoiser
-from napari_clip_denoise.noise.simulate import fluorescence
-from napari_clip_denoise.training import fit
-from napari_clip_denoise.training.corrupt import KINDS, corrupt
-from napari_clip_denoise.training.package import write_model
-from napari_clip_denoise.training.patches import (
+from napari_clip_denoise.noise.simulation import fluorescence
+from napari_clip_denoise.training.data.clean_images import (
     CleanPlane,
     PatchSource,
     crop_plane,
@@ -22,7 +19,10 @@ from napari_clip_denoise.training.patches import (
     mix_samples,
     remap,
 )
-from napari_clip_denoise.training.recipe import (
+from napari_clip_denoise.training.data.noise_synthesis import KINDS, corrupt
+from napari_clip_denoise.training.pretrain import fit
+from napari_clip_denoise.training.pretrain.package import write_model
+from napari_clip_denoise.training.pretrain.recipe import (
     ImageGroup,
     Noise,
     Optimisation,

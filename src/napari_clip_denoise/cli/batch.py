@@ -64,7 +64,7 @@ def batch(
     import sys
 
     from napari_clip_denoise.cli.progress import describe_files, progress_bar
-    from napari_clip_denoise.images.collect import find_sources
+    from napari_clip_denoise.formats.discover import find_sources
     from napari_clip_denoise.inference.batch import denoise_files
 
     settings = run_settings(
@@ -107,7 +107,7 @@ def _print_summary(results: "list[FileResult]", n_sources: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from napari_clip_denoise.text import format_seconds
+    from napari_clip_denoise.formatting import format_seconds
 
     table = Table("file", "state", "time", "result", box=None, pad_edge=False)
     for result in results:

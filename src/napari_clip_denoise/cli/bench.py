@@ -40,8 +40,8 @@ def bench(
 
     from napari_clip_denoise.evaluation.bench import compare, paper_model
     from napari_clip_denoise.evaluation.bench_stack import bench_stack
-    from napari_clip_denoise.inference.device import resolve_device, resolve_precision
-    from napari_clip_denoise.text import format_bytes
+    from napari_clip_denoise.formatting import format_bytes
+    from napari_clip_denoise.inference.engine.device import resolve_device, resolve_precision
 
     where = resolve_device(settings.device)
     kind = resolve_precision(settings.precision, where)

@@ -22,7 +22,7 @@ def cluster_client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             "pip install 'napari-clip-denoise[cluster]'."
         )
     if workers is not None:
-        from napari_clip_denoise.inference.cluster import local_client
+        from napari_clip_denoise.inference.distributed import local_client
 
         with local_client(workers) as client:
             yield client

@@ -82,7 +82,7 @@ def denoise(
     import sys
     import time
 
-    from napari_clip_denoise.images.source import open_stack
+    from napari_clip_denoise.formats import open_stack
     from napari_clip_denoise.inference.check import check_run
 
     settings = run_settings(
@@ -112,10 +112,10 @@ def denoise(
 
     from napari_clip_denoise.cli.cluster import cluster_client
     from napari_clip_denoise.cli.progress import progress_bar
-    from napari_clip_denoise.inference.profile import Profile
-    from napari_clip_denoise.inference.run import denoise_to_file
+    from napari_clip_denoise.formatting import format_seconds
+    from napari_clip_denoise.inference.api import denoise_to_file
+    from napari_clip_denoise.inference.timing import Profile
     from napari_clip_denoise.models.registry import load
-    from napari_clip_denoise.text import format_seconds
 
     loaded = load(settings.model, rgb=stack.is_rgb, clip_weights=clip_weights)
     measured = Profile()

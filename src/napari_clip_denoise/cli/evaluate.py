@@ -54,8 +54,9 @@ def evaluate(
     """Score models and classical methods on images whose truth is known."""
     import sys
 
-    from napari_clip_denoise.evaluation.compare import evaluate as run
-    from napari_clip_denoise.models.registry import DEFAULT_MODEL, load
+    from napari_clip_denoise.evaluation.scores.evaluate import evaluate as run
+    from napari_clip_denoise.models.folder import DEFAULT_MODEL
+    from napari_clip_denoise.models.registry import load
 
     models = model or ([] if baseline else [DEFAULT_MODEL])
     if card is not None and not models:
@@ -78,6 +79,6 @@ def evaluate(
     for path in result.write(output) if output else ():
         print(path, file=sys.stderr)
     if card is not None:
-        from napari_clip_denoise.evaluation.scored_model import write_scored
+        from napari_clip_denoise.evaluation.scores.scored_model import write_scored
 
         print(write_scored(load(models[0]), result, Path(models[0]).stem, card), file=sys.stderr)

@@ -28,8 +28,8 @@ def features(
 ) -> None:
     """Show how much noise changes an encoder's features: the less, the better it resists."""
     import napari_clip_denoise.evaluation.features as tool
-    from napari_clip_denoise.models.registry import DEFAULT_MODEL
-    from napari_clip_denoise.training.encoders import RANDOM
+    from napari_clip_denoise.models.folder import DEFAULT_MODEL
+    from napari_clip_denoise.training.pretrain.encoders import RANDOM
 
     results = tool.feature_similarity(
         encoder or [DEFAULT_MODEL, RANDOM],

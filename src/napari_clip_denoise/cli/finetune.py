@@ -11,7 +11,7 @@ import typer
 from napari_clip_denoise.cli.options import ClipWeightsOption
 
 if TYPE_CHECKING:
-    from napari_clip_denoise.training.finetune_progress import Learning
+    from napari_clip_denoise.training.finetune.progress import Learning
 
 NOT_BETTER = 1
 
@@ -68,15 +68,16 @@ def finetune(
 ) -> None:
     """Fine-tune a model on your own images; the best one is saved if it beats the start."""
     from napari_clip_denoise.images.intensity import parse_intensity
-    from napari_clip_denoise.models.registry import CLIP_MODEL, find, install, place
-    from napari_clip_denoise.training.choice import Images, named_objective
-    from napari_clip_denoise.training.finetune_settings import (
+    from napari_clip_denoise.models.folder import CLIP_MODEL
+    from napari_clip_denoise.models.registry import find, install, place
+    from napari_clip_denoise.training.data.sources import open_sources
+    from napari_clip_denoise.training.finetune.choice import Images, named_objective
+    from napari_clip_denoise.training.finetune.settings import (
         make_fine_tune_settings,
         parse_noise,
         read_settings,
         run_folder,
     )
-    from napari_clip_denoise.training.sources import open_sources
 
     values: dict[str, Any] = {
         "name": name,
@@ -99,8 +100,8 @@ def finetune(
     images = Images(*(open_sources(paths or [], axes) for paths in (noisy, clean, repeats)))
     named_objective(chosen, images)
 
-    from napari_clip_denoise.text import format_seconds
-    from napari_clip_denoise.training.finetune import fine_tune, is_first_process
+    from napari_clip_denoise.formatting import format_seconds
+    from napari_clip_denoise.training.finetune.api import fine_tune, is_first_process
 
     with _learning_bar() as report:
         result = fine_tune(
@@ -135,8 +136,8 @@ def _learning_bar() -> "Iterator[Callable[[Learning], None]]":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    from napari_clip_denoise.text import format_seconds
-    from napari_clip_denoise.training.finetune_progress import decibels
+    from napari_clip_denoise.formatting import format_seconds
+    from napari_clip_denoise.training.finetune.progress import decibels
 
     columns = (TextColumn("Learning"), BarColumn(), TextColumn("{task.fields[state]}"))
     with Progress(*columns, console=Console(stderr=True)) as bar:

@@ -8,8 +8,8 @@ def info() -> None:
 
     import torch
 
-    from napari_clip_denoise.inference.device import resolve_device
-    from napari_clip_denoise.models.registry import models_folder
+    from napari_clip_denoise.inference.engine.device import resolve_device
+    from napari_clip_denoise.models.folder import models_folder
 
     names = (
         "napari-clip-denoise",

@@ -17,7 +17,8 @@ def list_models() -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from napari_clip_denoise.models.registry import CLIP_MODEL, entries
+    from napari_clip_denoise.models.folder import CLIP_MODEL
+    from napari_clip_denoise.models.registry import entries
 
     table = Table("name", "channels", "where", "description", box=None, pad_edge=False)
     found = entries()
@@ -50,7 +51,7 @@ def import_model(
     overwrite: Annotated[bool, typer.Option(help="Replace a model of that name.")] = False,
 ) -> None:
     """Import a checkpoint that the paper's authors publish."""
-    from napari_clip_denoise.models.published import import_published
+    from napari_clip_denoise.models.paper_checkpoint import import_published
     from napari_clip_denoise.models.registry import install
 
     model = import_published(file, name)
@@ -74,12 +75,12 @@ def build(
     overwrite: Annotated[bool, typer.Option(help="Replace a model of that name.")] = False,
 ) -> None:
     """Make a model whole here: fetch CLIP's encoder and train a decoder on it."""
-    from napari_clip_denoise.models.registry import CLIP_MODEL
+    from napari_clip_denoise.models.folder import CLIP_MODEL
 
     if name != CLIP_MODEL:
         raise InputError(f"'{name}' cannot be built; only {CLIP_MODEL} can.")
 
-    from napari_clip_denoise.training.build import build_clip
+    from napari_clip_denoise.training.pretrain.build import build_clip
 
     def report(entry: dict[str, float]) -> None:
         score = ""
@@ -107,7 +108,7 @@ def build(
 @app.command()
 def path() -> None:
     """Print the folder of your own models."""
-    from napari_clip_denoise.models.registry import models_folder
+    from napari_clip_denoise.models.folder import models_folder
 
     print(models_folder())
 

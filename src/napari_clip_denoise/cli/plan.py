@@ -42,7 +42,7 @@ def plan(
     """Tell what a run of denoise would take, from timing a few tiles; nothing is written."""
     import sys
 
-    from napari_clip_denoise.images.source import open_stack
+    from napari_clip_denoise.formats import open_stack
     from napari_clip_denoise.inference.check import check_run
 
     settings = run_settings(
@@ -61,10 +61,10 @@ def plan(
     path = output or source.absolute().with_name(f"{stack.name}-denoised.ome.zarr")
     check_run(stack, path, settings, overwrite=True)
 
-    from napari_clip_denoise.inference.plan import make_plan
-    from napari_clip_denoise.models.card_text import caution
+    from napari_clip_denoise.formatting import format_seconds
+    from napari_clip_denoise.inference.estimate import make_plan
+    from napari_clip_denoise.models.card_view import caution
     from napari_clip_denoise.models.registry import load
-    from napari_clip_denoise.text import format_seconds
 
     loaded = load(settings.model, rgb=stack.is_rgb, clip_weights=clip_weights)
     if words := caution(loaded.card, rgb=stack.is_rgb):
@@ -83,6 +83,6 @@ def plan(
 
 
 def _share(needed: int, free: int) -> str:
-    from napari_clip_denoise.text import format_bytes
+    from napari_clip_denoise.formatting import format_bytes
 
     return f"{format_bytes(needed)} of {format_bytes(free)} free"

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
+from napari_clip_denoise.formatting import format_seconds
 from napari_clip_denoise.inference.progress import Progress
-from napari_clip_denoise.text import format_seconds
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.batch import BatchProgress

@@ -35,7 +35,7 @@ def train(
     from functools import partial
 
     from napari_clip_denoise.models.registry import find, load
-    from napari_clip_denoise.training.recipe import load_recipe
+    from napari_clip_denoise.training.pretrain.recipe import load_recipe
 
     settings = load_recipe(recipe)
     if start:
@@ -43,9 +43,9 @@ def train(
 
     from lightning_fabric.utilities import rank_zero_only
 
-    from napari_clip_denoise.training.encoders import load_encoder, with_encoder
-    from napari_clip_denoise.training.fit import train as fit
-    from napari_clip_denoise.training.package import write_model
+    from napari_clip_denoise.training.pretrain.encoders import load_encoder, with_encoder
+    from napari_clip_denoise.training.pretrain.fit import train as fit
+    from napari_clip_denoise.training.pretrain.package import write_model
 
     if encoder:
         settings = with_encoder(settings, encoder)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from napari_clip_denoise.inference.runner import cpu_threads
+from napari_clip_denoise.inference.engine.engine import cpu_threads
 from napari_clip_denoise.models.checkpoint import Model
 
 SIDES = {"cpu": 2048, "mps": 4096, "cuda": 8192}

@@ -9,19 +9,20 @@ from typing import Any
 import numpy as np
 import zarr
 
-from napari_clip_denoise.images.grid import split
-from napari_clip_denoise.images.source import Stack, open_stack
-from napari_clip_denoise.images.store_layout import StoreLayout
-from napari_clip_denoise.inference.job import Job, prepare
+from napari_clip_denoise.formats import open_stack
+from napari_clip_denoise.formats.ome_zarr.layout import StoreLayout
+from napari_clip_denoise.images.regions import split
+from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.inference.api import open_writer
+from napari_clip_denoise.inference.engine.engine import Pending, Runner
+from napari_clip_denoise.inference.engine.job import Job, prepare
+from napari_clip_denoise.inference.engine.region import apply, box_index, correct, make_box
 from napari_clip_denoise.inference.pipeline import run_to_writer
-from napari_clip_denoise.inference.profile import Profile, Stage, peak_memory, with_memory
-from napari_clip_denoise.inference.region import apply, box_index, correct, make_box
-from napari_clip_denoise.inference.run import open_writer
-from napari_clip_denoise.inference.runner import Pending, Runner
 from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.inference.timing import Profile, Stage, peak_memory, with_memory
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.noise.acquisition import acquire
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 
 
 @dataclass(frozen=True)

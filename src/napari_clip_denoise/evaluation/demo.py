@@ -10,14 +10,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from napari_clip_denoise.errors import OutputError
 from napari_clip_denoise.evaluation.metrics import psnr, ssim
-from napari_clip_denoise.images.grid import whole
-from napari_clip_denoise.images.source import Metadata, as_stack, open_stack
-from napari_clip_denoise.images.writers import create_writer
+from napari_clip_denoise.formats import create_writer, open_stack
+from napari_clip_denoise.images.regions import whole
+from napari_clip_denoise.images.stack import Metadata, as_stack
+from napari_clip_denoise.inference.api import denoise_to_file
 from napari_clip_denoise.inference.progress import Progress
-from napari_clip_denoise.inference.run import denoise_to_file
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.noise.acquisition import acquire
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 
 SHAPE = (24, 384, 384)
 VOXEL_MICROMETRES = (0.5, 0.16, 0.16)

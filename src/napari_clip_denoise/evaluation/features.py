@@ -10,19 +10,19 @@ import torch
 from torch import Tensor
 
 from napari_clip_denoise.errors import InputError, OutputError
-from napari_clip_denoise.evaluation.report import markdown_table
-from napari_clip_denoise.evaluation.suite import (
+from napari_clip_denoise.evaluation.scores.datasets import (
     CleanImage,
     add_noise,
     chosen_noises,
     clean_images,
     read_image,
 )
+from napari_clip_denoise.evaluation.scores.report import markdown_table
 from napari_clip_denoise.network.config import EncoderConfig
 from napari_clip_denoise.network.denoiser import STRIDE
 from napari_clip_denoise.network.encoder import Encoder
-from napari_clip_denoise.training.consistency import cosine_similarity
-from napari_clip_denoise.training.encoders import load_encoder
+from napari_clip_denoise.training.finetune.consistency import cosine_similarity
+from napari_clip_denoise.training.pretrain.encoders import load_encoder
 
 DEPTHS = (1, 2, 3, 4)
 LARGEST = 512
@@ -64,7 +64,7 @@ def feature_similarity(
     """Measure how much noise changes the features of encoders.
 
     At each place the vector of a feature's channels of the noisy image is compared with that of
-    the clean one, see `napari_clip_denoise.training.consistency.cosine_similarity`.
+    the clean one, see `napari_clip_denoise.training.finetune.consistency.cosine_similarity`.
 
     Parameters
     ----------

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from napari_clip_denoise.evaluation.baselines import BASELINES
 from napari_clip_denoise.evaluation.metrics import psnr, ssim
+from napari_clip_denoise.evaluation.scores.baselines import BASELINES
+from napari_clip_denoise.formatting import software
 from napari_clip_denoise.inference.preview import PreviewMaker, View
 from napari_clip_denoise.inference.progress import CancelToken
-from napari_clip_denoise.text import software
 
 
 @dataclass(frozen=True, eq=False)

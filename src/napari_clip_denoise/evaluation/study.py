@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from napari_clip_denoise.evaluation.compare import evaluate
-from napari_clip_denoise.evaluation.report import Evaluation, markdown_table
-from napari_clip_denoise.models.registry import DEFAULT_MODEL
-from napari_clip_denoise.training.encoders import RANDOM, load_encoder, with_encoder
-from napari_clip_denoise.training.fit import train
-from napari_clip_denoise.training.package import write_model
-from napari_clip_denoise.training.recipe import Recipe, load_recipe
+from napari_clip_denoise.evaluation.scores.evaluate import evaluate
+from napari_clip_denoise.evaluation.scores.report import Evaluation, markdown_table
+from napari_clip_denoise.models.folder import DEFAULT_MODEL
+from napari_clip_denoise.training.pretrain.encoders import RANDOM, load_encoder, with_encoder
+from napari_clip_denoise.training.pretrain.fit import train
+from napari_clip_denoise.training.pretrain.package import write_model
+from napari_clip_denoise.training.pretrain.recipe import Recipe, load_recipe
 
 RECIPE = "paper-gaussian15"
 CHECKPOINTS = 20
@@ -35,8 +35,8 @@ class Variant:
     name : str
         Of the model.
     encoder : str
-        See `napari_clip_denoise.training.encoders.with_encoder`; a random one has the shape of
-        the encoder of ``compact``.
+        See `training.pretrain.encoders.with_encoder`; a random one has the shape of the encoder
+        of ``compact``.
     augmentation_level : float
         Of the progressive feature augmentation; 0 is none.
     """

@@ -5,10 +5,10 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 
+from napari_clip_denoise.formatting import progress_line
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.workers import relay
 from napari_clip_denoise.inference.progress import CancelToken, Progress
-from napari_clip_denoise.text import progress_line
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def build_steps(
 
     def work(report: Callable[[Building], None]) -> tuple[float, ...]:
         keep_triton_out()
-        from napari_clip_denoise.training.build import build_clip
+        from napari_clip_denoise.training.pretrain.build import build_clip
 
         scores: tuple[float, ...] = ()
         first, started = 0, 0.0

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.workers import relay
-from napari_clip_denoise.training.finetune_progress import Control, Learning
-from napari_clip_denoise.training.finetune_settings import FineTuneSettings, run_folder
+from napari_clip_denoise.training.finetune.progress import Control, Learning
+from napari_clip_denoise.training.finetune.settings import FineTuneSettings, run_folder
 
 if TYPE_CHECKING:
-    from napari_clip_denoise.training.finetune_result import FineTuned
+    from napari_clip_denoise.training.finetune.result import FineTuned
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def fine_tune_steps(
 
     def work(report: Callable[[Message], None]) -> "FineTuned":
         keep_triton_out()
-        from napari_clip_denoise.training.finetune import fine_tune
+        from napari_clip_denoise.training.finetune.api import fine_tune
 
         return fine_tune(
             **sources,

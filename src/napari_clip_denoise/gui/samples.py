@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from napari_clip_denoise.noise.acquisition import acquire
-from napari_clip_denoise.noise.simulate import fluorescence
+from napari_clip_denoise.noise.simulation import fluorescence
 
 PIXEL_MICROMETRES = 0.16
 SLICE_MICROMETRES = 0.5

@@ -11,19 +11,21 @@ import numpy as np
 import psutil
 
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.formats import open_stack
+from napari_clip_denoise.formatting import format_bytes
 from napari_clip_denoise.gui.llvm import keep_triton_out
-from napari_clip_denoise.images.grid import Region, split, whole
-from napari_clip_denoise.images.source import Stack, open_stack
+from napari_clip_denoise.images.regions import Region, split, whole
+from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.preview import PreviewMaker, View
 from napari_clip_denoise.inference.priority import step_back
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.export import Format, export_model
-from napari_clip_denoise.models.registry import CLIP_MODEL, SUFFIX, add_file, install, load
-from napari_clip_denoise.text import format_bytes
+from napari_clip_denoise.models.folder import CLIP_MODEL, SUFFIX
+from napari_clip_denoise.models.registry import add_file, install, load
 
 if TYPE_CHECKING:
-    from napari_clip_denoise.inference.plan import Plan
+    from napari_clip_denoise.inference.estimate import Plan
 
 POLL_SECONDS = 0.25
 MEMORY_BYTES = 2 * 2**30
@@ -161,7 +163,7 @@ def time_run(request: Request, cancel: CancelToken) -> "Plan":
         As the run would, also where it cannot fit.
     """
     keep_triton_out()
-    from napari_clip_denoise.inference.plan import make_plan
+    from napari_clip_denoise.inference.estimate import make_plan
 
     settings = request.settings
     plan = make_plan(
@@ -188,7 +190,7 @@ def import_model(path: Path) -> str:
     if path.suffix == SUFFIX:
         return add_file(path)
     keep_triton_out()
-    from napari_clip_denoise.models.published import import_published
+    from napari_clip_denoise.models.paper_checkpoint import import_published
 
     install(import_published(path, CLIP_MODEL))
     return CLIP_MODEL
@@ -204,13 +206,14 @@ def warm_up() -> None:
     """Load what denoising needs, which takes seconds, before somebody waits for it."""
     step_back()
     keep_triton_out()
-    from napari_clip_denoise.inference import pipeline, provenance, region, run  # noqa: F401
-    from napari_clip_denoise.models import checkpoint, clip  # noqa: F401
-    from napari_clip_denoise.noise import estimate, stabilise  # noqa: F401
+    from napari_clip_denoise.inference import pipeline, provenance  # noqa: F401
+    from napari_clip_denoise.inference.engine import region  # noqa: F401
+    from napari_clip_denoise.models import checkpoint  # noqa: F401
+    from napari_clip_denoise.noise import estimate  # noqa: F401
 
 
 def measure_uncertainty(view: View, cancel: CancelToken) -> tuple[np.ndarray, dict[str, Any]]:
-    """Measure how sure a model is of a view; see `evaluation.uncertainty.uncertainty`.
+    """Measure how sure a model is of a view; see `evaluation.trust.uncertainty.uncertainty`.
 
     Returns
     -------
@@ -218,7 +221,12 @@ def measure_uncertainty(view: View, cancel: CancelToken) -> tuple[np.ndarray, di
         The spread, and how it is measured.
     """
     keep_triton_out()
-    from napari_clip_denoise.evaluation.uncertainty import LEVEL, PASSES, SMOOTHING, uncertainty
+    from napari_clip_denoise.evaluation.trust.uncertainty import (
+        LEVEL,
+        PASSES,
+        SMOOTHING,
+        uncertainty,
+    )
 
     how = {"passes": PASSES, "level": LEVEL, "seed": 0, "smoothing": SMOOTHING}
     return uncertainty(PreviewMaker().job(view), view.region, cancel=cancel), how
@@ -246,10 +254,10 @@ def check_memory(n_bytes: int) -> None:
 
 def _denoise(request: Request, cancel: CancelToken, report: Callable[[Message], None]) -> Finished:
     keep_triton_out()
-    from napari_clip_denoise.inference.job import prepare
+    from napari_clip_denoise.inference.api import open_writer
+    from napari_clip_denoise.inference.engine.job import prepare
     from napari_clip_denoise.inference.pipeline import run_to_writer
     from napari_clip_denoise.inference.provenance import provenance
-    from napari_clip_denoise.inference.run import open_writer
 
     stack, settings = request.stack, request.settings
     job = prepare(stack, load(settings.model, rgb=stack.is_rgb), settings)

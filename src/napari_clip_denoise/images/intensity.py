@@ -12,10 +12,10 @@ from typing import Literal, get_args
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.images.source import Stack
+from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.noise.anscombe import AnscombeTransform
 from napari_clip_denoise.noise.correlation import estimate_correlation
 from napari_clip_denoise.noise.estimate import estimate_noise
-from napari_clip_denoise.noise.stabilise import AnscombeTransform
 
 IntensityName = Literal["anscombe", "percentile", "minmax", "dtype", "window"]
 Intensity = IntensityName | tuple[float, float]

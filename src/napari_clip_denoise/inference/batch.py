@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from napari_clip_denoise.errors import Cancelled, InputError, OutputError, in_words
-from napari_clip_denoise.images.collect import plan_outputs
-from napari_clip_denoise.images.source import open_stack
+from napari_clip_denoise.formats import open_stack
+from napari_clip_denoise.formats.discover import plan_outputs
 from napari_clip_denoise.inference.progress import CancelToken, Notify, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
-from napari_clip_denoise.models.registry import AUTO, find, load
+from napari_clip_denoise.models.folder import AUTO
+from napari_clip_denoise.models.registry import find, load
 
 if TYPE_CHECKING:
     from napari_clip_denoise.models.checkpoint import Model
@@ -96,13 +97,13 @@ def denoise_files(
     Parameters
     ----------
     sources : sequence of str or Path
-        Images that `open_stack` reads, see also `images.collect.find_sources`.
+        Images that `open_stack` reads, see also `formats.discover.find_sources`.
     folder : str or Path
         Where the results go, under the images' own names; made if it is not there.
     settings : DenoiseSettings, optional
         For all of them. The intensity mapping is found for each.
     suffix : str, optional
-        Format of the results, see `images.collect.plan_outputs`.
+        Format of the results, see `formats.discover.plan_outputs`.
     existing : str
         ``"skip"`` an image whose result is there already, or ``"replace"`` the result.
     axes : str, optional
@@ -139,7 +140,7 @@ def denoise_files(
         find(settings.model, rgb=False)
     _make_folder(Path(folder))
 
-    from napari_clip_denoise.inference.run import denoise_to_file
+    from napari_clip_denoise.inference.api import denoise_to_file
 
     @cache
     def tell(sentence: str) -> None:

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from napari_clip_denoise.images.source import Stack
-from napari_clip_denoise.images.writers import OmeVersion, check_output
+from napari_clip_denoise.formats import check_output
+from napari_clip_denoise.formats.base import OmeVersion
+from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.inference.engine.values import result_dtype
 from napari_clip_denoise.inference.settings import DenoiseSettings
-from napari_clip_denoise.inference.values import result_dtype
 from napari_clip_denoise.models.registry import find
 
 
@@ -24,9 +25,9 @@ def check_run(
     Parameters
     ----------
     stack, settings :
-        See `napari_clip_denoise.inference.run.denoise_to_file`.
+        See `napari_clip_denoise.inference.api.denoise_to_file`.
     path, overwrite, share, ome_version, by_workers :
-        See `napari_clip_denoise.images.writers.check_output`.
+        See `napari_clip_denoise.formats.check_output`.
 
     Raises
     ------

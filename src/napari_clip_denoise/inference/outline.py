@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from napari_clip_denoise.images.grid import count
-from napari_clip_denoise.images.source import Stack
-from napari_clip_denoise.images.writers import free_bytes, region_shape
+from napari_clip_denoise.formats import region_shape
+from napari_clip_denoise.formats.base import free_bytes
+from napari_clip_denoise.images.regions import count
+from napari_clip_denoise.images.stack import Stack
 
 PYRAMID = 4 / 3
 """Bytes of all levels, as a multiple of the first."""

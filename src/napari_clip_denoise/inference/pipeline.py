@@ -14,13 +14,12 @@ from typing import TypeVar
 import numpy as np
 
 from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, OutputError
-from napari_clip_denoise.images.grid import Region
-from napari_clip_denoise.images.writers import Writer
-from napari_clip_denoise.inference.backoff import within_memory
-from napari_clip_denoise.inference.job import Job, tile_grid
-from napari_clip_denoise.inference.profile import Profile
-from napari_clip_denoise.inference.progress import CancelToken, Notify, Progress, ProgressCounter
-from napari_clip_denoise.inference.region import (
+from napari_clip_denoise.formats.base import Writer
+from napari_clip_denoise.images.regions import Region
+from napari_clip_denoise.inference.engine.backoff import within_memory
+from napari_clip_denoise.inference.engine.buffers import Scratch
+from napari_clip_denoise.inference.engine.job import Job, tile_grid
+from napari_clip_denoise.inference.engine.region import (
     Box,
     apply,
     box_index,
@@ -28,7 +27,8 @@ from napari_clip_denoise.inference.region import (
     make_box,
     planes_in,
 )
-from napari_clip_denoise.inference.scratch import Scratch
+from napari_clip_denoise.inference.progress import CancelToken, Notify, Progress, ProgressCounter
+from napari_clip_denoise.inference.timing import Profile
 
 READERS = 2
 WRITERS = 2

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_clip_denoise.errors import Cancelled, in_words
-from napari_clip_denoise.images.grid import Region
 from napari_clip_denoise.images.intensity import Intensity, IntensityMapping, estimate_mapping
-from napari_clip_denoise.images.source import Stack
+from napari_clip_denoise.images.regions import Region
+from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.priority import step_back
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
 if TYPE_CHECKING:
-    from napari_clip_denoise.inference.job import Job
-    from napari_clip_denoise.inference.region import Box
+    from napari_clip_denoise.inference.engine.job import Job
+    from napari_clip_denoise.inference.engine.region import Box
     from napari_clip_denoise.models.checkpoint import Model
 
 MAX_PIXELS = 2**20
@@ -87,7 +87,7 @@ class Preview:
 
     def pixels(self, strength: float) -> np.ndarray:
         """Give the region denoised at some strength, without the network."""
-        from napari_clip_denoise.inference.region import apply
+        from napari_clip_denoise.inference.engine.region import apply
 
         if strength not in self.blended:
             job = replace(self.job, strength=strength)
@@ -151,8 +151,8 @@ class PreviewMaker:
         Cancelled
             If the token says so.
         """
+        from napari_clip_denoise.inference.engine.region import correct, read_box
         from napari_clip_denoise.inference.provenance import provenance
-        from napari_clip_denoise.inference.region import correct, read_box
 
         started = perf_counter()
         job = self.job(view)
@@ -166,7 +166,7 @@ class PreviewMaker:
 
     def job(self, view: View) -> "Job":
         """Put the job of a view together, with one small tile where that is exact."""
-        from napari_clip_denoise.inference.job import prepare
+        from napari_clip_denoise.inference.engine.job import prepare
 
         mapping = self._mapping_of(view)
         return fit_tile(
@@ -198,7 +198,7 @@ def fit_tile(job: "Job", region: Region) -> "Job":
 
     A model whose upsampling depends on the size of the tile keeps the grid of a whole run.
     """
-    from napari_clip_denoise.inference.tiles import single
+    from napari_clip_denoise.inference.engine.tiling import single
 
     card = job.runner.card
     if card.network.align_corners:

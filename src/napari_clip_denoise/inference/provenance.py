@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 
-from napari_clip_denoise.images.identity import identify
-from napari_clip_denoise.inference.job import Job
+from napari_clip_denoise.formats.fingerprint import identify
+from napari_clip_denoise.formatting import software
+from napari_clip_denoise.inference.engine.job import Job
 from napari_clip_denoise.inference.settings import DenoiseSettings
-from napari_clip_denoise.text import software
 
 CHOSEN = ("tile", "batch", "threads")
 """Settings that the machine decides where nobody does, and a run that is resumed for its rest."""

@@ -34,7 +34,8 @@ class Model:
     path : Path or None
         The file it was loaded from.
     ready : dict
-        What was made of it to run on devices, see `inference.runner`; it goes when the model goes.
+        What was made of it to run on devices, see `inference.engine.engine`; it goes when the
+        model goes.
     """
 
     card: ModelCard

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_clip_denoise.models.registry import CLIP_MODEL, SUFFIX, models_folder
+from napari_clip_denoise.models.folder import CLIP_MODEL, SUFFIX, models_folder
 
 if TYPE_CHECKING:
     from napari_clip_denoise.models.card import ModelCard

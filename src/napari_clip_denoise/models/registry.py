@@ -1,27 +1,25 @@
 """Models by name: those bundled with the package and those in the user's folder."""
 
-import os
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from platformdirs import user_data_path
-
 from napari_clip_denoise.errors import InputError, ModelError, OutputError
+from napari_clip_denoise.models.folder import (
+    AUTO,
+    CLIP_MODEL,
+    DEFAULT_MODEL,
+    RGB_MODEL,
+    SUFFIX,
+    make_folder,
+    models_folder,
+)
 
 if TYPE_CHECKING:
     from napari_clip_denoise.models.card import ModelCard
     from napari_clip_denoise.models.checkpoint import Model
     from napari_clip_denoise.network.encoder import Encoder
-
-SUFFIX = ".safetensors"
-FOLDER_VARIABLE = "CLIP_DENOISE_MODELS"
-DEFAULT_MODEL = "compact"
-RGB_MODEL = "compact-rgb"
-AUTO = "auto"
-"""Stands for the bundled model that suits an image, see `find`."""
-CLIP_MODEL = "clip-rn50"
 
 
 @dataclass(frozen=True)
@@ -38,29 +36,6 @@ class Entry:
         from napari_clip_denoise.models.card_file import read_card
 
         return read_card(self.path)
-
-
-def models_folder() -> Path:
-    """Folder of the user's own models; the variable ``CLIP_DENOISE_MODELS`` overrides it."""
-    override = os.environ.get(FOLDER_VARIABLE)
-    return Path(override) if override else user_data_path("napari-clip-denoise") / "models"
-
-
-def make_folder(folder: Path) -> None:
-    """Make the models folder, or one within it, where it is not there yet.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"The models folder {folder} cannot be made: {error.strerror}; set "
-            f"{FOLDER_VARIABLE} to a folder that can be written."
-        ) from error
 
 
 def entries() -> list[Entry]:
@@ -136,7 +111,7 @@ def load(
     from napari_clip_denoise.models.checkpoint import load_model
 
     def encoder() -> "Encoder":
-        from napari_clip_denoise.models.clip import load_clip_encoder
+        from napari_clip_denoise.models.clip_encoder import load_clip_encoder
 
         return load_clip_encoder(clip_weights)
 

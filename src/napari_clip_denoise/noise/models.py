@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from napari_clip_denoise.noise.draws import (
+from napari_clip_denoise.noise._random import (
     Image,
     Random,
     as_float32,

@@ -1,0 +1,1 @@
+"""Scores of models and classical methods on images whose truth is known."""

@@ -1,0 +1,272 @@
+"""What models are scored on: clean images under known noise, and pairs of real images."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal, get_args
+
+import numpy as np
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.evaluation.metrics import Protocol
+from napari_clip_denoise.formats import open_stack
+from napari_clip_denoise.formats.detect import NIFTI_SUFFIXES, RASTER_SUFFIXES, TIFF_SUFFIXES
+from napari_clip_denoise.images.intensity import CT_WINDOW, Intensity
+from napari_clip_denoise.images.regions import whole
+from napari_clip_denoise.noise.models import (
+    Gaussian,
+    MeanFilteredGaussian,
+    NoiseModel,
+    SaltAndPepper,
+    ScaledPoisson,
+    Speckle,
+)
+
+SuiteName = Literal["paper", "real", "ct"]
+NOISES: dict[str, NoiseModel] = {
+    **{f"gaussian-{sigma}": Gaussian(sigma / 255) for sigma in (15, 25, 50)},
+    **{f"spatial-{sigma}": MeanFilteredGaussian(sigma / 255) for sigma in (40, 45, 50, 55)},
+    **{f"poisson-{scale:g}": ScaledPoisson(scale) for scale in (2, 2.5, 3, 3.5)},
+    "salt-pepper-0.02": SaltAndPepper(0.02),
+    "speckle-0.04": Speckle(0.04**0.5),
+}
+"""The noises of the paper's tests, and speckle, by name; deviations on the scale of 8 bits."""
+
+SUFFIXES = (*RASTER_SUFFIXES, *TIFF_SUFFIXES, *NIFTI_SUFFIXES)
+REAL = "real"
+FEW = 4
+"""Folders with fewer real pairs than this get a row a pair: their mean says little."""
+
+
+@dataclass(frozen=True, eq=False)
+class TestImage:
+    """One image and its truth.
+
+    Attributes
+    ----------
+    name : str
+        Of the file.
+    truth, noisy : numpy.ndarray
+        (..., Y, X) or, of RGB, (..., Y, X, 3), float32.
+    rgb : bool
+        Whether the last axis holds RGB samples.
+    """
+
+    __test__ = False
+
+    name: str
+    truth: np.ndarray
+    noisy: np.ndarray
+    rgb: bool
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Images under one kind of noise.
+
+    Attributes
+    ----------
+    data, noise : str
+        What the row is called.
+    files : tuple of Path
+        The clean images.
+    noisy_folder : Path or None
+        Where their noisy partners are; None makes the noise.
+    protocol : Protocol
+        How results are scored.
+    intensity : str, (float, float) or None
+        How models map the values; None leaves that to each model's card.
+    """
+
+    data: str
+    noise: str
+    files: tuple[Path, ...]
+    noisy_folder: Path | None
+    protocol: Protocol
+    intensity: Intensity | None
+
+    def images(self) -> Iterator[TestImage]:
+        """Read the images one after the other."""
+        for path in self.files:
+            clean = read_image(path)
+            if self.noisy_folder is None:
+                truth = clean.unit
+                noisy = add_noise(truth, self.noise, rgb=clean.rgb)
+                yield TestImage(path.stem, truth, noisy, clean.rgb)
+            else:
+                partner = read_image(self.noisy_folder / path.name)
+                if partner.pixels.shape != clean.pixels.shape:
+                    raise InputError(
+                        f"{path.name} has other sizes in the folders noisy and clean of "
+                        f"{path.parents[1]}; pair images of the same size."
+                    )
+                yield TestImage(path.stem, clean.floats, partner.floats, clean.rgb)
+
+
+@dataclass(frozen=True, eq=False)
+class CleanImage:
+    """An image as stored.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    pixels : numpy.ndarray
+        (..., Y, X) or, of RGB, (..., Y, X, 3).
+    rgb : bool
+        Whether the last axis holds RGB samples.
+    """
+
+    path: Path
+    pixels: np.ndarray
+    rgb: bool
+
+    @cached_property
+    def floats(self) -> np.ndarray:
+        """Raw values, float32."""
+        return self.pixels.astype(np.float32)
+
+    @cached_property
+    def unit(self) -> np.ndarray:
+        """Values from 0 to 1, float32: integers over the largest of their type."""
+        if np.issubdtype(self.pixels.dtype, np.integer):
+            return self.floats / np.float32(np.iinfo(self.pixels.dtype).max)
+        if self.pixels.min() < 0 or self.pixels.max() > 1:
+            raise InputError(
+                f"{self.path} has values outside [0, 1]; scale it or store it as integers."
+            )
+        return self.floats
+
+
+def read_image(path: Path) -> CleanImage:
+    """Read a whole image or stack into memory."""
+    stack = open_stack(path)
+    return CleanImage(path, stack.read(whole(stack.shape)), stack.is_rgb)
+
+
+def add_noise(clean: np.ndarray, noise: str, *, rgb: bool) -> np.ndarray:
+    """Put one of `NOISES` on a clean image, seeded 0, so that it is the same each time."""
+    planes = np.moveaxis(clean, -1, 0) if rgb else clean
+    noisy = NOISES[noise](planes, np.random.default_rng(0))
+    return np.moveaxis(noisy, 0, -1) if rgb else noisy
+
+
+def conditions(
+    suite: SuiteName,
+    folders: Sequence[Path],
+    *,
+    noises: Sequence[str] = (),
+    limit: int | None = None,
+) -> list[Condition]:
+    """List the rows of a table.
+
+    Parameters
+    ----------
+    suite : {"paper", "real", "ct"}
+        ``"paper"``: folders of clean images, under each noise of `NOISES`. ``"real"``: folders
+        with ``noisy`` and ``clean`` below them, that hold files of the same names, such as one
+        frame and the mean of many. ``"ct"``: the same in Hounsfield units.
+    folders : sequence of Path
+        Each is a set, called as the folder is.
+    noises : sequence of str
+        Only these of the suite ``"paper"``, by name or kind: ``"poisson-2.5"``, ``"poisson"``.
+    limit : int, optional
+        Only the first few images of each set.
+
+    Raises
+    ------
+    InputError
+        If a folder or a noise cannot be used.
+    """
+    if suite not in get_args(SuiteName):
+        raise InputError(
+            f"There is no suite '{suite}'; give one of: {', '.join(get_args(SuiteName))}."
+        )
+    if noises and suite != "paper":
+        raise InputError(f"The suite '{suite}' has its own noise; leave the choice of noises out.")
+    if not folders:
+        raise InputError("No folder with images was given; give one or more.")
+    make = {"paper": _paper, "real": _real, "ct": _ct}[suite]
+    chosen = chosen_noises(noises)
+    return [row for folder in folders for row in make(Path(folder), limit, chosen)]
+
+
+def _paper(folder: Path, limit: int | None, noises: Sequence[str]) -> list[Condition]:
+    protocol = Protocol(("psnr", "ssim"), data_range=1.0, clip=(0.0, 1.0))
+    files = clean_images(folder)[:limit]
+    return [
+        Condition(folder.name, noise, files, None, protocol, intensity=(0.0, 1.0))
+        for noise in noises
+    ]
+
+
+def _real(folder: Path, limit: int | None, _: Sequence[str]) -> list[Condition]:
+    files = _pairs(folder)[:limit]
+    eight_bit = all(read_image(path).pixels.dtype == np.uint8 for path in files)
+    metrics = ("psnr", "ssim", "si_psnr", "si_ssim", "registered_psnr")
+    protocol = Protocol(metrics, data_range=255.0 if eight_bit else None)
+    if len(files) < FEW:
+        return [
+            Condition(f"{folder.name} {path.stem}", REAL, (path,), folder / "noisy", protocol, None)
+            for path in files
+        ]
+    return [Condition(folder.name, REAL, files, folder / "noisy", protocol, None)]
+
+
+def _ct(folder: Path, limit: int | None, _: Sequence[str]) -> list[Condition]:
+    low, high = CT_WINDOW
+    protocol = Protocol(("psnr", "ssim", "rmse"), data_range=high - low, window=CT_WINDOW)
+    files = _pairs(folder)[:limit]
+    return [Condition(folder.name, REAL, files, folder / "noisy", protocol, "window")]
+
+
+def chosen_noises(wanted: Sequence[str]) -> list[str]:
+    """List the `NOISES` of some names or kinds; all of them where none is given.
+
+    Raises
+    ------
+    InputError
+        If there is none of a name.
+    """
+    for name in wanted:
+        if not any(_is_of_kind(noise, name) for noise in NOISES):
+            raise InputError(f"There is no noise '{name}'; give any of: {', '.join(NOISES)}.")
+    return [
+        noise for noise in NOISES if not wanted or any(_is_of_kind(noise, name) for name in wanted)
+    ]
+
+
+def _is_of_kind(noise: str, wanted: str) -> bool:
+    return noise == wanted or noise.rpartition("-")[0] == wanted
+
+
+def clean_images(folder: Path) -> tuple[Path, ...]:
+    """List the images of a folder.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder or no image in it.
+    """
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}.")
+    files = tuple(sorted(p for p in folder.iterdir() if p.name.lower().endswith(SUFFIXES)))
+    if not files:
+        raise InputError(
+            f"{folder} holds no image ({', '.join(SUFFIXES)}); give a folder of clean images."
+        )
+    return files
+
+
+def _pairs(folder: Path) -> tuple[Path, ...]:
+    if not ((folder / "noisy").is_dir() and (folder / "clean").is_dir()):
+        raise InputError(
+            f"{folder} holds no folders noisy and clean; give one that does, with files of the "
+            "same names in both."
+        )
+    files = clean_images(folder / "clean")
+    alone = [path.name for path in files if not (folder / "noisy" / path.name).is_file()]
+    if alone:
+        raise InputError(f"{folder / 'noisy'} holds no {alone[0]}; the names in both must agree.")
+    return files

@@ -1,0 +1,173 @@
+"""Several models and classical methods on the same images."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from napari_clip_denoise.evaluation.metrics import psnr
+from napari_clip_denoise.evaluation.scores.datasets import (
+    CleanImage,
+    Condition,
+    SuiteName,
+    conditions,
+    read_image,
+)
+from napari_clip_denoise.evaluation.scores.methods import NOISY, Method, ModelMethod, make_methods
+from napari_clip_denoise.evaluation.scores.panels import CropGallery
+from napari_clip_denoise.evaluation.scores.report import Evaluation, Measurement, MethodFacts
+from napari_clip_denoise.inference.settings import make_settings
+from napari_clip_denoise.noise.acquisition import acquire
+from napari_clip_denoise.noise.simulation import fluorescence
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.models.checkpoint import Model
+
+SIDE = 512
+RUNS = 3
+
+
+def evaluate(
+    models: "Sequence[str | Path | Model]" = ("compact",),
+    data: Sequence[str | Path] = (),
+    suite: SuiteName = "paper",
+    baselines: Sequence[str] = (),
+    *,
+    noises: Sequence[str] = (),
+    limit: int | None = None,
+    harm: bool = True,
+    self_ensemble: bool = False,
+    device: str = "auto",
+    report: Callable[[str], None] | None = None,
+) -> Evaluation:
+    """Score models and classical methods on images whose truth is known.
+
+    Parameters
+    ----------
+    models : sequence of str, Path or Model
+        Names in the registry, files, or loaded models. The first one decides which crops the
+        pictures show.
+    data : sequence of str or Path
+        Folders, each a set of images.
+    suite : {"paper", "real", "ct"}
+        ``"paper"``: clean images, grey or RGB, under each noise of the paper, seeded 0 for
+        every image; values are fed as they are, results clipped to [0, 1]. ``"real"``: folders
+        that hold ``noisy`` and ``clean``; models map intensities as their cards say, the peak
+        is 255 for 8-bit images and the range of the truth for others and after the affine
+        match. ``"ct"``: the same in Hounsfield units, within the window from -1024 to 3072.
+    baselines : sequence of str
+        Any of ``"gaussian"``, ``"nlm"``, ``"wavelet"``, ``"tv"``, ``"bm3d"``, ``"vst-bm3d"``;
+        all estimate the noise from the noisy image.
+    noises : sequence of str
+        Only these of the suite ``"paper"``, such as ``"gaussian-25"`` or ``"poisson"``.
+    limit : int, optional
+        Only the first few images of each set.
+    harm : bool
+        Whether to measure what the methods do to the clean images themselves, too.
+    self_ensemble, device :
+        How and on what models compute, see `denoise`.
+    report : callable, optional
+        Told each row of PSNRs as a line.
+
+    Returns
+    -------
+    Evaluation
+        Scores an image, their means, times and pictures, as Markdown, CSV or JSON.
+
+    Raises
+    ------
+    InputError, ModelError, DeviceError
+        With one sentence on what is wrong and what to do.
+    """
+    settings = make_settings(device=device)
+    rows = conditions(suite, [Path(folder) for folder in data], noises=noises, limit=limit)
+    methods = make_methods(models, baselines, settings.device, self_ensemble=self_ensemble)
+
+    from napari_clip_denoise.inference.engine.device import resolve_device
+
+    measurements: list[Measurement] = []
+    galleries: dict[str, CropGallery] = {}
+    for row in rows:
+        gallery = galleries[f"{row.data}_{row.noise}".replace(" ", "_")] = CropGallery()
+        found = _measure(row, methods, gallery)
+        measurements += found
+        if report:
+            report(_line(row, found))
+    files = list(dict.fromkeys(path for row in rows for path in row.files))
+    facts = tuple(_facts(method, files if harm else []) for method in methods)
+    where = str(resolve_device(settings.device))
+    return Evaluation(suite, tuple(measurements), facts, where, galleries)
+
+
+def _measure(row: Condition, methods: Sequence[Method], gallery: CropGallery) -> list[Measurement]:
+    """Score the input and each method on each image of a row."""
+    found = []
+    for image in row.images():
+        results = {
+            method.name: method(image.noisy, rgb=image.rgb, intensity=row.intensity)
+            for method in methods
+        }
+        if row.protocol.clip is not None:
+            results = {name: result.clip(*row.protocol.clip) for name, result in results.items()}
+        gallery.add(image.name, image.truth, image.noisy, results, rgb=image.rgb)
+        found += [
+            Measurement(
+                name,
+                row.data,
+                row.noise,
+                image.name,
+                row.protocol.score(image.truth, result, rgb=image.rgb),
+            )
+            for name, result in {NOISY: image.noisy, **results}.items()
+        ]
+    return found
+
+
+def _line(row: Condition, found: Sequence[Measurement]) -> str:
+    names = dict.fromkeys(one.method for one in found)
+    means = (
+        (name, np.mean([one.scores["psnr"] for one in found if one.method == name]))
+        for name in names
+    )
+    return f"{row.data}, {row.noise}: " + ", ".join(f"{name} {mean:.2f}" for name, mean in means)
+
+
+def _facts(method: Method, files: Sequence[Path]) -> MethodFacts:
+    images = [read_image(path) for path in files]
+    return MethodFacts(
+        method.name,
+        seconds_a_plane(method),
+        min((harm(method, image, np.uint8) for image in images), default=None),
+        min((harm(method, image, np.uint16) for image in images), default=None),
+    )
+
+
+def harm(method: Method, image: CleanImage, dtype: type[np.integer]) -> float:
+    """PSNR in dB of what a method makes of a clean image of an integer type to the image."""
+    top = np.iinfo(dtype).max
+    clean = _stretched(image.pixels, top).astype(dtype)
+    result = np.rint(method(clean, rgb=image.rgb).clip(0, top))
+    return psnr(clean, result, float(top))
+
+
+def _stretched(pixels: np.ndarray, top: int) -> np.ndarray:
+    """Bring an image to the range from 0 to `top`, 8-bit ones by a factor."""
+    low, high = (0, 255) if pixels.dtype == np.uint8 else (pixels.min(), pixels.max())
+    return np.rint((pixels.astype(np.float64) - low) * (top / max(high - low, 1e-9)))
+
+
+def seconds_a_plane(method: Method) -> float:
+    """Time a method on a simulated plane of 512 x 512; RGB for models that are made for it."""
+    plane = acquire(fluorescence((SIDE, SIDE), seed=0), seed=0).noisy
+    rgb = isinstance(method, ModelMethod) and method.model.card.network.channels == 3
+    if rgb:
+        plane = np.stack([plane] * 3, axis=-1)
+    times = []
+    for _ in range(RUNS + 1):
+        started = time.perf_counter()
+        method(plane, rgb=rgb)
+        times.append(time.perf_counter() - started)
+    return statistics.median(times[1:])

@@ -1,0 +1,120 @@
+"""What is compared: models, and classical methods that need no training.
+
+Every method is blind: it gets the noisy image alone and estimates from it what it needs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.evaluation.scores.baselines import BASELINES
+from napari_clip_denoise.images.intensity import Intensity, parse_intensity
+from napari_clip_denoise.models.registry import load
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.models.checkpoint import Model
+
+NOISY = "noisy"
+
+
+class Method(Protocol):
+    """Anything that turns a noisy image into a cleaner one."""
+
+    @property
+    def name(self) -> str:
+        """What its column is called."""
+        ...
+
+    def __call__(
+        self, noisy: np.ndarray, *, rgb: bool, intensity: Intensity | None = None
+    ) -> np.ndarray:
+        """Give the denoised image, float32, of the shape of `noisy`."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class ModelMethod:
+    """A model; a grey one takes RGB a channel at a time, an RGB one grey as three equal channels.
+
+    Parameters
+    ----------
+    name : str
+        What its column is called.
+    model : Model
+        The model.
+    device, self_ensemble :
+        See `DenoiseSettings`.
+    """
+
+    name: str
+    model: "Model"
+    device: str = "auto"
+    self_ensemble: bool = False
+
+    def __call__(
+        self, noisy: np.ndarray, *, rgb: bool, intensity: Intensity | None = None
+    ) -> np.ndarray:
+        """Denoise; without `intensity` values are mapped as the model's card recommends."""
+        from napari_clip_denoise.inference.api import denoise
+
+        recommended = parse_intensity(self.model.card.intensity)
+        return denoise(
+            noisy,
+            self.model,
+            intensity=recommended if intensity is None else intensity,
+            output_dtype="float32",
+            device=self.device,
+            self_ensemble=self.self_ensemble,
+            rgb=rgb,
+        )
+
+
+def make_methods(
+    models: "Sequence[str | Path | Model]",
+    baselines: Sequence[str],
+    device: str = "auto",
+    *,
+    self_ensemble: bool = False,
+) -> list[Method]:
+    """Put methods together.
+
+    Parameters
+    ----------
+    models : sequence of str, Path or Model
+        Names in the registry, files, or loaded models.
+    baselines : sequence of str
+        Keys of `baselines.BASELINES`.
+    device, self_ensemble :
+        Where and how models compute, see `DenoiseSettings`.
+
+    Raises
+    ------
+    InputError
+        If there is none, one is unknown or needs a package that is missing, or two have the
+        same name.
+    """
+    methods: list[Method] = []
+    for name in baselines:
+        if name not in BASELINES:
+            raise InputError(f"There is no baseline '{name}'; give any of: {', '.join(BASELINES)}.")
+        if not BASELINES[name].is_available:
+            raise InputError(
+                f"The baseline '{name}' needs a package that is missing; install it with "
+                "pip install 'napari-clip-denoise[comparison]'."
+            )
+        methods.append(BASELINES[name])
+    for given in reversed(models):
+        model = load(given) if isinstance(given, (str, Path)) else given
+        name = Path(given).stem if isinstance(given, (str, Path)) else model.card.name
+        methods.insert(0, ModelMethod(name, model, device, self_ensemble))
+    names = [NOISY, *(method.name for method in methods)]
+    if not methods:
+        raise InputError("There is nothing to compare; give a model or a baseline.")
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"Two columns would be called '{twice}'; rename a model file.")
+    return methods

@@ -1,0 +1,1 @@
+"""Judging a result without a truth."""

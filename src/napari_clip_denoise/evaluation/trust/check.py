@@ -1,0 +1,183 @@
+"""Whether a denoised image can be trusted: what was removed should be noise, and only noise."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.evaluation.metrics import match_affine, psnr, ssim
+from napari_clip_denoise.evaluation.registration import register
+from napari_clip_denoise.evaluation.trust.residual import (
+    LAGS,
+    autocorrelate,
+    blurred_extremes,
+    find_places,
+    find_saturated,
+    grain_variance,
+    pearson,
+    variance_curve,
+)
+from napari_clip_denoise.evaluation.trust.verdict import Findings, judge
+from napari_clip_denoise.noise.estimate import SMOOTHING, NoiseEstimate, estimate_noise
+
+NEAR = 3
+NO_NOISE = "The noisy image shows no noise, so there is nothing to compare with."
+
+
+@dataclass(frozen=True, eq=False)
+class TrustReport:
+    """What the residual (noisy minus denoised) tells.
+
+    Attributes
+    ----------
+    verdict : str
+        In plain words.
+    is_flagged : bool
+        Whether something other than noise was removed, or added.
+    removed, added : numpy.ndarray
+        (N, 3), plane, y and x of places where light was taken away or put in that noise
+        cannot explain, the clearest first.
+    residual : numpy.ndarray
+        (N, Y, X), noisy minus denoised, float32.
+    autocorrelation : numpy.ndarray
+        (2 `LAGS` + 1, 2 `LAGS` + 1), of the residual in units of the noise; 1 in the middle, 0
+        elsewhere where it is white.
+    nearby_correlation : float
+        Largest of it within `NEAR` pixels of the middle.
+    spread : float
+        Slow variation of the residual relative to that of white noise: robust standard deviation
+        after a blur, the largest at all scales.
+    intensities, variances : numpy.ndarray
+        Residual variance over the denoised value, (M,).
+    noise : NoiseEstimate or None
+        Measured in the noisy image alone; None if it has no noise.
+    noise_share : float
+        Residual variance relative to that of the noise.
+    image_correlation : float
+        Pearson correlation of residual and denoised image.
+    scores : dict
+        Figure by name, if there is a reference.
+    """
+
+    verdict: str
+    is_flagged: bool
+    removed: np.ndarray
+    added: np.ndarray
+    residual: np.ndarray
+    autocorrelation: np.ndarray
+    nearby_correlation: float
+    spread: float
+    intensities: np.ndarray
+    variances: np.ndarray
+    noise: NoiseEstimate | None
+    noise_share: float
+    image_correlation: float
+    scores: dict[str, float] = field(default_factory=dict)
+
+
+def check_result(
+    noisy: np.ndarray, denoised: np.ndarray, reference: np.ndarray | None = None
+) -> TrustReport:
+    """Tell whether only noise was removed from an image.
+
+    Under a perfect denoiser the residual is the noise: white, of mean zero everywhere, and of
+    the variance that the noisy image itself shows at flat places of that value. The residual is
+    therefore divided by the noise's standard deviation and blurred at several scales, where it
+    must stay within what white noise reaches. Where it does not, structure was removed or added.
+
+    Parameters
+    ----------
+    noisy, denoised : numpy.ndarray
+        (Y, X) or (N, Y, X), of one channel. Saturated pixels and those that are not finite
+        are left out.
+    reference : numpy.ndarray, optional
+        The truth or a much less noisy image, same shape.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ.
+    """
+    shapes = {image.shape for image in (noisy, denoised, reference) if image is not None}
+    if len(shapes) > 1:
+        raise InputError(
+            "The images differ in size ("
+            + " and ".join(" x ".join(map(str, shape)) for shape in sorted(shapes))
+            + "); choose a result and the image it was made from."
+        )
+    planes = noisy.reshape(-1, *noisy.shape[-2:])
+    clean = denoised.reshape(planes.shape).astype(np.float64)
+    residual = planes.astype(np.float64) - clean
+    known = np.isfinite(residual) & ~find_saturated(planes)
+    residual = np.where(known, residual, 0)
+    clean = np.where(known, clean, np.median(clean[known]) if known.any() else 0)
+
+    noise = estimate_noise(planes)
+    variance = np.zeros_like(residual)
+    standard = np.zeros_like(residual)
+    if noise is not None:
+        variance = np.maximum(noise.variance(clean), grain_variance(clean, residual))
+        standard = np.where(known, residual / np.sqrt(variance), 0)
+    level = gaussian_filter(clean, (0, SMOOTHING, SMOOTHING))
+    intensities, variances, expected = variance_curve(
+        *(each[known] for each in (level, clean, residual, variance))
+    )
+    autocorrelation = autocorrelate(standard)
+    nearby = autocorrelation[LAGS - NEAR : LAGS + NEAR + 1, LAGS - NEAR : LAGS + NEAR + 1].copy()
+    nearby[NEAR, NEAR] = 0
+    highest, lowest, spread = blurred_extremes(standard, clean, known)
+    removed, added = find_places(highest), find_places(-lowest)
+    nearby_correlation = float(nearby.max())
+    share, is_flagged, verdict = np.nan, False, NO_NOISE
+    if noise is not None:
+        share = float(np.median(variances / np.maximum(noise.variance(intensities), 1e-12)))
+        measured = intensities <= max(noise.values.max(), intensities.min())
+        findings = Findings(
+            n_removed=len(removed),
+            n_added=len(added),
+            spread=spread,
+            nearby_correlation=nearby_correlation,
+            noise_share=share,
+            intensities=intensities[measured],
+            ratios=variances[measured] / np.maximum(expected[measured], 1e-12),
+        )
+        is_flagged, verdict = judge(findings)
+    return TrustReport(
+        verdict=verdict,
+        is_flagged=is_flagged,
+        removed=removed,
+        added=added,
+        residual=residual.astype(np.float32),
+        autocorrelation=autocorrelation,
+        nearby_correlation=nearby_correlation,
+        spread=spread,
+        intensities=intensities,
+        variances=variances,
+        noise=noise,
+        noise_share=share,
+        image_correlation=pearson(residual[known], clean[known]),
+        scores={} if reference is None else score(reference, noisy, denoised),
+    )
+
+
+def score(reference: np.ndarray, noisy: np.ndarray, denoised: np.ndarray) -> dict[str, float]:
+    """Score a noisy and a denoised image against a reference.
+
+    Returns
+    -------
+    dict
+        PSNR in dB over the range of the reference, and SSIM, plain and after the least-squares
+        fit of scale and offset, which tell how good an image is up to its brightness; and PSNR
+        after `register`, which tells what a drift between the images costs.
+    """
+    span = float(np.ptp(reference)) or 1.0
+    scores = {}
+    for name, image in (("noisy", noisy), ("denoised", denoised)):
+        fitted = match_affine(reference, image)
+        scores[f"PSNR {name}"] = psnr(reference, image, span)
+        scores[f"SSIM {name}"] = ssim(reference, image, span)
+        scores[f"scale-invariant PSNR {name}"] = psnr(reference, fitted, span)
+        scores[f"scale-invariant SSIM {name}"] = ssim(reference, fitted, span)
+        scores[f"registered PSNR {name}"] = psnr(*register(reference, image), span)
+    return scores

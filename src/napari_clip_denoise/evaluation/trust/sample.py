@@ -1,0 +1,137 @@
+"""A bounded sample of the planes of a stack and of its denoised copy."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_clip_denoise.evaluation.trust.check import TrustReport, check_result
+from napari_clip_denoise.images.axes import leading_axes
+from napari_clip_denoise.images.regions import Region
+from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.inference.preview import central_part
+from napari_clip_denoise.inference.progress import CancelToken
+
+MOST_PLANES = 5
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A noisy stack, its denoised copy, and where they show the same.
+
+    Attributes
+    ----------
+    noisy, denoised : Stack
+        Both of the same number of axes.
+    offset : tuple of int
+        Where the first pixel of `denoised` lies in `noisy`.
+    reference : Stack or None
+        The truth or a much less noisy image.
+    reference_offset : tuple of int
+        Where the first pixel of `denoised` lies in `reference`.
+    """
+
+    noisy: Stack
+    denoised: Stack
+    offset: tuple[int, ...]
+    reference: Stack | None = None
+    reference_offset: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedSample:
+    """A report, and which part of the denoised stack each of its planes is."""
+
+    report: TrustReport
+    regions: list[Region]
+
+    def positions(self, places: np.ndarray) -> np.ndarray:
+        """Turn places of the report (plane, y, x) into those in the denoised stack, (N, axes)."""
+        n_leading = len(self.regions[0]) - 2
+        starts = np.array([[part.start for part in region] for region in self.regions])
+        starts = starts.reshape(len(self.regions), n_leading + 2)
+        found = starts[places[:, 0]]
+        found[:, n_leading:] += places[:, 1:]
+        return found
+
+
+def choose_planes(stack: Stack, current: Region, *, everywhere: bool) -> list[Region]:
+    """Choose planes to look at, of large ones the middle.
+
+    Parameters
+    ----------
+    stack : Stack
+        The denoised stack.
+    current : tuple of slice
+        The plane that is shown.
+    everywhere : bool
+        Whether to spread `MOST_PLANES` planes over the stack, within the current channel,
+        instead of taking the current one.
+    """
+    n_leading = len(stack.leading_shape)
+    plane = central_part(current, len(current) - n_leading)
+    if not everywhere:
+        return [plane]
+    axes = leading_axes(stack.axes)
+    sizes = [
+        1 if axis == "c" else size for axis, size in zip(axes, stack.leading_shape, strict=True)
+    ]
+    count = int(np.prod(sizes, dtype=np.int64))
+    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_PLANES)).round().astype(np.int64))
+    regions = []
+    for flat in chosen:
+        position = np.unravel_index(flat, sizes) if sizes else ()
+        leading = [
+            part if axis == "c" else slice(int(i), int(i) + 1)
+            for axis, i, part in zip(axes, position, current, strict=False)
+        ]
+        regions.append((*leading, *plane[n_leading:]))
+    return regions
+
+
+def check_sample(
+    pair: Pair, regions: Sequence[Region], cancel: CancelToken | None = None
+) -> CheckedSample:
+    """Read planes of a pair and check them together.
+
+    Parameters
+    ----------
+    pair : Pair
+        What to check.
+    regions : sequence of tuple of slice
+        Planes of the denoised stack, all of one size, from `choose_planes`.
+    cancel : CancelToken, optional
+        Stops between one step and the next.
+
+    Raises
+    ------
+    Cancelled
+        If the token says so.
+    """
+    cancel = cancel or CancelToken()
+    noisy = _read(pair.noisy, regions, pair.offset)
+    cancel.check()
+    denoised = _read(pair.denoised, regions, (0,) * pair.denoised.ndim)
+    reference = None
+    if pair.reference is not None:
+        reference = _read(pair.reference, regions, pair.reference_offset)
+    cancel.check()
+    report = check_result(noisy, denoised, reference)
+    cancel.check()
+    n_leading = len(pair.denoised.leading_shape)
+    plain = [region[: n_leading + 2] for region in regions]
+    return CheckedSample(report, plain)
+
+
+def _read(stack: Stack, regions: Sequence[Region], offset: tuple[int, ...]) -> np.ndarray:
+    """Read planes (N, Y, X), of RGB the mean of the colours."""
+    planes = []
+    for region in regions:
+        moved = tuple(
+            slice(part.start + shift, part.stop + shift)
+            for part, shift in zip(region, offset, strict=True)
+        )
+        plane = stack.read(moved)
+        plane = plane.reshape(plane.shape[len(stack.leading_shape) :])
+        planes.append(plane[..., :3].mean(axis=-1) if stack.is_rgb else plane)
+    return np.stack(planes)

@@ -1,0 +1,148 @@
+"""Which images files, folders and patterns stand for, and how their results are named."""
+
+from collections.abc import Iterable, Sequence
+from glob import has_magic
+from pathlib import Path
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.formats.detect import (
+    DICOM_SUFFIXES,
+    NIFTI_SUFFIXES,
+    SUFFIXES,
+    ZARR_SUFFIXES,
+    is_dicom,
+    looks_like_dicom,
+)
+
+ANY = "*"
+DOUBLE_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr", *NIFTI_SUFFIXES)
+OTHER_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in DICOM_SUFFIXES)
+WRITTEN_INSTEAD = {".lsm": ".tif", ".bmp": ".png"}
+"""Formats that are read but not written, and what takes their place."""
+
+
+def find_sources(inputs: Iterable[str | Path], pattern: str = ANY) -> list[Path]:
+    """Find the images that files, folders and patterns stand for.
+
+    Parameters
+    ----------
+    inputs : iterable of str or Path
+        Files and stores stand for themselves, so does a folder of nothing but DICOM files. Any
+        other folder stands for the images in it, ``data/*.tif`` for what it matches.
+    pattern : str
+        Names of the images to take from folders, such as ``*.tif``; ``**/*.tif`` looks into
+        their folders as well.
+
+    Returns
+    -------
+    list of Path
+        In the order given, those of a folder sorted; each once.
+
+    Raises
+    ------
+    InputError
+        If one is not there, or no image is found.
+    """
+    found: dict[Path, None] = {}
+    for item in inputs:
+        path = Path(item)
+        if path.is_dir() and not _is_image(path):
+            if pattern == ANY and _holds_dicom(path):
+                raise InputError(
+                    f"The folder {path} holds DICOM files among other images; give a file of the "
+                    "series, or a pattern such as *.tif for the others."
+                )
+            matches = _listed(path, pattern)
+        elif path.exists():
+            matches = [path]
+        elif has_magic(str(item)):
+            n_plain = next(i for i, part in enumerate(path.parts) if has_magic(part))
+            inside = "/".join(path.parts[n_plain:])
+            matches = _listed(Path(*path.parts[:n_plain]), inside)
+        else:
+            raise InputError(f"There is no file or folder {path}.")
+        found.update(dict.fromkeys(matches))
+    if not found:
+        raise InputError(
+            f"No image was found in {', '.join(map(str, inputs))} that fits '{pattern}'; give "
+            "another folder or pattern."
+        )
+    return list(found)
+
+
+def plan_outputs(
+    sources: Sequence[Path], folder: str | Path, suffix: str | None = None
+) -> list[Path]:
+    """Name the result of each image: its own name, in another folder.
+
+    Parameters
+    ----------
+    sources : sequence of Path
+        The images.
+    folder : str or Path
+        Where the results go.
+    suffix : str, optional
+        Format of all results, such as ``.ome.zarr``. Without it, that of each image.
+
+    Raises
+    ------
+    InputError
+        If two results would have the same name, or the format is unknown.
+    """
+    if suffix is not None:
+        suffix = f".{suffix.lstrip('.')}"
+        if not suffix.endswith(SUFFIXES):
+            raise InputError(
+                f"The format {suffix} is not known; give one such as .ome.zarr, .tif or .nii.gz."
+            )
+    outputs: dict[Path, Path] = {}
+    for source in sources:
+        stem, own = _split_name(source)
+        output = Path(folder) / (stem + (own if suffix is None else suffix))
+        if output in outputs:
+            raise InputError(
+                f"{outputs[output]} and {source} would both be written to {output}; denoise them "
+                "into different folders."
+            )
+        outputs[output] = source
+    return list(outputs)
+
+
+def _split_name(path: Path) -> tuple[str, str]:
+    """Name of an image without its suffix, and the suffix of a result of the same format."""
+    name = path.name
+    for suffix in DOUBLE_SUFFIXES:
+        if name.lower().endswith(suffix):
+            return name[: -len(suffix)], suffix
+    if is_dicom(path):
+        return (name if path.is_dir() else path.stem).replace(".", "_"), ""
+    suffix = path.suffix.lower()
+    return path.stem, WRITTEN_INSTEAD.get(suffix, suffix)
+
+
+def _is_image(path: Path) -> bool:
+    """Whether a path is an image by its name, or the folder or a file of a DICOM series."""
+    if path.is_dir() and path.suffix.lower() not in ZARR_SUFFIXES:
+        return not any(_is_other(file) for file in path.iterdir()) and _holds_dicom(path)
+    return path.name.lower().endswith(SUFFIXES) or looks_like_dicom(path)
+
+
+def _holds_dicom(folder: Path) -> bool:
+    return any(looks_like_dicom(file) for file in folder.iterdir() if not _is_other(file))
+
+
+def _is_other(path: Path) -> bool:
+    """Whether a path is, by its name, an image of another kind than DICOM."""
+    return not path.name.startswith(".") and path.name.lower().endswith(OTHER_SUFFIXES)
+
+
+def _listed(folder: Path, pattern: str) -> list[Path]:
+    """The images in a folder that fit a pattern, but for hidden ones and parts of stores."""
+    found = []
+    for path in sorted(folder.glob(pattern)):
+        inside = path.relative_to(folder).parts
+        is_part = any(part.lower().endswith(ZARR_SUFFIXES) for part in inside[:-1])
+        is_hidden = any(part.startswith(".") for part in inside)
+        if not is_part and not is_hidden and _is_image(path):
+            found.append(path)
+    return found

@@ -1,0 +1,113 @@
+"""Telling whether a source is still what it was."""
+
+import hashlib
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from napari_clip_denoise.formats.detect import ZARR_FILES, is_zarr
+from napari_clip_denoise.formats.ome_zarr.reader import full_resolution
+from napari_clip_denoise.images.stack import Stack
+
+METADATA_FILES = (*ZARR_FILES, ".zattrs")
+N_CHUNKS = 1024
+N_SAMPLES = 16
+SAMPLE_SIDE = 64
+
+
+def identify(stack: Stack) -> dict[str, Any]:
+    """Describe a source so that a later change of it is noticed.
+
+    Parameters
+    ----------
+    stack : Stack
+        The source.
+
+    Returns
+    -------
+    dict
+        Shape, type and axes, state of its files (size and time of change of each), and the
+        SHA-256 of a few small pieces, which is all that tells arrays in memory apart.
+
+    Notes
+    -----
+    Of a zarr store, which may have millions of files, these are looked at: the metadata, up to
+    `N_CHUNKS` chunks (or shards) spread evenly over the array, and the folders they lie in, which
+    note that zarr puts another file in place. So any chunk that was written again is noticed
+    where there are no more than `N_CHUNKS`, or all lie in one folder; of a larger store with a
+    folder for each plane, only a change of many chunks is.
+    """
+    return {
+        "source": _place(stack),
+        "source shape": f"{' x '.join(map(str, stack.shape))} {stack.axes} {stack.dtype}",
+        "source files": "none" if stack.path is None else _state(stack.path),
+        "source pixels": _sample_sha256(stack),
+    }
+
+
+def _place(stack: Stack) -> str:
+    if stack.path is None or stack.is_private:
+        return stack.name
+    return str(stack.path.resolve())
+
+
+def _state(path: Path) -> str:
+    """Tell in a few words what a file, the files of a folder, or a zarr store are like."""
+    if not path.is_dir():
+        return _state_of([path], "")
+    if is_zarr(path):
+        return _state_of_zarr(path)
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    return _state_of(files, "")
+
+
+def _state_of_zarr(path: Path) -> str:
+    """The same of a store of any size, from its metadata and `N_CHUNKS` of its chunk files."""
+    array = full_resolution(zarr.open(path, mode="r"))
+    assert array is not None
+    folder = path / array.path
+    described = [file for place in (path, folder) for file in map(place.joinpath, METADATA_FILES)]
+    texts = [file.read_bytes() for file in described if file.exists()]
+    steps = array.shards or array.chunks
+    grid = [-(-size // step) for size, step in zip(array.shape, steps, strict=True)]
+    n_chunks = math.prod(grid)
+    chosen = np.linspace(0, n_chunks - 1, min(n_chunks, N_CHUNKS)).round().astype(np.int64)
+    keys = (
+        array.metadata.encode_chunk_key(tuple(int(i) for i in np.unravel_index(flat, grid)))
+        for flat in chosen
+    )
+    chunks = [folder / key for key in keys]
+    folders = {chunk.parent for chunk in chunks}
+    metadata = hashlib.sha256(b"".join(texts)).hexdigest()
+    return _state_of([*chunks, *sorted(folders)], metadata)
+
+
+def _state_of(files: list[Path], metadata: str) -> str:
+    digest = hashlib.sha256(metadata.encode())
+    n_bytes = 0
+    for file in files:
+        try:
+            status = file.stat()
+        except FileNotFoundError:
+            digest.update(b"none")
+            continue
+        n_bytes += status.st_size
+        digest.update(f"{status.st_size} {status.st_mtime_ns};".encode())
+    return f"{n_bytes} bytes in {len(files)} files, {digest.hexdigest()[:12]}"
+
+
+def _sample_sha256(stack: Stack) -> str:
+    digest = hashlib.sha256()
+    leading, (height, width) = stack.leading_shape, stack.plane_shape
+    y, x = (max(0, (length - SAMPLE_SIDE) // 2) for length in (height, width))
+    window = (slice(y, y + SAMPLE_SIDE), slice(x, x + SAMPLE_SIDE))
+    samples = (slice(None),) if stack.is_rgb else ()
+    chosen = np.linspace(0, stack.n_planes - 1, min(stack.n_planes, N_SAMPLES)).round()
+    for flat in chosen.astype(np.int64):
+        position = np.unravel_index(flat, leading) if leading else ()
+        index = tuple(slice(int(i), int(i) + 1) for i in position)
+        digest.update(np.ascontiguousarray(stack.read((*index, *window, *samples))).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Medical formats: DICOM series and files of many frames, NIfTI."""

@@ -1,0 +1,195 @@
+"""Files of many frames, such as enhanced CT and MR: where each frame lies and what it means."""
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.formats.medical.dicom_file import count_frames, pydicom_read, read_frames
+from napari_clip_denoise.formats.medical.dicom_series import (
+    EVEN_STEPS,
+    PARALLEL,
+    SAME_PLACE,
+    Series,
+    Slice,
+    SliceArray,
+    numbers,
+    series_name,
+    stored_as,
+)
+from napari_clip_denoise.images.stack import Metadata
+from napari_clip_denoise.optional import from_extra
+
+with from_extra("medical", "DICOM files"):
+    from pydicom.uid import RTDoseStorage, SegmentationStorage
+
+FRAME_TIME, FRAME_TIME_VECTOR = 0x00181063, 0x00181065
+NO_PICTURES = (RTDoseStorage, SegmentationStorage)
+GREY = ("MONOCHROME1", "MONOCHROME2")
+MILLISECONDS = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Frames(Series):
+    """The frames of one file.
+
+    Attributes
+    ----------
+    step : float or None
+        From frame to frame, in millimetres or seconds, of frames whose places are not told.
+    """
+
+    step: float | None = None
+
+    @property
+    def array(self) -> SliceArray:
+        """The values (Z, Y, X), read when they are asked for."""
+        return FrameArray(self.slices, self.plane_shape, self.dtype)
+
+    @property
+    def metadata(self) -> Metadata:
+        """Of the axes z or t, y, x."""
+        known = super().metadata
+        if self.affine is not None or self.step is None:
+            return known
+        unit = "second" if self.axes[0] == "t" else "millimeter"
+        return Metadata((self.step, *known.scale[1:]), known.translation, (unit, *known.units[1:]))
+
+
+class FrameArray(SliceArray):
+    """The values of the frames of one file, in the order of its slices."""
+
+    def _planes(self, numbers: range) -> Iterator[np.ndarray]:
+        parts = [self._slices[number] for number in numbers]
+        if parts:
+            stored = read_frames(parts[0].path, [part.frame for part in parts])
+            yield from map(self._values, stored, parts)
+
+
+def find_frames(path: Path) -> Frames:
+    """Read and check all that a file of many frames tells of them.
+
+    Raises
+    ------
+    InputError
+        If they cannot be a stack.
+    """
+    header = pydicom_read(path, stop_before_pixels=True)
+    if header.get("PhotometricInterpretation", GREY[0]) not in GREY:
+        raise InputError(
+            f"{path.name} is in colour, which is not read from DICOM; give a file of grey frames."
+        )
+    if header.get("SOPClassUID") in NO_PICTURES:
+        raise InputError(
+            f"{path.name} holds no picture ({header.SOPClassUID.name}); give the images that it "
+            "belongs to."
+        )
+    groups = _groups(header, path)
+    directions, places = _geometry(groups, path)
+    order = list(range(len(groups)))
+    if directions is not None:
+        along = places @ np.cross(*directions)
+        order.sort(key=lambda frame: along[frame])
+    slices = tuple(
+        Slice(
+            path,
+            _storage(header, groups[frame]),
+            None if directions is None else places[frame],
+            frame,
+        )
+        for frame in order
+    )
+    measures = [_first(group, "PixelMeasuresSequence") for group in groups]
+    spacing = _shared([part.get("PixelSpacing") for part in measures])
+    spacing = spacing or header.get("PixelSpacing") or header.get("ImagerPixelSpacing")
+    between = _shared([part.get("SpacingBetweenSlices") for part in measures])
+    between = between or header.get("SpacingBetweenSlices")
+    thickness = _shared([part.get("SliceThickness") for part in measures])
+    is_placed = any(map(_position, groups))
+    is_timed, step = (False, None) if is_placed else _timing(header)
+    if between and not is_placed and not is_timed:
+        step = abs(float(between))
+    return Frames(
+        name=series_name(header),
+        slices=slices,
+        plane_shape=(int(header.Rows), int(header.Columns)),
+        spacing=(float(spacing[0]), float(spacing[1])) if spacing else None,
+        directions=directions,
+        thickness=float(thickness or header.get("SliceThickness") or 1),
+        axes="tyx" if is_timed else "zyx",
+        step=step or None,
+    )
+
+
+def _groups(header: Any, path: Path) -> list[dict[str, Any]]:
+    """The functional groups of every frame: its own, or else those that all share."""
+    own = header.get("PerFrameFunctionalGroupsSequence") or [()] * count_frames(header)
+    if len(own) != count_frames(header):
+        raise InputError(
+            f"{path.name} holds {count_frames(header)} frames but describes {len(own)}; the file "
+            "may be damaged."
+        )
+    shared = header.get("SharedFunctionalGroupsSequence") or [()]
+    common = {element.keyword: element.value for element in shared[0]}
+    return [common | {element.keyword: element.value for element in group} for group in own]
+
+
+def _first(group: dict[str, Any], keyword: str) -> Any:
+    """The single item of a functional group; empty where there is none."""
+    items = group.get(keyword)
+    return items[0] if items else {}
+
+
+def _shared(values: list[Any]) -> Any:
+    """What all frames have in common; None where they differ."""
+    return values[0] if all(value == values[0] for value in values) else None
+
+
+def _storage(header: Any, group: dict[str, Any]) -> Any:
+    line = _first(group, "PixelValueTransformationSequence") or header
+    return stored_as(header, line.get("RescaleSlope"), line.get("RescaleIntercept"))
+
+
+def _position(group: dict[str, Any]) -> Any:
+    return _first(group, "PlanePositionSequence").get("ImagePositionPatient")
+
+
+def _geometry(groups: list[dict[str, Any]], path: Path) -> tuple[Any, Any]:
+    """Where rows and columns point to, and where every frame lies; None where it is no volume."""
+    turns = [_first(g, "PlaneOrientationSequence").get("ImageOrientationPatient") for g in groups]
+    positions = [_position(group) for group in groups]
+    if not all(turns) or not all(positions):
+        return None, None
+    directions = np.array([numbers(turn) for turn in turns])
+    places = np.array([numbers(position) for position in positions])
+    is_parallel = np.abs(directions - directions[0]).max() <= PARALLEL
+    first = directions[0].reshape(2, 3)
+    if not is_parallel or np.diff(np.sort(places @ np.cross(*first))).min() < SAME_PLACE:
+        warnings.warn(
+            f"The frames of {path.name} are not one behind the other, such as phases, echoes or "
+            "several directions; each is denoised as it is, in the order of the file, but "
+            "together they are no volume.",
+            stacklevel=2,
+        )
+        return None, None
+    return first, places
+
+
+def _timing(header: Any) -> tuple[bool, float | None]:
+    """Whether frames follow each other in time, and the seconds between them if always equal."""
+    pointer = header.get("FrameIncrementPointer")
+    if pointer:
+        pointers = [pointer] if isinstance(pointer, int) else [*pointer]
+        if not {FRAME_TIME, FRAME_TIME_VECTOR} & {int(tag) for tag in pointers[:1]}:
+            return False, None
+    if header.get("FrameTime"):
+        return True, float(header.FrameTime) / MILLISECONDS
+    steps = numbers(np.atleast_1d(header.get("FrameTimeVector") or []))[1:]
+    if not steps.size:
+        return bool(pointer), None
+    is_even = np.allclose(steps, steps.mean(), rtol=EVEN_STEPS)
+    return True, float(steps.mean()) / MILLISECONDS if is_even else None

@@ -1,0 +1,225 @@
+"""Derived DICOM series: the source's files with other pixels and a note of what was done."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_clip_denoise.errors import InputError, OutputError
+from napari_clip_denoise.formats.base import PartialFile
+from napari_clip_denoise.formats.detect import DICOM_SUFFIXES, looks_like_dicom
+from napari_clip_denoise.formats.medical.dicom_file import pydicom_read, read_pixels
+from napari_clip_denoise.formats.medical.dicom_series import Series, SliceArray
+from napari_clip_denoise.formatting import software
+from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.optional import from_extra
+
+with from_extra("medical", "DICOM files"):
+    from pydicom.dataset import Dataset
+    from pydicom.sequence import Sequence
+    from pydicom.sr.codedict import codes
+    from pydicom.uid import (
+        JPEG2000,
+        ExplicitVRBigEndian,
+        ExplicitVRLittleEndian,
+        ImplicitVRLittleEndian,
+        JPEGBaseline8Bit,
+        JPEGExtended12Bit,
+        JPEGLSNearLossless,
+        generate_uid,
+    )
+
+SOFTWARE = "napari-clip-denoise"
+KEPT_SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)
+LOSSY_SYNTAXES = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000)
+NO_LONGER_TRUE = (
+    "DigitalSignaturesSequence",
+    "ExtendedOffsetTable",
+    "ExtendedOffsetTableLengths",
+    "MACParametersSequence",
+)
+LONG_STRING = 64
+SHORT_TEXT = 1024
+
+
+class DicomWriter(PartialFile):
+    """Writes a derived series: a folder with a file a slice, or a single ``.dcm`` file.
+
+    Every tag of the source stays, but those that describe the pixels and what makes the
+    result a new, derived image.
+
+    Parameters
+    ----------
+    path, stack, overwrite :
+        See `PartialFile`.
+    series : Series
+        What the stack was opened from.
+    dtype : numpy.dtype
+        Type of the values that are written; they are stored as the source stores its own, to
+        the nearest step.
+    attributes : dict
+        How the result was made, for the note.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        stack: Stack,
+        series: Series,
+        dtype: np.dtype,
+        *,
+        overwrite: bool,
+        attributes: dict[str, Any],
+    ):
+        self._series = series
+        self._is_file = path.suffix.lower() in DICOM_SUFFIXES
+        if self._series.shape != stack.shape:
+            raise InputError("The DICOM series has changed since it was opened; open it again.")
+        n_files = len({part.path for part in self._series.slices})
+        if self._is_file and n_files > 1:
+            raise InputError(
+                f"{path.name} holds one image, but the series has {n_files}; "
+                f"name a folder, such as {path.stem}."
+            )
+        if path.is_dir() and overwrite:
+            _check_replaceable(path)
+        super().__init__(path, stack, overwrite=overwrite)
+        if not self._is_file:
+            self.partial.mkdir()
+        self._note = _note(attributes)
+        self._software = software()
+        self._series_uid = generate_uid(prefix=None)
+        self._time = datetime.now().astimezone()
+        self.array: Any = self._begin(dtype)
+
+    def write(self, index: tuple[slice, ...], block: np.ndarray) -> None:
+        """Store finished planes."""
+        for number, plane in zip(range(*index[0].indices(self.stack.shape[0])), block, strict=True):
+            part = self._series.slices[number]
+            dataset = pydicom_read(part.path)
+            stored = part.storage.to_stored(plane)
+            if "PixelPaddingValue" in dataset:
+                raw = read_pixels(dataset, part.path)
+                stored = np.where(is_padding(dataset, raw), raw, stored)
+            _replace_pixels(dataset, stored)
+            self._derive(dataset)
+            dataset.save_as(self._target(number), enforce_file_format=True)
+
+    def _begin(self, dtype: np.dtype) -> SliceArray:
+        """Make ready to write; give what was written as an array."""
+        parts = [replace(part, path=self._target(i)) for i, part in enumerate(self._series.slices)]
+        return _Written(parts, self._series.plane_shape, dtype)
+
+    def _target(self, number: int) -> Path:
+        return self.partial if self._is_file else self.partial / f"{number + 1:04d}.dcm"
+
+    def _derive(self, dataset: Any) -> None:
+        """Make a dataset that of a new image, and say what it was derived from and how."""
+        source = Dataset()
+        source.ReferencedSOPClassUID = dataset.SOPClassUID
+        source.ReferencedSOPInstanceUID = dataset.SOPInstanceUID
+        source.PurposeOfReferenceCodeSequence = _code(
+            codes.DCM.SourceImageForImageProcessingOperation
+        )
+        equipment = Dataset()
+        equipment.PurposeOfReferenceCodeSequence = _code(codes.DCM.ModifyingEquipment)
+        equipment.Manufacturer = SOFTWARE
+        equipment.ManufacturerModelName = SOFTWARE
+        equipment.SoftwareVersions = self._software
+        equipment.ContributionDateTime = self._time.strftime("%Y%m%d%H%M%S.%f%z")
+        equipment.ContributionDescription = "Denoising"
+
+        kind = [*dataset.get("ImageType", [])]
+        dataset.ImageType = ["DERIVED", "SECONDARY", *kind[2:]]
+        before = dataset.get("DerivationDescription", "")
+        dataset.DerivationDescription = "; ".join(filter(None, (before, self._note)))[-SHORT_TEXT:]
+        dataset.SourceImageSequence = Sequence([source])
+        others = dataset.get("ContributingEquipmentSequence", [])
+        dataset.ContributingEquipmentSequence = Sequence([*others, equipment])
+        description = str(dataset.get("SeriesDescription", ""))
+        ending = " denoised"
+        dataset.SeriesDescription = (description[: LONG_STRING - len(ending)] + ending).strip()
+        dataset.SeriesInstanceUID = self._series_uid
+        dataset.SOPInstanceUID = generate_uid(prefix=None)
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        dataset.InstanceCreationDate = self._time.strftime("%Y%m%d")
+        dataset.InstanceCreationTime = self._time.strftime("%H%M%S.%f")
+
+
+class _Written(SliceArray):
+    """What was written of a series; 0 where nothing is yet."""
+
+    def _planes(self, numbers: range) -> Iterator[np.ndarray]:
+        for number in numbers:
+            if self._slices[number].path.exists():
+                yield from super()._planes(range(number, number + 1))
+            else:
+                yield np.zeros(self.shape[1:], self.dtype)
+
+
+def _replace_pixels(dataset: Any, stored: np.ndarray) -> None:
+    """Put uncompressed pixels into a dataset, and mend the tags that describe them."""
+    ordered = uncompress(dataset, stored.dtype)
+    for keyword, value in (
+        ("SmallestImagePixelValue", stored.min()),
+        ("LargestImagePixelValue", stored.max()),
+    ):
+        if keyword in dataset:
+            setattr(dataset, keyword, int(value))
+    data = stored.astype(ordered, copy=False).tobytes()
+    dataset.PixelData = data + b"\0" * (len(data) % 2)
+    dataset["PixelData"].VR = "OB" if stored.dtype.itemsize == 1 else "OW"
+    dataset["PixelData"].is_undefined_length = False
+
+
+def uncompress(dataset: Any, dtype: np.dtype) -> np.dtype:
+    """Mend the tags of a dataset whose pixels will be plain; give their type as it is stored."""
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax in LOSSY_SYNTAXES:
+        dataset.LossyImageCompression = "01"
+    if syntax not in KEPT_SYNTAXES:
+        dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    for keyword in NO_LONGER_TRUE:
+        if keyword in dataset:
+            delattr(dataset, keyword)
+    is_little = dataset.file_meta.TransferSyntaxUID.is_little_endian
+    return dtype.newbyteorder("<" if is_little else ">")
+
+
+def is_padding(dataset: Any, stored: np.ndarray) -> np.ndarray:
+    """Where the scanner saw nothing and filled in a number."""
+    ends = (
+        int(dataset.PixelPaddingValue),
+        int(dataset.get("PixelPaddingRangeLimit", dataset.PixelPaddingValue)),
+    )
+    return (stored >= min(ends)) & (stored <= max(ends))
+
+
+def _note(attributes: dict[str, Any]) -> str:
+    """Say how a result was made, in a sentence."""
+    parts = [f"Denoised with {attributes.get('software', SOFTWARE)}"]
+    if "model" in attributes:
+        parts.append(f"model {attributes['model']} ({attributes['model_sha256'][:16]})")
+        settings = attributes["settings"]
+        parts.append(f"intensity {settings['intensity']}, strength {settings['strength']:g}")
+    return ", ".join(parts)
+
+
+def _code(code: Any) -> Sequence:
+    item = Dataset()
+    item.CodeValue = code.value
+    item.CodingSchemeDesignator = code.scheme_designator
+    item.CodeMeaning = code.meaning
+    return Sequence([item])
+
+
+def _check_replaceable(folder: Path) -> None:
+    """Refuse to replace a folder that holds anything but DICOM files."""
+    if not all(looks_like_dicom(file) for file in folder.iterdir()):
+        raise OutputError(
+            f"The folder {folder} holds other things than DICOM files and is not replaced; give "
+            "another name."
+        )

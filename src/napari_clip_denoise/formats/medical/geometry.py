@@ -1,0 +1,31 @@
+"""Where a volume lies in the patient."""
+
+import numpy as np
+
+from napari_clip_denoise.images.stack import Metadata
+
+
+def volume_metadata(affine: np.ndarray, unit: str | None) -> Metadata:
+    """Describe the axes z, y, x of a volume along its own directions.
+
+    Parameters
+    ----------
+    affine : numpy.ndarray
+        (4, 4), voxel indices (x, y, z) to the patient's coordinates.
+    unit : str or None
+        Of these coordinates.
+
+    Returns
+    -------
+    Metadata
+        The step along each axis, and the place of the first voxel along it.
+    """
+    columns = affine[:3, :3]
+    steps = np.linalg.norm(columns, axis=0)
+    directions = columns / np.where(steps > 0, steps, 1)
+    places = affine[:3, 3] @ directions
+    return Metadata(
+        tuple(float(step) or 1.0 for step in steps[::-1]),
+        tuple(float(place) for place in places[::-1]),
+        (unit,) * 3,
+    )

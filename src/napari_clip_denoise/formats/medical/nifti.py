@@ -1,0 +1,114 @@
+"""NIfTI volumes (``.nii``, ``.nii.gz``), with their place in the patient."""
+
+import hashlib
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.formats.medical.geometry import volume_metadata
+from napari_clip_denoise.formats.medical.rescale import Storage
+from napari_clip_denoise.images.stack import Metadata, Stack, as_stack
+from napari_clip_denoise.optional import from_extra
+
+with from_extra("medical", "NIfTI files"):
+    import nibabel
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+
+ORDER = "ctzyx"
+"""NIfTI's axes (x, y, z, t, and the fifth for channels), the slowest first."""
+SPACE_UNITS = {"meter": "meter", "mm": "millimeter", "micron": "micrometer"}
+TIME_UNITS = {"sec": "second", "msec": "millisecond", "usec": "microsecond"}
+DIGEST_BYTES = 2**20
+DIGEST_LETTERS = 8
+
+
+class StoredArray:
+    """The values of an array of stored numbers, converted as they are read.
+
+    Parameters
+    ----------
+    stored : array-like
+        Slices like NumPy.
+    storage : Storage
+        How its numbers stand for values.
+    dtype : numpy.dtype
+        Type of the values.
+    """
+
+    def __init__(self, stored: Any, storage: Storage, dtype: np.dtype):
+        self.shape = stored.shape
+        self.ndim = len(stored.shape)
+        self.dtype = dtype
+        self._stored = stored
+        self._storage = storage
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        return self._storage.to_values(np.asarray(self._stored[index]), self.dtype)
+
+
+def read_nifti(path: Path, axes: str | None) -> Stack:
+    """Open a NIfTI file; an uncompressed one is not read until it is asked for."""
+    image = open_nifti(path)
+    dtype = image.get_data_dtype()
+    if dtype.kind not in "uif" or len(image.shape) > len(ORDER):
+        raise InputError(
+            f"The NIfTI file {path.name} holds pixels of type {dtype} in {len(image.shape)} "
+            "dimensions; give real numbers in at most five."
+        )
+    try:
+        stored = np.asanyarray(image.dataobj.get_unscaled()).T
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise InputError(
+            f"The NIfTI file {path.name} cannot be read; it may be damaged."
+        ) from error
+    letters = ORDER[len(ORDER) - stored.ndim :]
+    storage = storage_of(image)
+    with path.open("rb") as file:
+        digest = hashlib.sha256(file.read(DIGEST_BYTES)).hexdigest()
+    return as_stack(
+        StoredArray(stored, storage, storage.value_dtype),
+        axes or letters,
+        metadata=_metadata(image, letters),
+        name=f"NIfTI {digest[:DIGEST_LETTERS]}",
+        path=path,
+        is_private=True,
+    )
+
+
+def open_nifti(path: Path) -> Any:
+    """Read a NIfTI file's header with nibabel.
+
+    Raises
+    ------
+    InputError
+        If it is none or damaged.
+    """
+    try:
+        return nibabel.load(path, mmap="r")
+    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
+        raise InputError(
+            f"The NIfTI file {path.name} cannot be read; it may be damaged."
+        ) from error
+
+
+def storage_of(image: Any) -> Storage:
+    """How the numbers in a NIfTI file stand for values."""
+    data = image.dataobj
+    return Storage.of_type(image.get_data_dtype(), float(data.slope), float(data.inter))
+
+
+def _metadata(image: Any, axes: str) -> Metadata:
+    space, time = image.header.get_xyzt_units()
+    volume = volume_metadata(image.affine, SPACE_UNITS.get(space))
+    entries = zip(volume.scale, volume.translation, volume.units, strict=True)
+    known: dict[str, tuple[float, float, str | None]] = dict(zip("zyx", entries, strict=True))
+    zooms = dict(zip("xyzt", map(float, image.header.get_zooms()), strict=False))
+    start = float(image.header["toffset"])
+    known["t"] = (zooms.get("t") or 1.0, start, TIME_UNITS.get(time))
+    known["c"] = (1.0, 0.0, None)
+    scale, translation, units = zip(*(known[axis] for axis in axes), strict=True)
+    return Metadata(scale, translation, units)

@@ -1,0 +1,182 @@
+"""NIfTI files, with the header of a NIfTI source or the geometry of any other."""
+
+import gzip
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_clip_denoise.errors import InputError, OutputError
+from napari_clip_denoise.formats.base import PartialFile, remove
+from napari_clip_denoise.formats.detect import NIFTI_SUFFIXES, is_dicom
+from napari_clip_denoise.formats.medical.nifti import ORDER, StoredArray, open_nifti, storage_of
+from napari_clip_denoise.formats.medical.rescale import Storage
+from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.optional import from_extra
+
+with from_extra("medical", "NIfTI files"):
+    import nibabel
+    from nibabel.spatialimages import HeaderDataError
+
+UNITS = {
+    "meter": ("meter", 1.0),
+    "centimeter": ("mm", 10.0),
+    "millimeter": ("mm", 1.0),
+    "micrometer": ("micron", 1.0),
+    "nanometer": ("micron", 1e-3),
+    "angstrom": ("micron", 1e-4),
+    "second": ("sec", 1.0),
+    "millisecond": ("msec", 1.0),
+    "microsecond": ("usec", 1.0),
+}
+"""NIfTI's units, and how many of them one of ours is."""
+LARGEST_SIDE_OF_NIFTI1 = 2**15 - 1
+DESCRIPTION_BYTES = 79
+NOTE = "denoised: napari-clip-denoise"
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+"""Turns DICOM's directions (left, posterior) into NIfTI's (right, anterior)."""
+SCANNER, ALIGNED, UNKNOWN = 1, 2, 0
+ORTHOGONAL = 1e-4
+
+
+class NiftiWriter(PartialFile):
+    """Writes a NIfTI file, with the header of the source where that is one.
+
+    Parameters
+    ----------
+    path, stack, overwrite :
+        See `PartialFile`. From a DICOM series the place in the patient is kept as well.
+    dtype : numpy.dtype
+        Type of the values. Where it is the source's, they are stored as there.
+    """
+
+    def __init__(self, path: Path, stack: Stack, dtype: np.dtype, *, overwrite: bool):
+        self._order = "".join(axis for axis in ORDER if axis in stack.axes)
+        if len(self._order) != stack.ndim:
+            raise InputError(
+                f"NIfTI cannot hold the axes {stack.axes}; it has c, t, z, y and x, so name them "
+                "so or write .ome.zarr or .tif."
+            )
+        source = _source_image(stack)
+        is_kept = source is not None and dtype == stack.dtype
+        self._storage = storage_of(source) if is_kept else Storage.of_type(dtype)
+        header = _new_header(stack) if source is None else source.header.as_byteswapped("<")
+        _describe(header, self._storage)
+        super().__init__(path, stack, overwrite=overwrite)
+        self._is_compressed = path.suffix.lower() == ".gz"
+        self._plain = path.with_name(f".{path.name}.plain") if self._is_compressed else self.partial
+        try:
+            stored = self._allocate(header)
+        except OSError as error:
+            self.abort()
+            raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
+        self._stored: Any = stored.transpose([self._order.index(axis) for axis in stack.axes])
+        self.array: Any = StoredArray(self._stored, self._storage, dtype)
+
+    def write(self, index: tuple[slice, ...], block: np.ndarray) -> None:
+        """Store a finished region."""
+        self._stored[index] = self._storage.to_stored(block)
+
+    def abort(self) -> None:
+        """Remove what was written so far; the final name is left as it was."""
+        super().abort()
+        remove(self._plain)
+
+    def _allocate(self, header: Any) -> np.memmap:
+        """Write the header and make room for the pixels; give them in NIfTI's order."""
+        with self._plain.open("wb") as file:
+            header.write_to(file)
+            offset = int(header.get_data_offset())
+            n_items = int(np.prod(self.stack.shape, dtype=np.int64))
+            file.truncate(offset + n_items * self._storage.dtype.itemsize)
+        sizes = dict(zip(self.stack.axes, self.stack.shape, strict=True))
+        shape = tuple(sizes[axis] for axis in self._order)
+        return np.memmap(self._plain, self._storage.dtype.newbyteorder("<"), "r+", offset, shape)
+
+    def _close(self) -> None:
+        if self.array is None:
+            return
+        self._stored.flush()
+        self.array = self._stored = None
+        if self._is_compressed:
+            with (
+                self._plain.open("rb") as plain,
+                self.partial.open("wb") as file,
+                gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
+            ):
+                shutil.copyfileobj(plain, packed)
+            remove(self._plain)
+
+    def _discard(self) -> None:
+        self.array = self._stored = None
+
+
+def _source_image(stack: Stack) -> Any:
+    """The NIfTI image a stack was opened from, unless its axes were named otherwise."""
+    if stack.path is None or not stack.path.name.lower().endswith(NIFTI_SUFFIXES):
+        return None
+    image = open_nifti(stack.path)
+    is_same = image.shape[::-1] == stack.shape and stack.axes == ORDER[-stack.ndim :]
+    return image if is_same else None
+
+
+def _new_header(stack: Stack) -> Any:
+    """A header for a stack that does not come from NIfTI: size, voxels and place."""
+    is_large = max(stack.shape) > LARGEST_SIDE_OF_NIFTI1
+    header = nibabel.Nifti2Header() if is_large else nibabel.Nifti1Header()
+    sizes = dict(zip(stack.axes, stack.shape, strict=True))
+    places = "xyztc"
+    used = 1 + max(places.index(axis) for axis in stack.axes)
+    header.set_data_shape([sizes.get(axis, 1) for axis in places[:used]])
+    header["pixdim"][1 : used + 1] = 1
+    affine, code, unit = _affine(stack)
+    header.set_sform(affine, code)
+    columns = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    is_orthogonal = np.allclose(columns.T @ columns, np.eye(3), atol=ORTHOGONAL)
+    header.set_qform(affine, code if is_orthogonal else UNKNOWN)
+    time_unit = None
+    if "t" in stack.axes:
+        where = stack.axes.index("t")
+        time_unit, factor = UNITS.get(stack.metadata.units[where] or "", (None, 1.0))
+        header["pixdim"][4] = factor * stack.metadata.scale[where]
+        header["toffset"] = factor * stack.metadata.translation[where]
+    header.set_xyzt_units(unit, time_unit)
+    return header
+
+
+def _affine(stack: Stack) -> tuple[np.ndarray, int, str | None]:
+    """Voxels (x, y, z) to the patient's or, of other images, their own coordinates."""
+    if stack.path is not None and is_dicom(stack.path):
+        from napari_clip_denoise.formats.medical.dicom_reader import find_series
+
+        series = find_series(stack.path)
+        if not series.is_even:
+            raise InputError(
+                "The slices of the series are not evenly spaced, which NIfTI cannot hold; write "
+                "a DICOM series or .ome.zarr."
+            )
+        if series.affine is not None:
+            return LPS_TO_RAS @ series.affine, SCANNER, "mm"
+    entries = zip(stack.metadata.scale, stack.metadata.translation, strict=True)
+    known = dict(zip(stack.axes, entries, strict=True))
+    unit, factor = UNITS.get(stack.metadata.units[stack.axes.index("x")] or "", (None, 1.0))
+    affine = np.eye(4)
+    for i, axis in enumerate("xyz"):
+        affine[i, i], affine[i, 3] = factor * np.array(known.get(axis, (1.0, 0.0)))
+    return affine, ALIGNED, unit
+
+
+def _describe(header: Any, storage: Storage) -> None:
+    """Tell in a header how pixels are stored, and that they were denoised."""
+    try:
+        header.set_data_dtype(storage.dtype)
+    except HeaderDataError as error:
+        raise InputError(
+            f"NIfTI cannot hold pixels of type {storage.dtype}; ask for float32."
+        ) from error
+    header.set_slope_inter(storage.slope, storage.intercept)
+    before = header["descrip"].item().decode("latin-1").rstrip("\0 ")
+    described = f"{before}; {NOTE}" if before else NOTE
+    if len(described) <= DESCRIPTION_BYTES:
+        header["descrip"] = described.encode("latin-1")

@@ -1,0 +1,1 @@
+"""OME-Zarr stores: read, written region by region, resumed."""

@@ -1,0 +1,134 @@
+"""OME-NGFF metadata, to and from `Metadata`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import zarr
+from yaozarrs import v04, v05
+
+from napari_clip_denoise.images.stack import Metadata
+
+ORDER = "tczyx"
+KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
+RGB = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"), ("alpha", "FFFFFF"))
+UNITS = {
+    "space": ("angstrom", "nanometer", "micrometer", "millimeter", "centimeter", "meter"),
+    "time": ("microsecond", "millisecond", "second", "minute", "hour", "day"),
+}
+
+
+def axes_of(multiscale: dict[str, Any], ndim: int) -> str:
+    """One letter a dimension, or nothing where the metadata does not tell (before 0.4)."""
+    axes = multiscale.get("axes", [])
+    names = [axis["name"] if isinstance(axis, dict) else str(axis) for axis in axes]
+    letters = "".join(name[0].lower() for name in names)
+    return letters if len(letters) == ndim == len(set(letters)) else ""
+
+
+def metadata_of(multiscale: dict[str, Any], omero: dict[str, Any] | None, axes: str) -> Metadata:
+    """Scale, translation, units and channels of the full resolution."""
+    ndim = len(axes)
+    scale, translation = np.ones(ndim), np.zeros(ndim)
+    transforms = [
+        *multiscale["datasets"][0].get("coordinateTransformations", []),
+        *multiscale.get("coordinateTransformations", []),
+    ]
+    for transform in transforms:
+        if "scale" in transform:
+            scale, translation = (v * np.array(transform["scale"]) for v in (scale, translation))
+        elif "translation" in transform:
+            translation = translation + np.array(transform["translation"])
+    units = [axis.get("unit") if isinstance(axis, dict) else None for axis in multiscale["axes"]]
+    channels = (omero or {}).get("channels", [])
+    windows = [channel.get("window", {}) for channel in channels]
+    has_windows = bool(windows) and all({"start", "end"} <= set(w) for w in windows)
+    return Metadata(
+        tuple(scale.tolist()),
+        tuple(translation.tolist()),
+        tuple(units),
+        tuple(channel.get("label") or "" for channel in channels),
+        tuple(channel.get("color", "FFFFFF") for channel in channels),
+        tuple((float(w["start"]), float(w["end"])) for w in windows) if has_windows else (),
+    )
+
+
+def image_metadata(
+    name: str,
+    axes: str,
+    metadata: Metadata,
+    *,
+    n_levels: int,
+    omero: dict[str, Any],
+    version: str,
+) -> dict[str, Any]:
+    """Describe a pyramid whose levels halve Y and X, as OME-Zarr 0.4 or 0.5."""
+    described = []
+    for axis, unit in zip(axes, metadata.units, strict=True):
+        entry: dict[str, str] = {"name": axis, "type": KINDS[axis]}
+        if unit in UNITS.get(KINDS[axis], ()):
+            entry["unit"] = str(unit)
+        described.append(entry)
+    datasets = []
+    for level in range(n_levels):
+        factor = np.array([2.0**level if axis in "yx" else 1.0 for axis in axes])
+        shift = (factor - 1) / 2 * np.array(metadata.scale)
+        datasets.append(
+            {
+                "path": str(level),
+                "coordinateTransformations": [
+                    {"type": "scale", "scale": (factor * metadata.scale).tolist()},
+                    {
+                        "type": "translation",
+                        "translation": (np.array(metadata.translation) + shift).tolist(),
+                    },
+                ],
+            }
+        )
+    multiscale = {"name": name, "axes": described, "datasets": datasets, "type": "mean"}
+    image: v04.Image | v05.Image
+    if version == "0.4":
+        multiscale["version"] = version
+        image = v04.Image.model_validate({"multiscales": [multiscale], "omero": omero})
+    else:
+        content = {"version": version, "multiscales": [multiscale], "omero": omero}
+        image = v05.Image.model_validate(content)
+    return image.model_dump(mode="json", exclude_none=True)
+
+
+def omero_metadata(
+    axes: str, metadata: Metadata, levels: Sequence[zarr.Array], *, rgb: bool
+) -> dict[str, Any]:
+    """Names, colours and display ranges of the channels; ranges come from the smallest level."""
+    n_channels = levels[-1].shape[axes.index("c")] if "c" in axes else 1
+    channels = []
+    for channel in range(n_channels):
+        label, color = RGB[channel] if rgb else (f"channel {channel}", "FFFFFF")
+        if len(metadata.channel_names) == n_channels:
+            label = metadata.channel_names[channel]
+        if len(metadata.channel_colors) == n_channels:
+            color = metadata.channel_colors[channel]
+        low, high = _extent(levels[-1], axes, channel)
+        start, end = low, high
+        if len(metadata.display_ranges) == n_channels:
+            start, end = metadata.display_ranges[channel]
+        window = {"min": min(low, start), "max": max(high, end), "start": start, "end": end}
+        channels.append({"label": label, "color": color, "active": True, "window": window})
+    return {"channels": channels, "rdefs": {"model": "color" if n_channels > 1 else "greyscale"}}
+
+
+def _extent(level: zarr.Array, axes: str, channel: int) -> tuple[float, float]:
+    """Finite extremes of the middle planes of a channel."""
+    index = tuple(
+        slice(channel, channel + 1)
+        if axis == "c"
+        else slice(None)
+        if axis in "yx"
+        else slice(size // 2, size // 2 + 1)
+        for axis, size in zip(axes, level.shape, strict=True)
+    )
+    values = np.asarray(level[index])
+    values = values[np.isfinite(values)]
+    if not values.size or values.min() == values.max():
+        return 0.0, max(1.0, float(values.max()) if values.size else 1.0)
+    return float(values.min()), float(values.max())

@@ -1,0 +1,173 @@
+"""Mean pyramids of stored arrays."""
+
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import pairwise, product, takewhile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from napari_clip_denoise.formats.base import sync
+from napari_clip_denoise.formats.ome_zarr.layout import StoreLayout
+from napari_clip_denoise.images.regions import Region, split
+
+SMALLEST_SIDE = 256
+THREADS = 4
+CONFIG: Any = {"write_empty_chunks": True}
+"""Else zarr compares each pixel with 0, which takes a sixth of the time of writing."""
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """The arrays of a store on this disk, each half of the one before in Y and X.
+
+    Travels to other processes, which may write other regions at the same time.
+
+    Attributes
+    ----------
+    root : Path
+        The store.
+    levels : tuple of zarr.Array
+        Named by their number, the full resolution first.
+    layout : StoreLayout
+        Of the full resolution.
+    """
+
+    root: Path
+    levels: tuple[zarr.Array, ...]
+    layout: StoreLayout
+
+    def write(self, index: Region, block: np.ndarray) -> int:
+        """Store a region of the source, with whole planes to all levels.
+
+        Returns
+        -------
+        int
+            Bytes of its files; once this returns, they outlive a loss of power.
+        """
+        index, block = self._turned(index), block.transpose(self.layout.order)
+        levels = self.levels if self.has_whole_planes else self.levels[:1]
+        for level in levels:
+            self._store(level, index, block)
+            if level is not levels[-1]:
+                block = halve(block)
+        return self._size(index)
+
+    def size(self, index: Region) -> int:
+        """Bytes of the files that hold a region of the source."""
+        return self._size(self._turned(index))
+
+    def fill(self) -> None:
+        """Complete the levels below the first, each from the stored one above it."""
+        if self.has_whole_planes:
+            return
+        with ThreadPoolExecutor(THREADS) as pool:
+            for above, level in pairwise(self.levels):
+                regions = split(level.shape, level.shards or self.layout.region)
+                for _ in pool.map(lambda part, a=above, b=level: _fill(a, b, part), regions):
+                    pass
+
+    @property
+    def has_whole_planes(self) -> bool:
+        """Whether a region holds whole planes, so that all levels can be written with it."""
+        sides = zip(self.layout.region[-2:], self.layout.shape[-2:], strict=True)
+        return all(region >= plane for region, plane in sides)
+
+    def _store(self, level: zarr.Array, index: Region, block: np.ndarray) -> None:
+        for left_over in self._files(level, index):
+            left_over.unlink()
+        level[(*index[:-2], *_sides(index, block))] = block
+        for file in self._files(level, index):
+            sync(file)
+
+    def _turned(self, index: Region) -> Region:
+        return tuple(index[i] for i in self.layout.order)
+
+    def _size(self, index: Region) -> int:
+        return sum(file.stat().st_size for file in self._files(self.levels[0], index))
+
+    def _files(self, level: zarr.Array, index: Region) -> Iterator[Path]:
+        return (place for place in self._places(level, index) if place.exists())
+
+    def _places(self, level: zarr.Array, index: Region) -> Iterator[Path]:
+        """Where the files of a level lie that a region of the first fills; a shard is one."""
+        steps = level.shards or level.chunks
+        ranges = (
+            range(part.start // step, -(-min(part.stop, size) // step))
+            for part, step, size in zip(index, steps, level.shape, strict=True)
+        )
+        for position in product(*ranges):
+            yield self.root / level.path / level.metadata.encode_chunk_key(position)
+
+
+def create_pyramid(root: Path, group: zarr.Group, layout: StoreLayout, dtype: np.dtype) -> Pyramid:
+    """Create empty arrays that halve Y and X until they are small.
+
+    Parameters
+    ----------
+    root : Path
+        The store.
+    group : zarr.Group
+        Of the store; in zarr format 3 its arrays are sharded by regions.
+    layout : StoreLayout
+        Of the full resolution; the other levels have chunks and shards of the same size.
+    dtype : numpy.dtype
+        Type of the pixels; they are stored in this machine's byte order.
+    """
+    options: dict[str, Any] = {
+        "chunks": layout.chunks,
+        "dtype": dtype.newbyteorder("="),
+        "config": CONFIG,
+    }
+    if group.metadata.zarr_format == 3:
+        options |= {"shards": layout.region, "dimension_names": list(layout.axes)}
+    else:
+        options["chunk_key_encoding"] = {"name": "v2", "separator": "/"}
+    shape = layout.shape
+    levels = [group.create_array("0", shape=shape, **options)]
+    while max(shape[-2:]) > SMALLEST_SIDE:
+        shape = (*shape[:-2], *(-(-size // 2) for size in shape[-2:]))
+        levels.append(group.create_array(str(len(levels)), shape=shape, **options))
+    return Pyramid(root, tuple(levels), layout)
+
+
+def open_pyramid(root: Path, group: Any, layout: StoreLayout) -> Pyramid:
+    """Open what `create_pyramid` has created."""
+    names = takewhile(lambda name: name in group, map(str, itertools.count()))
+    levels = tuple(group[name].with_config(CONFIG) for name in names)
+    return Pyramid(root, levels, layout)
+
+
+def halve(block: np.ndarray) -> np.ndarray:
+    """Average 2x2 pixels of the last two axes; an odd last row or column is repeated."""
+    *leading, height, width = block.shape
+    means = np.empty((*leading, -(-height // 2), -(-width // 2)), block.dtype)
+    for plane in np.ndindex(*leading):
+        means[plane] = _halve_plane(block[plane])
+    return means
+
+
+def _halve_plane(plane: np.ndarray) -> np.ndarray:
+    odd = [size % 2 for size in plane.shape]
+    if any(odd):
+        plane = np.pad(plane, [(0, n) for n in odd], mode="edge")
+    is_small = plane.dtype.kind in "ui" and plane.dtype.itemsize <= 2
+    exact = np.float32 if is_small else np.float64
+    rows = np.add(plane[::2], plane[1::2], dtype=exact)
+    mean = (rows[:, ::2] + rows[:, 1::2]) / exact(4)
+    return np.rint(mean) if plane.dtype.kind in "ui" else mean
+
+
+def _fill(above: zarr.Array, level: zarr.Array, target: Region) -> None:
+    sides = (slice(2 * part.start, 2 * part.stop) for part in target[-2:])
+    level[target] = halve(np.asarray(above[(*target[:-2], *sides)]))
+
+
+def _sides(index: Region, block: np.ndarray) -> Region:
+    """Y and X of a region, or of the same whole planes in a level below."""
+    pairs = zip(index[-2:], block.shape[-2:], strict=True)
+    return tuple(slice(part.start, part.start + size) for part, size in pairs)

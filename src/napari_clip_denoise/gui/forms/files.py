@@ -1,0 +1,96 @@
+"""What a batch denoises, with which settings, and where the results go, as a form."""
+
+from pathlib import Path
+
+from magicgui.types import FileDialogMode
+from magicgui.widgets import ComboBox, Container, FileEdit, LineEdit, PushButton
+from qtpy.QtWidgets import QFileDialog
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.formats.discover import find_sources
+from napari_clip_denoise.gui.forms.settings import SettingsForm
+
+SEPARATOR = ";"
+FORMATS = (
+    ("Same as the file", None),
+    ("OME-Zarr (.ome.zarr)", ".ome.zarr"),
+    ("OME-TIFF (.ome.tif)", ".ome.tif"),
+    ("TIFF (.tif)", ".tif"),
+    ("NIfTI (.nii.gz)", ".nii.gz"),
+    ("NumPy (.npy)", ".npy"),
+)
+EXISTING = (("Skip the file", "skip"), ("Replace it", "replace"))
+
+
+class BatchForm(SettingsForm):
+    """Fields for everything that a batch needs to know."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inputs = LineEdit(
+            tooltip="A folder, files, or patterns such as /data/*.tif, with ; between them. The "
+            "folder of a DICOM series is one image."
+        )
+        self.folder_button = PushButton(text="Folder …", tooltip="Choose a folder of images.")
+        self.files_button = PushButton(text="Files …", tooltip="Choose one or more files.")
+        self.folder_button.changed.connect(self._choose_folder)
+        self.files_button.changed.connect(self._choose_files)
+        buttons = Container(
+            widgets=[self.folder_button, self.files_button], layout="horizontal", labels=False
+        )
+        buttons.margins = (0, 0, 0, 0)
+        self.pattern = LineEdit(
+            value="*",
+            tooltip="Names to take from folders, such as *.tif; **/*.tif looks into their folders.",
+        )
+        self.output = FileEdit(
+            mode=FileDialogMode.EXISTING_DIRECTORY,
+            nullable=True,
+            value=None,
+            tooltip="Where the results go, under the names of their files.",
+        )
+        self.format = ComboBox(choices=FORMATS, tooltip="Format of the results.")
+        self.existing = ComboBox(
+            choices=EXISTING, tooltip="What to do with a file whose result is there already."
+        )
+        self.insert_rows(0, ("Images", self.inputs), ("", buttons), ("Pattern", self.pattern))
+        self.append_rows(
+            ("Save to", self.output),
+            ("Format", self.format),
+            ("If it is there", self.existing),
+        )
+
+    def chosen_sources(self) -> list[Path]:
+        """The images to denoise.
+
+        Raises
+        ------
+        InputError
+            If there are none.
+        """
+        inputs = [part.strip() for part in self.inputs.value.split(SEPARATOR) if part.strip()]
+        if not inputs:
+            raise InputError("There are no images to denoise; choose a folder or files.")
+        return find_sources([Path(part).expanduser() for part in inputs], self.pattern.value)
+
+    def chosen_folder(self) -> Path:
+        """The folder for the results.
+
+        Raises
+        ------
+        InputError
+            If none is named.
+        """
+        text = self.output.line_edit.value.strip()
+        if not text:
+            raise InputError("There is no folder for the results; name one under 'Save to'.")
+        return Path(text).expanduser()
+
+    def _choose_folder(self) -> None:
+        if folder := QFileDialog.getExistingDirectory(self, "Folder of images"):
+            self.inputs.value = folder
+
+    def _choose_files(self) -> None:
+        files, _ = QFileDialog.getOpenFileNames(self, "Images")
+        if files:
+            self.inputs.value = f"{SEPARATOR} ".join(files)

@@ -1,0 +1,181 @@
+"""The part of the Fine-tune widget that holds the settings."""
+
+from pathlib import Path
+from typing import Any
+
+import napari
+from magicgui.types import FileDialogMode
+from magicgui.widgets import ComboBox, FileEdit, FloatSpinBox, LineEdit
+from napari.layers import Image
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.gui.forms.rows import labelled, menu_of_names, show_row
+from napari_clip_denoise.gui.forms.settings import DEVICES
+from napari_clip_denoise.gui.parts.model_list import model_list
+from napari_clip_denoise.gui.viewer.layers import images_of, stack_of, when_layers_change
+from napari_clip_denoise.images.axes import leading_axes
+from napari_clip_denoise.training.finetune.settings import FineTuneSettings, make_fine_tune_settings
+
+FOLDER = "folder"
+NOTHING, CLEAN, REPEATS, AXIS = "nothing", "clean", "repeats", "axis"
+KINDS = (
+    ("Only these", NOTHING),
+    ("Clean images of the same fields", CLEAN),
+    ("Repeats of the same fields", REPEATS),
+    ("Repeats along an axis", AXIS),
+)
+OBJECTIVES = (
+    ("Automatic", "auto"),
+    ("Supervised (clean pairs)", "supervised"),
+    ("Noise2Noise (repeats)", "noise2noise"),
+    ("Refinement (only noisy)", "refinement"),
+    ("Noise2Void (only noisy)", "noise2void"),
+    ("Neighbor2Neighbor (only noisy)", "neighbor2neighbor"),
+    ("Synthetic noise on clean images", "synthetic"),
+)
+
+
+class FineTuneForm(QWidget):
+    """Fields for everything that a fine-tuning needs to know.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Whose image layers can be chosen.
+    """
+
+    def __init__(self, viewer: napari.Viewer):
+        super().__init__()
+        self._viewer = viewer
+        self.noisy = menu_of_names(self._sources, "Noisy images to learn from.")
+        self.noisy_folder = _folder("Folder with noisy images.")
+        self.kind = ComboBox(
+            choices=KINDS, tooltip="What else there is: the more, the better the model becomes."
+        )
+        self.other = menu_of_names(self._sources, "The clean or repeated images.")
+        self.other_folder = _folder("Folder with these; files are paired by their names.")
+        self.repeat_axis = ComboBox(
+            choices=self._axes, tooltip="Axis along which a still sample was taken again and again."
+        )
+        self.objective = ComboBox(
+            choices=OBJECTIVES,
+            tooltip="How a training target is made. Automatic measures the noise and tells why.",
+        )
+        self.model = menu_of_names(model_list.choices, "The model to begin with.")
+        self.minutes = FloatSpinBox(
+            value=15, min=0.1, max=10_000, step=1, tooltip="Time for training."
+        )
+        self.device = ComboBox(choices=DEVICES, tooltip="Automatic takes a GPU where there is one.")
+        self.name = LineEdit(
+            value="my-microscope", tooltip="Name of the new model: letters, digits, . _ and -."
+        )
+        self._rows = labelled(
+            ("Images", self.noisy),
+            ("Folder", self.noisy_folder),
+            ("There are", self.kind),
+            ("These", self.other),
+            ("Their folder", self.other_folder),
+            ("Axis", self.repeat_axis),
+            ("Objective", self.objective),
+            ("Begin with", self.model),
+            ("Minutes", self.minutes),
+            ("Device", self.device),
+            ("New name", self.name),
+        )
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(self._rows)
+        model_list.keep_up_to_date(self.model.reset_choices, self)
+        for field in (self.noisy, self.kind, self.other):
+            field.changed.connect(self._show_rows)
+        when_layers_change(viewer, self._refresh_layers)
+        if viewer.layers.selection.active in images_of(viewer):
+            self.noisy.value = viewer.layers.selection.active
+        self._show_rows()
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Look for models that were added since the form was last shown."""
+        self.model.reset_choices()
+        super().showEvent(event)
+
+    def sources(self) -> dict[str, Any]:
+        """The images, by the names of `fine_tune`'s arguments.
+
+        Raises
+        ------
+        InputError
+            If some are missing.
+        """
+        kind = self.kind.value
+        only_clean = self.objective.value == "synthetic" and kind == NOTHING
+        if only_clean:
+            raise InputError("Synthetic noise needs clean images; choose them under 'There are'.")
+        found = {"noisy": _chosen(self.noisy, self.noisy_folder)}
+        if kind in (CLEAN, REPEATS):
+            found[kind] = _chosen(self.other, self.other_folder)
+        return found
+
+    def settings(self) -> FineTuneSettings:
+        """The settings.
+
+        Raises
+        ------
+        InputError
+            If one of them is wrong.
+        """
+        return make_fine_tune_settings(
+            name=self.name.value.strip(),
+            model=self.model.value,
+            objective=self.objective.value,
+            repeat_axis=self.repeat_axis.value if self.kind.value == AXIS else None,
+            minutes=self.minutes.value,
+            device=self.device.value,
+        )
+
+    def _show_rows(self) -> None:
+        pairs = self.kind.value in (CLEAN, REPEATS)
+        self.repeat_axis.reset_choices()
+        for field, is_shown in (
+            (self.noisy_folder, self.noisy.value == FOLDER),
+            (self.other, pairs),
+            (self.other_folder, pairs and self.other.value == FOLDER),
+            (self.repeat_axis, self.kind.value == AXIS),
+        ):
+            show_row(self._rows, field.native, is_shown)
+
+    def _sources(self, _: object) -> list[tuple[str, Any]]:
+        layers = images_of(self._viewer)
+        return [*((layer.name, layer) for layer in layers), ("A folder …", FOLDER)]
+
+    def _axes(self, _: object) -> list[str]:
+        layer = self.noisy.value
+        return list(leading_axes(stack_of(layer).axes)) if isinstance(layer, Image) else ["t"]
+
+    def _refresh_layers(self) -> None:
+        self.noisy.reset_choices()
+        self.other.reset_choices()
+        self._prefer_layer()
+
+    def _prefer_layer(self) -> None:
+        """Choose the active layer, where neither a layer nor a folder was chosen yet."""
+        layers = images_of(self._viewer)
+        if self.noisy.value == FOLDER and not self.noisy_folder.line_edit.value and layers:
+            active = self._viewer.layers.selection.active
+            self.noisy.value = active if active in layers else layers[-1]
+
+
+def _folder(tooltip: str) -> FileEdit:
+    return FileEdit(
+        mode=FileDialogMode.EXISTING_DIRECTORY, nullable=True, value=None, tooltip=tooltip
+    )
+
+
+def _chosen(field: ComboBox, folder: FileEdit) -> Any:
+    if isinstance(field.value, Image):
+        return stack_of(field.value)
+    text = folder.line_edit.value.strip()
+    if not text:
+        raise InputError("There are no images to learn from; choose a layer or name a folder.")
+    return Path(text).expanduser()

@@ -1,0 +1,106 @@
+"""The settings of a run on a layer, as a form."""
+
+from pathlib import Path
+
+import napari
+from magicgui.types import FileDialogMode
+from magicgui.widgets import ComboBox, FileEdit
+from napari.layers import Image
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.gui.forms.rows import menu_of_names
+from napari_clip_denoise.gui.forms.settings import SettingsForm
+from napari_clip_denoise.gui.viewer.layers import images_of, when_layers_change
+from napari_clip_denoise.inference.settings import DenoiseSettings
+
+SCOPES = (("Current plane", False), ("Whole layer", True))
+
+
+class LayerForm(SettingsForm):
+    """Fields for everything that a run on a layer needs to know.
+
+    Parameters
+    ----------
+    viewer : napari.Viewer
+        Whose image layers can be chosen.
+    """
+
+    def __init__(self, viewer: napari.Viewer):
+        super().__init__()
+        self._viewer = viewer
+        self.layer = menu_of_names(self._layers, "The layer to denoise.")
+        self.whole = ComboBox(
+            choices=SCOPES,
+            value=True,
+            tooltip="The plane you see now, to try settings, or every plane of the layer.",
+        )
+        self.store = FileEdit(
+            mode=FileDialogMode.OPTIONAL_FILE,
+            filter="OME-Zarr (*.zarr)",
+            nullable=True,
+            value=None,
+            tooltip="Optional, whole layer only: an OME-Zarr store such as result.ome.zarr. "
+            "Needed for results that do not fit into memory.",
+        )
+        self.insert_rows(0, ("Image", self.layer), ("Apply to", self.whole))
+        self.append_rows(("Save to", self.store))
+        when_layers_change(viewer, self._refresh_layers)
+        if viewer.layers.selection.active in images_of(viewer):
+            self.layer.value = viewer.layers.selection.active
+
+    def chosen_layer(self) -> Image:
+        """The layer to denoise.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        layer = self.layer.value
+        if layer is None:
+            raise InputError("There is no image layer to denoise; open an image first.")
+        return layer
+
+    def chosen_store(self) -> Path | None:
+        """The store the user named, or None.
+
+        Raises
+        ------
+        InputError
+            If it cannot be used.
+        """
+        text = self.store.line_edit.value.strip()
+        if not text:
+            return None
+        path = Path(text).expanduser()
+        if path.suffix != ".zarr":
+            raise InputError(f"The store {path.name} should end in .zarr, such as result.ome.zarr.")
+        if not self.whole.value:
+            raise InputError("A store holds the whole layer; choose it, or clear 'Save to'.")
+        return path
+
+    def first_range(self) -> tuple[float, float] | None:
+        """The contrast limits of the layer."""
+        layer = self.layer.value
+        return None if layer is None or layer.rgb else tuple(layer.contrast_limits)
+
+    def _layers(self, _: object) -> list[tuple[str, Image]]:
+        return [(layer.name, layer) for layer in images_of(self._viewer)]
+
+    def _refresh_layers(self) -> None:
+        self.layer.reset_choices()
+
+
+def settings_in(viewer: napari.Viewer) -> DenoiseSettings:
+    """The settings in the Denoise widget of a window, the defaults where that is not open.
+
+    Raises
+    ------
+    InputError
+        If one of them is wrong.
+    """
+    for panel in viewer.window.dock_widgets.values():
+        form = getattr(panel, "form", None)
+        if isinstance(form, LayerForm):
+            return form.settings()
+    return DenoiseSettings()

@@ -1,0 +1,192 @@
+"""The settings of a run, as a form."""
+
+from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, Slider
+from magicgui.widgets.bases import Widget
+from qtpy.QtGui import QIcon, QShowEvent
+from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
+from superqt import QCollapsible
+
+from napari_clip_denoise.gui.forms.rows import field_of, labelled, menu_of_names, show_row
+from napari_clip_denoise.gui.parts.model_list import model_list
+from napari_clip_denoise.inference.settings import (
+    PRESETS,
+    DenoiseSettings,
+    PresetName,
+    make_settings,
+)
+from napari_clip_denoise.models.folder import AUTO
+
+CUSTOM = "custom"
+PRESET_CHOICES = (("General", "general"), ("CT (Hounsfield units)", "ct"), ("My own", None))
+INTENSITIES = (
+    ("Automatic (shot noise)", "anscombe"),
+    ("Percentiles 1 to 99", "percentile"),
+    ("Smallest to largest", "minmax"),
+    ("Range of the data type", "dtype"),
+    ("CT window (HU)", "window"),
+    ("Custom range", CUSTOM),
+)
+DEVICES = (
+    ("Automatic", "auto"),
+    ("CPU", "cpu"),
+    ("NVIDIA GPU (CUDA)", "cuda"),
+    ("Apple GPU", "mps"),
+)
+TILES = (("Automatic", None), *((f"{n} px", n) for n in (512, 768, 1024, 2048)))
+BATCHES = (("Automatic", None), *((str(n), n) for n in (1, 2, 4, 8, 16, 32)))
+PRECISIONS = (
+    ("Automatic", "auto"),
+    ("float32", "float32"),
+    ("bfloat16", "bfloat16"),
+    ("float16", "float16"),
+)
+TYPES = (("Same as the image", None), ("float32", "float32"))
+LARGEST = 1e12
+FOLDED, UNFOLDED = "▸ Advanced", "▾ Advanced"
+
+
+class SettingsForm(QWidget):
+    """Fields for the settings of a run, whatever it denoises."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.preset = ComboBox(
+            choices=PRESET_CHOICES,
+            tooltip="Settings that suit a kind of images; each can still be changed below.",
+        )
+        self.model = menu_of_names(
+            lambda menu: [("Automatic", AUTO), *model_list.choices(menu)],
+            "Automatic takes the model of the plugin that suits the image: 'compact', or "
+            "'compact-rgb' for RGB. Models in your models folder follow.",
+        )
+        self.intensity = ComboBox(
+            choices=INTENSITIES,
+            tooltip="Which raw values become 0 and 1 for the network. They hold for the whole "
+            "image, so planes do not flicker, and are undone afterwards.",
+        )
+        self.low = FloatSpinBox(min=-LARGEST, max=LARGEST, tooltip="Raw value that becomes 0.")
+        self.high = FloatSpinBox(
+            value=65535, min=-LARGEST, max=LARGEST, tooltip="Raw value that becomes 1."
+        )
+        self.strength = Slider(
+            value=100,
+            max=100,
+            tooltip="Share of the noise that is removed: 0 gives the image back.",
+        )
+        self.self_ensemble = CheckBox(
+            text="",
+            tooltip="Averages what the network makes of eight turned and mirrored copies: about "
+            "0.1 dB better, eight times as long.",
+        )
+        self.device = ComboBox(choices=DEVICES, tooltip="Automatic takes a GPU where there is one.")
+        self.tile = ComboBox(choices=TILES, tooltip="Side of the tiles of a large plane.")
+        self.batch = ComboBox(
+            choices=BATCHES, tooltip="Planes or tiles in one call of the network."
+        )
+        self.precision = ComboBox(
+            choices=PRECISIONS,
+            tooltip="Arithmetic of the network. Automatic: bfloat16 on CUDA, else float32.",
+        )
+        self.output_dtype = ComboBox(
+            choices=TYPES, tooltip="Same as the image: rounded and clipped."
+        )
+        self._rows = self._lay_out()
+        show_row(self._rows, self.low.native, False)
+        show_row(self._rows, self.high.native, False)
+        self.preset.changed.connect(self._use_preset)
+        self.intensity.changed.connect(self._show_range)
+        self.intensity.changed.connect(self._show_preset)
+        model_list.keep_up_to_date(self.model.reset_choices, self)
+
+    def _lay_out(self) -> QFormLayout:
+        rows = labelled(
+            ("Model", self.model),
+            ("Preset", self.preset),
+            ("Intensity", self.intensity),
+            ("Low", self.low),
+            ("High", self.high),
+            ("Strength (%)", self.strength),
+        )
+        advanced = QWidget()
+        advanced.setLayout(
+            labelled(
+                ("Self-ensemble", self.self_ensemble),
+                ("Device", self.device),
+                ("Tile", self.tile),
+                ("Batch", self.batch),
+                ("Precision", self.precision),
+                ("Result type", self.output_dtype),
+            )
+        )
+        folded = QCollapsible(FOLDED, collapsedIcon=QIcon(), expandedIcon=QIcon())
+        folded.toggled.connect(lambda is_open: folded.setText(UNFOLDED if is_open else FOLDED))
+        folded.addWidget(advanced)
+        if (frame := folded.layout()) is not None:
+            frame.setContentsMargins(0, 0, 0, 0)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(rows)
+        layout.addWidget(folded)
+        return rows
+
+    def insert_rows(self, position: int, *rows: tuple[str, Widget]) -> None:
+        """Add fields of one's own above the row at `position`."""
+        for label, widget in reversed(rows):
+            self._rows.insertRow(position, label, field_of(widget))
+
+    def append_rows(self, *rows: tuple[str, Widget]) -> None:
+        """Add fields of one's own below the others."""
+        for label, widget in rows:
+            self._rows.addRow(label, field_of(widget))
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Look for models that were added since the form was last shown."""
+        self.model.reset_choices()
+        super().showEvent(event)
+
+    def settings(self) -> DenoiseSettings:
+        """The settings of a run.
+
+        Raises
+        ------
+        InputError
+            If one of them is wrong.
+        """
+        intensity = self.intensity.value
+        return make_settings(
+            model=self.model.value,
+            intensity=(self.low.value, self.high.value) if intensity == CUSTOM else intensity,
+            strength=self.strength.value / 100,
+            self_ensemble=self.self_ensemble.value,
+            output_dtype=self.output_dtype.value,
+            device=self.device.value,
+            precision=self.precision.value,
+            tile=self.tile.value,
+            batch=self.batch.value,
+        )
+
+    def first_range(self) -> tuple[float, float] | None:
+        """What a custom range begins with, where something better is known than what is there."""
+        return None
+
+    def _use_preset(self, name: PresetName | None) -> None:
+        for field, value in PRESETS[name].items() if name else ():
+            getattr(self, field).value = value
+
+    def _show_preset(self) -> None:
+        with self.preset.changed.blocked():
+            self.preset.value = next(
+                (
+                    name
+                    for name, fields in PRESETS.items()
+                    if all(getattr(self, field).value == value for field, value in fields.items())
+                ),
+                None,
+            )
+
+    def _show_range(self, intensity: str) -> None:
+        is_custom = intensity == CUSTOM
+        if is_custom and (known := self.first_range()):
+            self.low.value, self.high.value = known
+        show_row(self._rows, self.low.native, is_custom)
+        show_row(self._rows, self.high.native, is_custom)

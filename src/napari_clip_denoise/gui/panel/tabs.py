@@ -1,0 +1,39 @@
+"""Where the plugin's panels stand in napari's window."""
+
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
+
+from napari_clip_denoise.gui.panel.tab_order import tab_as_laid_out
+
+PANEL = "clip-denoise-panel"
+PLUGIN = " (CLIP Denoise)"
+"""What napari adds to the title of each; too much for a tab."""
+
+
+def share_place(panel: QWidget) -> None:
+    """Let a panel be a tab beside the plugin's others, once napari has docked it.
+
+    One below the other they would leave none of them room.
+    """
+    panel.setObjectName(PANEL)
+    timer = QTimer(panel)
+    timer.setSingleShot(True)
+    timer.timeout.connect(lambda: _tabify(panel))
+    timer.timeout.connect(lambda: tab_as_laid_out(panel))
+    timer.start(0)
+
+
+def _tabify(panel: QWidget) -> None:
+    dock = panel.parentWidget()
+    while dock is not None and not isinstance(dock, QDockWidget):
+        dock = dock.parentWidget()
+    window = None if dock is None else dock.parentWidget()
+    if dock is None or not isinstance(window, QMainWindow):
+        return
+    dock.setWindowTitle(dock.windowTitle().removesuffix(PLUGIN))
+    for other in window.findChildren(QDockWidget):
+        is_ours = other.findChild(QWidget, PANEL) is not None
+        if other is not dock and is_ours and not other.isFloating():
+            window.tabifyDockWidget(other, dock)
+            dock.raise_()
+            return

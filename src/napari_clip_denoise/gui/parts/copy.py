@@ -1,0 +1,57 @@
+"""Buttons that copy a run as text."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from napari.layers import Image
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtWidgets import QApplication, QHBoxLayout, QPushButton, QWidget
+
+from napari_clip_denoise.errors import ClipDenoiseError
+from napari_clip_denoise.gui.viewer.layers import stack_of
+from napari_clip_denoise.inference.repeat import as_command, as_python
+from napari_clip_denoise.inference.settings import DenoiseSettings
+
+UNSAVED = "input.ome.tif"
+
+
+class CopyRow(QWidget):
+    """Copies what repeats a run of the whole layer outside napari.
+
+    Parameters
+    ----------
+    choose : callable
+        Gives the layer, the settings and the store (or None); may raise `ClipDenoiseError`.
+    """
+
+    def __init__(self, choose: Callable[[], tuple[Image, DenoiseSettings, Path | None]]):
+        super().__init__()
+        self._choose = choose
+        self.command = QPushButton("Copy as command")
+        self.command.setToolTip("Copy the command line that denoises this layer's file alike.")
+        self.command.clicked.connect(lambda: self._copy(as_command))
+        self.python = QPushButton("Copy as Python")
+        self.python.setToolTip("Copy the Python script that denoises this layer's file alike.")
+        self.python.clicked.connect(lambda: self._copy(as_python))
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.command)
+        layout.addWidget(self.python)
+
+    def _copy(self, write: Callable[[DenoiseSettings, str, str, str], str]) -> None:
+        try:
+            layer, settings, store = self._choose()
+            stack = stack_of(layer)
+        except ClipDenoiseError as error:
+            show_error(str(error))
+            return
+        source = Path(layer.source.path or UNSAVED)
+        name = source.name.split(".")[0]
+        result = store or source.with_name(f"{name}_denoised.ome.zarr")
+        clipboard = QApplication.clipboard()
+        assert clipboard is not None
+        clipboard.setText(write(settings, str(source), str(result), stack.axes))
+        if layer.source.path is None:
+            show_info(f"Copied; this layer is no file, so save it as {UNSAVED} first.")
+        else:
+            show_info("Copied.")

@@ -1,0 +1,117 @@
+"""What to do where a model holds only a decoder and CLIP's encoder is not on this computer."""
+
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_clip_denoise.formatting import format_bytes
+from napari_clip_denoise.gui.llvm import keep_triton_out
+from napari_clip_denoise.gui.panel.progress import ProgressRow
+from napari_clip_denoise.gui.panel.task import Task
+from napari_clip_denoise.gui.workers import relay
+from napari_clip_denoise.inference.progress import CancelToken
+
+WORDS = (
+    "This model is a decoder for the encoder of CLIP's RN50, which is not on this computer yet. "
+    "It is needed once:"
+)
+Bytes = tuple[float, float]
+"""How many are there, and of how many."""
+
+
+class EncoderRemedy(QWidget):
+    """Offers to download CLIP's encoder, or to take it from a file.
+
+    Parameters
+    ----------
+    ready : callable
+        Called once the encoder is there.
+    """
+
+    def __init__(self, ready: Callable[[], object]):
+        super().__init__()
+        self._ready = ready
+        self.download_button = QPushButton("Download it")
+        self.download_button.setToolTip("Some 400 MB from the Hugging Face hub, once.")
+        self.download_button.clicked.connect(lambda: self.fetch(None))
+        self.file_button = QPushButton("Choose a file …")
+        self.file_button.setToolTip("A local copy of CLIP's RN50 weights; it is copied.")
+        self.file_button.clicked.connect(self._choose_file)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop; what was downloaded so far is thrown away.")
+        self.progress = ProgressRow()
+        self.task = Task(
+            self,
+            self.progress,
+            idle=(self.download_button, self.file_button),
+            busy=(self.cancel_button,),
+        )
+        self.cancel_button.clicked.connect(self.task.cancel)
+        words = QLabel(WORDS)
+        words.setWordWrap(True)
+        buttons = QHBoxLayout()
+        for button in (self.download_button, self.file_button, self.cancel_button):
+            buttons.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(words)
+        layout.addLayout(buttons)
+        layout.addWidget(self.progress)
+
+    def fetch(self, path: Path | None) -> None:
+        """Get the encoder in the background, from a file or from the hub."""
+        cancel = CancelToken()
+        self.task.start(
+            fetch_encoder,
+            path,
+            cancel,
+            control=cancel,
+            take=self._take,
+            finish=lambda _: self._finish(),
+            give_up=lambda: "Cancelled; the encoder is still missing.",
+        )
+
+    def _choose_file(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(
+            self, "CLIP's RN50 weights", "", "Weights (*.safetensors *.bin *.pt)"
+        )
+        if path:
+            self.fetch(Path(path))
+
+    def _take(self, messages: tuple[Bytes, ...]) -> None:
+        for done, total in messages[-1:]:
+            self.task.show(
+                done / total if total else 0,
+                f"{format_bytes(int(done))} of {format_bytes(int(total))}",
+            )
+
+    def _finish(self) -> str:
+        self._ready()
+        return "The encoder is there."
+
+
+def fetch_encoder(
+    path: Path | None, cancel: CancelToken
+) -> Generator[tuple[Bytes, ...], None, None]:
+    """Keep CLIP's encoder from a file, or download it, in a thread of its own.
+
+    Yields
+    ------
+    tuple of (float, float)
+        Bytes that are there, and of all.
+    """
+
+    def work(report: Callable[[Bytes], None]) -> None:
+        keep_triton_out()
+        from napari_clip_denoise.models.clip_encoder import keep_clip_encoder, load_clip_encoder
+
+        def advance(done: float, total: float) -> None:
+            cancel.check()
+            report((done, total))
+
+        encoder = load_clip_encoder(path, advance=advance)
+        if path is not None:
+            keep_clip_encoder(encoder)
+
+    yield from relay(work, cancel)

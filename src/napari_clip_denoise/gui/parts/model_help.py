@@ -1,0 +1,73 @@
+"""What there is to say of the model that was chosen, and to do before it can be used."""
+
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from napari_clip_denoise.errors import ModelError
+from napari_clip_denoise.gui.forms.layer import LayerForm
+from napari_clip_denoise.gui.parts.clip_remedy import ClipRemedy
+from napari_clip_denoise.gui.parts.encoder_remedy import EncoderRemedy
+from napari_clip_denoise.gui.parts.model_list import model_list
+from napari_clip_denoise.models.card_file import read_card
+from napari_clip_denoise.models.card_view import caution
+from napari_clip_denoise.models.clip_cache import lacks_encoder
+from napari_clip_denoise.models.folder import AUTO, CLIP_MODEL
+from napari_clip_denoise.models.registry import entries, find
+
+
+class ModelHelp(QWidget):
+    """Speaks up where a model is missing, incomplete, damaged, or does not suit the layer.
+
+    Parameters
+    ----------
+    form : LayerForm
+        Where model and layer are chosen.
+    """
+
+    def __init__(self, form: LayerForm):
+        super().__init__()
+        self._form = form
+        self._chosen = form.model.value
+        self.note = QLabel("")
+        self.note.setWordWrap(True)
+        self.remedy = ClipRemedy(self._use_clip)
+        self.encoder_remedy = EncoderRemedy(self.refresh)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        for part in (self.note, self.remedy, self.encoder_remedy):
+            layout.addWidget(part)
+        form.model.changed.connect(self.refresh)
+        form.layer.changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look at the model anew; menus drop one that is gone."""
+        name = self._form.model.value
+        names = {entry.name for entry in entries()}
+        if name not in {AUTO, CLIP_MODEL, *names}:
+            self._chosen = name
+            model_list.changed.emit()
+            return
+        before, self._chosen = self._chosen, name
+        needs_decoder = name == CLIP_MODEL and CLIP_MODEL not in names
+        needs_encoder, words = (False, "") if needs_decoder else self._read_card(name)
+        if before not in self._form.model.choices:
+            words = f"There is no model '{before}' any more; another one is chosen now."
+        self.note.setText(words)
+        self.note.setVisible(bool(words))
+        self.remedy.setVisible(needs_decoder)
+        self.encoder_remedy.setVisible(needs_encoder)
+        self.setVisible(bool(words) or needs_decoder or needs_encoder)
+
+    def _read_card(self, name: str) -> tuple[bool, str]:
+        """Find out whether the encoder is missing, and what else there is to say."""
+        layer = self._form.layer.value
+        is_rgb = layer is not None and layer.rgb
+        try:
+            card = read_card(find(name, rgb=is_rgb))
+        except ModelError as error:
+            return False, str(error)
+        return lacks_encoder(card), "" if layer is None else caution(card, rgb=is_rgb)
+
+    def _use_clip(self) -> None:
+        self._form.model.value = CLIP_MODEL
+        self.refresh()

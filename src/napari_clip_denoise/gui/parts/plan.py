@@ -1,0 +1,92 @@
+"""A line that says what a run of the form takes, before it begins."""
+
+from typing import Any
+
+from napari.qt.threading import create_worker
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
+
+from napari_clip_denoise.errors import ClipDenoiseError, in_words
+from napari_clip_denoise.formatting import format_bytes
+from napari_clip_denoise.gui.forms.layer import LayerForm
+from napari_clip_denoise.gui.viewer.layers import stack_of
+from napari_clip_denoise.gui.workers import memory_limit
+from napari_clip_denoise.inference.outline import Outline, make_outline
+
+LARGE_BYTES = 2**28
+"""Results smaller than this in memory need no plan."""
+
+
+class PlanRow(QWidget):
+    """Says how large a run is, and offers to time it; hidden where the run is small.
+
+    Parameters
+    ----------
+    form : LayerForm
+        What is to be run.
+    """
+
+    def __init__(self, form: LayerForm):
+        super().__init__()
+        self._form = form
+        self._latest: Any = None
+        self.destroyed.connect(self._leave)
+        self.label = QLabel("")
+        self.label.setWordWrap(True)
+        self.button = QPushButton("Time it")
+        self.button.setToolTip("Estimate how long the run will take, by running a few tiles.")
+        self.button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.label)
+        layout.addWidget(self.button)
+        for field in (form.layer, form.whole, form.store, form.output_dtype):
+            field.changed.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Look anew, in a thread, since a disk may take long to answer."""
+        self.hide()
+        self._latest = None
+        layer = self._form.layer.value
+        if layer is None or not self._form.whole.value:
+            return
+        try:
+            store = self._form.chosen_store()
+        except ClipDenoiseError:
+            return
+        worker = create_worker(
+            make_outline,
+            stack_of(layer),
+            store,
+            self._form.output_dtype.value,
+            _start_thread=False,
+            _ignore_errors=True,
+        )
+        self._latest = worker
+        worker.returned.connect(lambda found: self._show(worker, describe(found, store is None)))
+        worker.errored.connect(lambda error: self._show(worker, in_words(error)))
+        worker.start()
+
+    def _leave(self) -> None:
+        """Show nothing once Qt deletes this row."""
+        self._latest = None
+
+    def _show(self, worker: Any, message: str) -> None:
+        if worker is self._latest and message:
+            self.label.setText(message)
+            self.show()
+
+
+def describe(outline: Outline, in_memory: bool) -> str:
+    """Say how large a run is; nothing, where that does not matter."""
+    size = format_bytes(outline.result_bytes)
+    free = format_bytes(outline.free_bytes)
+    if not in_memory:
+        room = f"up to {size} of {free} free on the disk"
+        plural = "s" if outline.regions != 1 else ""
+        return f"{outline.planes} planes in {outline.regions} region{plural} · {room}"
+    if outline.result_bytes < LARGE_BYTES:
+        return ""
+    if outline.result_bytes > memory_limit():
+        return f"{outline.planes} planes · {size}, too much for memory: name a store above"
+    return f"{outline.planes} planes · {size} of {free} free in memory"

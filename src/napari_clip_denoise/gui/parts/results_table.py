@@ -1,0 +1,55 @@
+"""The files of a batch and what becomes of them, as a table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
+
+from napari_clip_denoise.formatting import format_seconds
+
+COLUMNS = ("File", "State", "Time")
+WAITING = "waiting"
+
+
+class ResultsTable(QTableWidget):
+    """A row a file."""
+
+    def __init__(self) -> None:
+        super().__init__(0, len(COLUMNS))
+        self._cells: dict[Path, list[QTableWidgetItem]] = {}
+        self.setHorizontalHeaderLabels(COLUMNS)
+        self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.setWordWrap(False)
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        if (rows := self.verticalHeader()) is not None:
+            rows.setVisible(False)
+        if (header := self.horizontalHeader()) is not None:
+            header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+            header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+
+    def list_files(self, paths: Sequence[Path]) -> None:
+        """Begin anew with files that wait."""
+        self.setRowCount(len(paths))
+        self._cells = {
+            path: [QTableWidgetItem(text) for text in (path.name, WAITING, "")] for path in paths
+        }
+        for row, (path, cells) in enumerate(self._cells.items()):
+            cells[0].setToolTip(str(path))
+            for column, cell in enumerate(cells):
+                self.setItem(row, column, cell)
+
+    def show_state(
+        self, path: Path, state: str, *, seconds: float | None = None, details: str = ""
+    ) -> None:
+        """Show what a file is at; `details` appear under the pointer."""
+        name, state_cell, time_cell = self._cells[path]
+        state_cell.setText(state)
+        state_cell.setToolTip(details)
+        time_cell.setText("" if seconds is None else format_seconds(seconds))
+        self.scrollToItem(name)
+
+    def states(self) -> list[str]:
+        """States of all files, in order."""
+        return [state.text() for _, state, _ in self._cells.values()]

@@ -1,0 +1,1 @@
+"""What happens in napari's viewer: layers in, layers out."""

@@ -1,0 +1,163 @@
+"""Between napari's image layers and stacks."""
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image, Layer
+from napari.utils.transforms import Affine
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.axes import infer_axes, parse_axes
+from napari_clip_denoise.images.regions import Region, whole
+from napari_clip_denoise.images.stack import Metadata, Stack, as_stack
+
+AXIS_NAMES = {"time": "t", "channel": "c", "depth": "z"}
+NO_UNIT = "pixel"
+METADATA = "napari_clip_denoise"
+PREVIEW = "preview"
+COPIED = (
+    "affine",
+    "attenuation",
+    "blending",
+    "colormap",
+    "depiction",
+    "gamma",
+    "interpolation2d",
+    "interpolation3d",
+    "opacity",
+    "projection_mode",
+    "rendering",
+)
+
+
+def is_preview(layer: Layer) -> bool:
+    """Whether a layer is a live preview, which is never the source of anything."""
+    return bool(layer.metadata.get(METADATA, {}).get(PREVIEW))
+
+
+def images_of(viewer: ViewerModel) -> list[Image]:
+    """List the image layers that a user may choose."""
+    return [x for x in viewer.layers if isinstance(x, Image) and not is_preview(x)]
+
+
+def remove(viewer: ViewerModel, layer: Layer) -> None:
+    """Remove a layer, without the full garbage collection that napari starts then.
+
+    That goes through all that napari and torch hold and takes longer than all the rest. What the
+    layer leaves behind is collected as usual, a little later.
+    """
+    gc.freeze()
+    try:
+        viewer.layers.remove(layer)
+    finally:
+        gc.unfreeze()
+
+
+def stack_of(layer: Image) -> Stack:
+    """Describe a layer's data, of a multiscale layer the full resolution.
+
+    Axis labels name the axes where they are letters or words such as ``time``; else the last two
+    are YX.
+    """
+    data = layer.data[0] if layer.multiscale else layer.data
+    axes = _labelled_axes(layer, data.shape) or infer_axes(data.shape, rgb=layer.rgb)
+    units = tuple(None if str(unit) == NO_UNIT else str(unit) for unit in layer.units)
+    metadata = Metadata(tuple(map(float, layer.scale)), tuple(map(float, layer.translate)), units)
+    if layer.rgb:
+        metadata = Metadata(
+            (*metadata.scale, 1.0), (*metadata.translation, 0.0), (*metadata.units, None)
+        )
+    return as_stack(data, axes, metadata=metadata, name=layer.name)
+
+
+def current_plane(layer: Image, stack: Stack, point: tuple[float, ...]) -> Region:
+    """Find the plane of a layer that is shown at a point of the viewer.
+
+    Parameters
+    ----------
+    layer : Image
+        The layer.
+    stack : Stack
+        Its data, from `stack_of`.
+    point : tuple of float
+        The viewer's position in world coordinates, ``viewer.dims.point``.
+    """
+    position = np.rint(layer.world_to_data(point)).astype(int)
+    leading = [
+        slice(index, index + 1)
+        for index in (
+            int(np.clip(i, 0, size - 1))
+            for i, size in zip(position, stack.leading_shape, strict=False)
+        )
+    ]
+    return (*leading, *whole(stack.shape)[len(leading) :])
+
+
+def result_arguments(
+    layer: Image, name: str, metadata: dict[str, Any], region: Region
+) -> dict[str, Any]:
+    """Arguments of ``viewer.add_image`` that put a result where its source is.
+
+    Parameters
+    ----------
+    layer : Image
+        The source, whose transforms and appearance the result gets.
+    name : str
+        Name of the result.
+    metadata : dict
+        How it was made; the region is added.
+    region : tuple of slice
+        What part of the layer it is.
+    """
+    arguments = {key: getattr(layer, key) for key in COPIED}
+    if layer.rgb:
+        del arguments["colormap"]
+    else:
+        arguments["contrast_limits"] = tuple(layer.contrast_limits)
+    local = Affine(
+        scale=layer.scale, translate=layer.translate, rotate=layer.rotate, shear=layer.shear
+    )
+    offset = [part.start for part in region[: layer.ndim]]
+    return arguments | {
+        "scale": layer.scale,
+        "translate": local(offset),
+        "rotate": layer.rotate,
+        "shear": layer.shear,
+        "units": layer.units,
+        "axis_labels": layer.axis_labels,
+        "multiscale": False,
+        "rgb": layer.rgb,
+        "name": name,
+        "metadata": {METADATA: metadata | {"region": [[part.start, part.stop] for part in region]}},
+    }
+
+
+def result_name(layer: Image, region: Region) -> str:
+    """Name a result after its layer, and its place where it is only a plane of it."""
+    n_leading = layer.ndim - 2
+    size = (layer.data[0] if layer.multiscale else layer.data).shape[:n_leading]
+    if region[:n_leading] == whole(size):
+        return f"{layer.name} denoised"
+    place = ", ".join(str(part.start) for part in region[:n_leading])
+    return f"{layer.name} denoised [{place}]"
+
+
+def _labelled_axes(layer: Image, shape: tuple[int, ...]) -> str | None:
+    labels = [AXIS_NAMES.get(label.lower(), label.lower()) for label in layer.axis_labels]
+    if not all(len(label) == 1 and label.isalpha() for label in labels):
+        return None
+    try:
+        return parse_axes("".join(labels) + ("s" if layer.rgb else ""), shape)
+    except InputError:
+        return None
+
+
+def when_layers_change(viewer: ViewerModel, act: Callable[..., object]) -> None:
+    """Act whenever a layer comes, goes, moves or is renamed; before napari 0.7 not on the last."""
+    events = viewer.layers.events
+    for name in ("inserted", "removed", "reordered", "renamed"):
+        if hasattr(events, name):
+            getattr(events, name).connect(act)

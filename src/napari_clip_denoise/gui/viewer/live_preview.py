@@ -1,0 +1,216 @@
+"""The live preview, without any widget: what is on screen, denoised in a layer over the image."""
+
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import Any
+
+import numpy as np
+from napari.components import ViewerModel
+from napari.layers import Image
+
+from napari_clip_denoise.errors import ClipDenoiseError, InputError
+from napari_clip_denoise.gui.llvm import keep_triton_out
+from napari_clip_denoise.gui.viewer.layers import PREVIEW, remove, result_arguments, stack_of
+from napari_clip_denoise.gui.viewer.region_of_interest import region_of_interest
+from napari_clip_denoise.images.regions import Region
+from napari_clip_denoise.inference.preview import Failure, Preview, Previewer, View, central_part
+from napari_clip_denoise.inference.settings import DenoiseSettings
+
+FOLLOWED = ("gamma", "interpolation2d", "opacity")
+FOLLOWED_UNLESS_RGB = ("colormap", "contrast_limits")
+
+
+class LivePreview:
+    """Keeps a layer over an image that shows the visible region denoised.
+
+    All of it happens in `tick`, which its owner calls again and again in the main thread: it takes
+    what the worker has made, looks what is on screen, and asks for a new preview once the view has
+    stood still between two calls. So every change is followed, whatever made it, and none waits.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Where the layers are.
+    choose : callable
+        Gives the image layer and the settings of a run; may raise `ClipDenoiseError`.
+    """
+
+    def __init__(
+        self, viewer: ViewerModel, choose: Callable[[], tuple[Image, DenoiseSettings]]
+    ) -> None:
+        self._viewer = viewer
+        self._choose = choose
+        self._made: SimpleQueue[Preview | Failure] = SimpleQueue()
+        self._previewer = Previewer(self._made.put)
+        self._source: Image | None = None
+        self._seen: View | None = None
+        self._asked: View | None = None
+        self._settled: View | None = None
+        self._preview: Preview | None = None
+        self._drawn: tuple[object, ...] = ()
+        self.layer: Image | None = None
+        self.is_on = False
+        self.is_paused = False
+        self.is_held = False
+        self.curtain = 0.0
+        self.message = ""
+
+    @property
+    def is_working(self) -> bool:
+        """Whether a preview is being made."""
+        return self.is_on and self._asked is not None
+
+    def start(self) -> None:
+        """Begin to follow the screen."""
+        keep_triton_out()
+        self.is_on = True
+        self.message = "Preview: loading the model and measuring intensities …"
+
+    def stop(self) -> None:
+        """Give up what goes on and remove the layer."""
+        self._previewer.cancel()
+        self._forget()
+        self.is_on = False
+        self.message = ""
+
+    def tick(self) -> None:
+        """Follow the screen by one step; returns at once."""
+        if not self.is_on:
+            return
+        if self.layer is not None and self.layer not in self._viewer.layers:
+            self.layer = None
+            self.stop()
+            return
+        self._receive()
+        try:
+            source, settings = self._choose()
+            view = self._look(source, settings)
+        except ClipDenoiseError as error:
+            self._previewer.cancel()
+            self._forget()
+            self.message = str(error)
+            return
+        if source != self._source:
+            self._forget()
+            self._source = source
+        self._ask_if_steady(view)
+        self._draw(settings.strength)
+
+    def keep(self) -> None:
+        """Add what was previewed as a layer that stays."""
+        if self._preview is None or self._source is None or self.layer is None:
+            return
+        preview, source, strength = self._preview, self._source, self._choose()[1].strength
+        arguments = result_arguments(
+            source,
+            f"{source.name} previewed",
+            preview.provenance(strength),
+            preview.view.region,
+        )
+        self._viewer.add_image(preview.pixels(strength), **arguments)
+
+    def _receive(self) -> None:
+        try:
+            made = self._made.get_nowait()
+        except Empty:
+            return
+        if not made.view.needs_same_work_as(self._asked):
+            return
+        self._asked, self._settled = None, made.view
+        if isinstance(made, Failure):
+            self._remove_layer()
+            self._preview = None
+            self.message = made.message
+        else:
+            self._preview = made
+            self.message = _describe(made)
+
+    def _ask_if_steady(self, view: View) -> None:
+        is_steady = view.needs_same_work_as(self._seen)
+        self._seen = view
+        if not is_steady or self.is_paused or view.needs_same_work_as(self._asked):
+            return
+        if view.needs_same_work_as(self._settled):
+            self._previewer.cancel()
+            self._asked = None
+            return
+        self._asked = view
+        self._previewer.request(view)
+
+    def _look(self, layer: Image, settings: DenoiseSettings) -> View:
+        """Find what is on screen of a layer."""
+        stack = stack_of(layer)
+        dims = self._viewer.dims
+        if dims.ndisplay != 2 or sorted(dims.displayed) != [dims.ndim - 2, dims.ndim - 1]:
+            raise InputError("Preview: show the planes of the image in 2D to see it.")
+        wanted = region_of_interest(self._viewer, layer, stack)
+        region = central_part(wanted, 3 if stack.is_rgb else 2)
+        return View(stack, region, settings, is_cropped=region != wanted)
+
+    def _draw(self, strength: float) -> None:
+        preview, source = self._preview, self._source
+        if preview is None or source is None:
+            return
+        state = (preview, strength, self.curtain)
+        if state != self._drawn:
+            pixels = preview.pixels(strength)
+            region, pixels = _draw_curtain(preview.view, pixels, self.curtain)
+            self._show(source, region, pixels, preview.provenance(strength))
+            self._drawn = state
+        if self.layer is not None:
+            _follow(self.layer, source)
+            self.layer.visible = source.visible and not self.is_held
+
+    def _show(self, source: Image, region: Region, pixels: np.ndarray, how: dict[str, Any]) -> None:
+        arguments = result_arguments(
+            source, f"{source.name} preview", how | {PREVIEW: True}, region
+        )
+        if self.layer is None:
+            self.layer = Image(pixels, **arguments | {"blending": "translucent"})
+            selected = set(self._viewer.layers.selection)
+            self._viewer.layers.insert(self._viewer.layers.index(source) + 1, self.layer)
+            self._viewer.layers.selection = selected
+            return
+        self.layer.data = pixels
+        self.layer.translate = arguments["translate"]
+        self.layer.metadata = arguments["metadata"]
+
+    def _forget(self) -> None:
+        self._remove_layer()
+        self._source = self._seen = self._asked = self._settled = self._preview = None
+        self._drawn = ()
+
+    def _remove_layer(self) -> None:
+        if self.layer is not None and self.layer in self._viewer.layers:
+            remove(self._viewer, self.layer)
+        self.layer = None
+        self._drawn = ()
+
+
+def _draw_curtain(view: View, pixels: np.ndarray, curtain: float) -> tuple[Region, np.ndarray]:
+    """Leave away what is left of a curtain, a share of the width."""
+    axis = len(view.stack.leading_shape) + 1
+    part = view.region[axis]
+    cut = min(int(curtain * (part.stop - part.start)), part.stop - part.start - 1)
+    region = (*view.region[:axis], slice(part.start + cut, part.stop), *view.region[axis + 1 :])
+    return region, pixels[(slice(None),) * axis + (slice(cut, None),)]
+
+
+def _follow(layer: Image, source: Image) -> None:
+    """Look like the source, whose contrast and colours may change at any time."""
+    for name in FOLLOWED if source.rgb else FOLLOWED + FOLLOWED_UNLESS_RGB:
+        value = getattr(source, name)
+        if getattr(layer, name) != value:
+            setattr(layer, name, value)
+
+
+def _describe(preview: Preview) -> str:
+    view = preview.view
+    axis = len(view.stack.leading_shape)
+    height, width = (part.stop - part.start for part in view.region[axis : axis + 2])
+    where = "whole plane"
+    if (height, width) != view.stack.plane_shape:
+        where = f"{width} x {height} px"
+    if view.is_cropped:
+        where = f"{where} in the middle; zoom in to see the rest"
+    return f"Preview: {where} · {preview.seconds:.1f} s"

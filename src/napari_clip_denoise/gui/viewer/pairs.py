@@ -1,0 +1,109 @@
+"""Which layers belong together, and where they show the same."""
+
+from typing import Any
+
+import dask.array as da
+import numpy as np
+from napari.layers import Image
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.evaluation.trust.sample import Pair
+from napari_clip_denoise.formatting import software
+from napari_clip_denoise.gui.viewer.layers import METADATA, stack_of
+from napari_clip_denoise.inference.settings import DenoiseSettings
+
+TOLERANCE = 0.05
+"""Of a pixel, by which two layers may miss each other."""
+
+
+def guess_pair(images: list[Image]) -> tuple[Image | None, Image | None]:
+    """Find the last result among image layers, and the layer it was made from."""
+    for result in reversed(images):
+        name = result.metadata.get(METADATA, {}).get("source")
+        for source in images:
+            if source != result and source.name == name:
+                return source, result
+    return None, None
+
+
+def settings_of(result: Image) -> DenoiseSettings:
+    """Give the settings that a result was made with.
+
+    Raises
+    ------
+    InputError
+        If it is no result of this plugin.
+    """
+    values = result.metadata.get(METADATA, {}).get("settings")
+    if values is None:
+        raise InputError(
+            f"How '{result.name}' was made is not known; choose a result of the Denoise widget."
+        )
+    return DenoiseSettings.model_validate(values)
+
+
+def derived_from(noisy: Image, denoised: Image, what: str) -> dict[str, Any]:
+    """Say what a layer is that was made from a pair, for its metadata."""
+    return {
+        "software": software(),
+        "is": what,
+        "noisy": noisy.name,
+        "denoised": denoised.name,
+        "denoised_by": dict(denoised.metadata.get(METADATA, {})),
+    }
+
+
+def pair_of(noisy: Image, denoised: Image, reference: Image | None) -> Pair:
+    """Put a pair together.
+
+    Raises
+    ------
+    InputError
+        If the denoised layer does not lie on the others, pixel on pixel.
+    """
+    return Pair(
+        noisy=stack_of(noisy),
+        denoised=stack_of(denoised),
+        offset=offset_in(noisy, denoised),
+        reference=None if reference is None else stack_of(reference),
+        reference_offset=() if reference is None else offset_in(reference, denoised),
+    )
+
+
+def offset_in(outer: Image, inner: Image) -> tuple[int, ...]:
+    """Find where in one layer the first pixel of another lies.
+
+    Raises
+    ------
+    InputError
+        If it does not lie within, pixel on pixel.
+    """
+    shapes = [(x.data[0] if x.multiscale else x.data).shape for x in (outer, inner)]
+    refusal = InputError(
+        f"'{inner.name}' does not lie pixel on pixel on '{outer.name}'; choose a result and the "
+        "image it was made from."
+    )
+    if outer.ndim != inner.ndim or outer.rgb != inner.rgb:
+        raise refusal
+    corners = [np.zeros(inner.ndim), np.array(shapes[1][: inner.ndim]) - 1]
+    first, last = (np.array(outer.world_to_data(inner.data_to_world(c))) for c in corners)
+    offset = np.rint(first)
+    misses = max(np.abs(first - offset).max(), np.abs(last - offset - corners[1]).max())
+    is_inside = np.all(offset >= 0) and np.all(last < np.array(shapes[0][: inner.ndim]) - 0.5)
+    if misses > TOLERANCE or not is_inside:
+        raise refusal
+    return (*(int(i) for i in offset), *(0,) * (len(shapes[1]) - inner.ndim))
+
+
+def residual_of(pair: Pair) -> da.Array:
+    """Noisy minus denoised, float32, read when it is looked at."""
+    index = tuple(
+        slice(shift, shift + size)
+        for shift, size in zip(pair.offset, pair.denoised.shape, strict=True)
+    )
+    noisy, denoised = (_lazy(stack.array) for stack in (pair.noisy, pair.denoised))
+    return noisy[index].astype(np.float32) - denoised.astype(np.float32)
+
+
+def _lazy(array: Any) -> da.Array:
+    return array if isinstance(array, da.Array) else da.from_array(array, name=False)

@@ -1,0 +1,1 @@
+"""The widgets that napari's menus open."""

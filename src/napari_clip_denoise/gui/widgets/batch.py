@@ -1,0 +1,201 @@
+"""The Denoise files widget."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_clip_denoise.errors import ClipDenoiseError
+from napari_clip_denoise.formatting import progress_line
+from napari_clip_denoise.gui.forms.files import BatchForm
+from napari_clip_denoise.gui.llvm import keep_triton_out
+from napari_clip_denoise.gui.panel.progress import ProgressRow
+from napari_clip_denoise.gui.panel.scrolled import Scrolled
+from napari_clip_denoise.gui.panel.tabs import share_place
+from napari_clip_denoise.gui.panel.task import Task
+from napari_clip_denoise.gui.parts.results_table import ResultsTable
+from napari_clip_denoise.gui.workers import relay
+from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.inference.settings import DenoiseSettings
+
+LEAST_TABLE_HEIGHT = 150
+MAX_REASONS = 3
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """What to denoise, and where the results go; see `denoise_files`."""
+
+    sources: list[Path]
+    folder: Path
+    settings: DenoiseSettings
+    suffix: str | None
+    existing: Any
+
+
+def batch_steps(
+    request: BatchRequest, cancel: CancelToken
+) -> Generator[tuple[Any, ...], None, None]:
+    """Denoise files in a thread of its own.
+
+    Yields
+    ------
+    tuple of BatchProgress, FileResult or str
+        What is new, perhaps nothing; a sentence is what else there is to know.
+    """
+
+    def work(report: Any) -> None:
+        keep_triton_out()
+        from napari_clip_denoise.inference.batch import denoise_files
+
+        for result in denoise_files(
+            request.sources,
+            request.folder,
+            request.settings,
+            suffix=request.suffix,
+            existing=request.existing,
+            progress=report,
+            cancel=cancel,
+            notify=report,
+        ):
+            report(result)
+
+    return (yield from relay(work, cancel))
+
+
+class BatchWidget(QWidget):
+    """Denoises files in the background, one after the other, into a folder."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        share_place(self)
+        self._at_work: Path | None = None
+        self._failures: list[str] = []
+        self._notices: list[str] = []
+
+        self.form = BatchForm()
+        self.run_button = QPushButton("Denoise files")
+        self.run_button.setToolTip("Denoise into the folder; the files are never changed.")
+        self.run_button.clicked.connect(self.run)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop now; files that are finished are kept.")
+        self.progress = ProgressRow()
+        self.task = Task(
+            self,
+            self.progress,
+            idle=(self.form, self.run_button),
+            busy=(self.cancel_button,),
+        )
+        self.cancel_button.clicked.connect(self.task.cancel)
+        self.table = ResultsTable()
+        self.table.setMinimumHeight(LEAST_TABLE_HEIGHT)
+
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.run_button)
+        buttons.addWidget(self.cancel_button)
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.form)
+        layout.addLayout(buttons)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.table, stretch=1)
+        QVBoxLayout(self).addWidget(Scrolled(content))
+        for field in (self.form.inputs, self.form.pattern):
+            field.native.editingFinished.connect(self.list_files)
+        for button in (self.form.folder_button, self.form.files_button):
+            button.changed.connect(self.list_files)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a batch goes on."""
+        return self.task.is_running
+
+    def list_files(self) -> None:
+        """Show the images that would be denoised."""
+        if self.is_running or not self.form.inputs.value.strip():
+            return
+        try:
+            sources = self.form.chosen_sources()
+        except ClipDenoiseError as error:
+            self.table.list_files([])
+            self.progress.end(str(error), is_done=False)
+            return
+        self.table.list_files(sources)
+        self.progress.end(f"Images found: {len(sources)}", is_done=False)
+
+    def run(self) -> None:
+        """Begin to denoise with the settings of the form."""
+        if self.is_running:
+            return
+        form = self.form
+        try:
+            request = BatchRequest(
+                form.chosen_sources(),
+                form.chosen_folder(),
+                form.settings(),
+                form.format.value,
+                form.existing.value,
+            )
+        except ClipDenoiseError as error:
+            show_error(str(error))
+            return
+        self.table.list_files(request.sources)
+        self._failures, self._notices, self._at_work = [], [], None
+        cancel = CancelToken()
+        self.task.start(
+            batch_steps,
+            request,
+            cancel,
+            control=cancel,
+            take=self._take,
+            finish=self._finish,
+            give_up=self._give_up,
+        )
+
+    def _take(self, messages: tuple[Any, ...]) -> None:
+        for message in messages:
+            self._show(message)
+
+    def _show(self, message: Any) -> None:
+        from napari_clip_denoise.inference.batch import BatchProgress, FileResult
+
+        if isinstance(message, str):
+            self._notices.append(message)
+            show_info(message)
+        elif isinstance(message, FileResult):
+            self._at_work = None
+            if message.state == "failed":
+                name, reason = message.source.name, message.message
+                self._failures.append(reason if name in reason else f"{name}: {reason}")
+            self.table.show_state(
+                message.source,
+                message.state,
+                seconds=None if message.state == "skipped" else message.seconds,
+                details=message.message or str(message.output),
+            )
+        elif isinstance(message, BatchProgress):
+            self._at_work = message.source
+            self.table.show_state(message.source, f"{100 * message.file_done:.0f} %")
+            files = f"{int(message.done)} of {message.total} files"
+            words = progress_line(files, seconds_left=message.seconds_left)
+            self.task.show(message.done / message.total, words)
+
+    def _finish(self, _: object) -> str:
+        summary = self._summary()
+        (show_error if self._failures else show_info)(summary)
+        return summary
+
+    def _give_up(self) -> str:
+        if self._at_work is not None:
+            self.table.show_state(self._at_work, "cancelled")
+        return f"Cancelled: {self._summary()}"
+
+    def _summary(self) -> str:
+        states = self.table.states()
+        counts = [f"{states.count(state)} {state}" for state in ("done", "skipped", "failed")]
+        summary = f"{', '.join(counts)} of {len(states)} files."
+        return "\n".join([summary, *self._notices, *self._failures[:MAX_REASONS]])

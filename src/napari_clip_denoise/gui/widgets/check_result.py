@@ -1,0 +1,293 @@
+"""The Check result widget."""
+
+from typing import Any
+
+import napari
+import numpy as np
+from magicgui.widgets import ComboBox
+from napari.layers import Image
+from napari.utils.notifications import show_error
+from qtpy.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_clip_denoise.errors import ClipDenoiseError, InputError
+from napari_clip_denoise.evaluation.trust.sample import (
+    CheckedSample,
+    Pair,
+    check_sample,
+    choose_planes,
+)
+from napari_clip_denoise.gui.forms.rows import labelled, menu_of_names
+from napari_clip_denoise.gui.panel.progress import ProgressRow
+from napari_clip_denoise.gui.panel.scrolled import Scrolled
+from napari_clip_denoise.gui.panel.tabs import share_place
+from napari_clip_denoise.gui.panel.task import Task
+from napari_clip_denoise.gui.parts.plots import CurvePlot, MapPlot
+from napari_clip_denoise.gui.viewer.layers import (
+    METADATA,
+    current_plane,
+    images_of,
+    remove,
+    result_arguments,
+    stack_of,
+    when_layers_change,
+)
+from napari_clip_denoise.gui.viewer.pairs import (
+    derived_from,
+    guess_pair,
+    pair_of,
+    residual_of,
+    settings_of,
+)
+from napari_clip_denoise.gui.workers import measure_uncertainty
+from napari_clip_denoise.images.regions import Region, whole
+from napari_clip_denoise.inference.preview import View, central_part
+from napari_clip_denoise.inference.progress import CancelToken
+
+SCOPES = (("Current plane", False), ("Planes all over the layer", True))
+CORRELATION_SHOWN = 0.2
+PLACE = (
+    "name",
+    "metadata",
+    "scale",
+    "translate",
+    "rotate",
+    "shear",
+    "affine",
+    "units",
+    "axis_labels",
+)
+"""Of the arguments of an image, those that points have, too."""
+REMOVED, ADDED = ("removed structure", "#e05a33"), ("added structure", "#3a86d6")
+
+
+class CheckResultWidget(QWidget):
+    """Tells whether only noise was removed from an image.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Where the layers are.
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer):
+        super().__init__()
+        share_place(self)
+        self._viewer = napari_viewer
+        self.checked: CheckedSample | None = None
+        self.noisy = menu_of_names(self._images, "The image as it was taken.")
+        self.denoised = menu_of_names(self._images, "What was made of it, by any tool.")
+        self.reference = menu_of_names(
+            lambda widget: [("None", None), *self._images(widget)],
+            "Optional: the truth, or a much less noisy image of the same.",
+        )
+        self.scope = ComboBox(choices=SCOPES, tooltip="What to look at.")
+        self.check_button = QPushButton("Check")
+        self.check_button.setToolTip(
+            "Look at what was removed: add it as a layer, and mark where it is not noise."
+        )
+        self.check_button.clicked.connect(self.check)
+        self.spread_button = QPushButton("Uncertainty")
+        self.spread_button.setToolTip(
+            "Add a layer that is brighter where the model is less sure: the spread of its results "
+            "on slightly disturbed features. For results of the Denoise widget, up to a megapixel "
+            "of the current plane."
+        )
+        self.spread_button.clicked.connect(self.measure_spread)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop; nothing is added.")
+        self.progress = ProgressRow()
+        self.task = Task(
+            self,
+            self.progress,
+            idle=(self.check_button, self.spread_button),
+            busy=(self.cancel_button,),
+        )
+        self.cancel_button.clicked.connect(self.task.cancel)
+        self.verdict = QLabel("Choose a noisy and a denoised image and press Check.")
+        self.verdict.setWordWrap(True)
+        self.figures = QLabel("")
+        self.figures.setWordWrap(True)
+        self.curve = CurvePlot("Variance over value")
+        self.map = MapPlot("Autocorrelation", CORRELATION_SHOWN)
+        self.curve.setToolTip(
+            "Points: variance of the residual at pixels of about that value. Line: noise, as the "
+            "noisy image itself shows it at flat places. They agree where only noise was removed."
+        )
+        self.map.setToolTip(
+            "How alike the residual is a few pixels further. White: not at all, as of white noise. "
+            "Red: structure, or noise that is correlated. Blue: noise that was left in."
+        )
+        self._lay_out()
+        when_layers_change(napari_viewer, self._refresh)
+        self._guess()
+
+    def _lay_out(self) -> None:
+        rows = labelled(
+            ("Noisy", self.noisy),
+            ("Denoised", self.denoised),
+            ("Reference", self.reference),
+            ("Look at", self.scope),
+        )
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.check_button)
+        buttons.addWidget(self.spread_button)
+        buttons.addWidget(self.cancel_button)
+        plots = QHBoxLayout()
+        plots.addWidget(self.curve)
+        plots.addWidget(self.map)
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addLayout(rows)
+        layout.addLayout(buttons)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.verdict)
+        layout.addWidget(self.figures)
+        layout.addLayout(plots)
+        layout.addStretch()
+        QVBoxLayout(self).addWidget(Scrolled(content))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether something is being measured."""
+        return self.task.is_running
+
+    def check(self) -> None:
+        """Check the chosen pair."""
+        try:
+            noisy, denoised = self._chosen()
+            pair = pair_of(noisy, denoised, self.reference.value)
+            plane = current_plane(denoised, pair.denoised, self._viewer.dims.point)
+            regions = choose_planes(pair.denoised, plane, everywhere=self.scope.value)
+        except ClipDenoiseError as error:
+            show_error(str(error))
+            return
+        cancel = CancelToken()
+        self.task.start(
+            check_sample,
+            pair,
+            regions,
+            cancel,
+            control=cancel,
+            finish=lambda checked: self._show(checked, pair, noisy, denoised),
+            message="Looking at the residual …",
+        )
+
+    def measure_spread(self) -> None:
+        """Measure how sure the model is of the current plane."""
+        try:
+            noisy, denoised = self._chosen()
+            stack = stack_of(noisy)
+            plane = current_plane(noisy, stack, self._viewer.dims.point)
+            region = central_part(plane, 3 if stack.is_rgb else 2)
+            view = View(stack, region, settings_of(denoised))
+        except ClipDenoiseError as error:
+            show_error(str(error))
+            return
+        cancel = CancelToken()
+        self.task.start(
+            measure_uncertainty,
+            view,
+            cancel,
+            control=cancel,
+            finish=lambda measured: self._show_spread(measured, noisy, denoised, region),
+            message="Denoising with disturbed features …",
+        )
+
+    def _show_spread(
+        self,
+        measured: tuple[np.ndarray, dict[str, Any]],
+        noisy: Image,
+        denoised: Image,
+        region: Region,
+    ) -> str:
+        spread, how = measured
+        made = derived_from(noisy, denoised, "uncertainty") | how
+        arguments = result_arguments(noisy, f"{denoised.name} uncertainty", made, region)
+        if not noisy.rgb:
+            arguments |= {
+                "colormap": "inferno",
+                "contrast_limits": (0, float(np.quantile(spread, 0.999)) or 1.0),
+            }
+        self._viewer.add_image(spread, **arguments | {"blending": "translucent"})
+        return "Uncertainty: brighter is less sure. It ranks pixels and is no error bar."
+
+    def _chosen(self) -> tuple[Image, Image]:
+        noisy, denoised = self.noisy.value, self.denoised.value
+        if noisy is None or denoised is None or noisy == denoised:
+            raise InputError("Choose two images: a noisy one, and what was made of it.")
+        return noisy, denoised
+
+    def _show(self, checked: CheckedSample, pair: Pair, noisy: Image, denoised: Image) -> str:
+        self.checked = checked
+        report = checked.report
+        self.verdict.setText(f"<b>{report.verdict}</b>")
+        self.figures.setText(_figures(checked))
+        noise = report.noise
+        fitted = np.empty(0) if noise is None else noise.variance(report.intensities)
+        self.curve.show_curve(report.intensities, report.variances, fitted)
+        self.map.show_map(report.autocorrelation)
+        residual = self._arguments(noisy, denoised, "residual")
+        if not denoised.rgb:
+            limit = 3 * float(report.residual.std()) or 1.0
+            residual |= {"colormap": "gray", "contrast_limits": (-limit, limit)}
+        self._viewer.add_image(residual_of(pair), **residual, visible=False)
+        for (what, colour), places in ((REMOVED, report.removed), (ADDED, report.added)):
+            self._mark(checked.positions(places), self._arguments(noisy, denoised, what), colour)
+        return ""
+
+    def _arguments(self, noisy: Image, denoised: Image, what: str) -> dict[str, Any]:
+        """Arguments of a layer on a result that takes the place of the last of its name."""
+        name = f"{denoised.name} {what}"
+        if name in self._viewer.layers:
+            remove(self._viewer, self._viewer.layers[name])
+        made = derived_from(noisy, denoised, what)
+        return result_arguments(denoised, name, made, whole(stack_of(denoised).shape))
+
+    def _mark(self, positions: np.ndarray, arguments: dict[str, Any], colour: str) -> None:
+        if not len(positions):
+            return
+        self._viewer.add_points(
+            positions,
+            symbol="ring",
+            size=12,
+            face_color=colour,
+            border_color=colour,
+            **{key: arguments[key] for key in PLACE},
+        )
+
+    def _images(self, _: object) -> list[tuple[str, Image]]:
+        return [(layer.name, layer) for layer in images_of(self._viewer)]
+
+    def _refresh(self, event: Any) -> None:
+        for field in (self.noisy, self.denoised, self.reference):
+            field.reset_choices()
+        if event.type == "inserted" and "source" in event.value.metadata.get(METADATA, {}):
+            self._guess()
+
+    def _guess(self) -> None:
+        noisy, denoised = guess_pair(images_of(self._viewer))
+        if denoised is not None:
+            self.noisy.value, self.denoised.value = noisy, denoised
+
+
+def _figures(checked: CheckedSample) -> str:
+    report = checked.report
+    lines = [
+        f"Residual variance: {100 * report.noise_share:.0f} % of the noise",
+        f"Largest correlation of neighbours: {report.nearby_correlation:+.2f}",
+        f"Correlation of residual and image: {report.image_correlation:+.2f}",
+    ]
+    for key, before in report.scores.items():
+        name = key.removesuffix(" noisy")
+        if name != key:
+            after = report.scores[f"{name} denoised"]
+            digits, unit = (1, " dB") if "PSNR" in name else (3, "")
+            lines.append(f"{name}: {before:.{digits}f} → {after:.{digits}f}{unit}")
+    return "<br>".join(lines)

@@ -1,0 +1,195 @@
+"""The Compare widget."""
+
+from typing import Any
+
+import napari
+from magicgui.widgets import Select
+from napari.layers import Image
+from napari.utils.notifications import show_error
+from qtpy.QtCore import Qt
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QListWidget, QPushButton, QVBoxLayout, QWidget
+
+from napari_clip_denoise.errors import ClipDenoiseError, InputError
+from napari_clip_denoise.evaluation.scores.baselines import BASELINES
+from napari_clip_denoise.gui.forms.layer import settings_in
+from napari_clip_denoise.gui.forms.rows import labelled, menu_of_names
+from napari_clip_denoise.gui.llvm import keep_triton_out
+from napari_clip_denoise.gui.panel.progress import ProgressRow
+from napari_clip_denoise.gui.panel.tabs import share_place
+from napari_clip_denoise.gui.panel.task import Task
+from napari_clip_denoise.gui.parts.model_list import model_list
+from napari_clip_denoise.gui.viewer.layers import (
+    images_of,
+    result_arguments,
+    stack_of,
+    when_layers_change,
+)
+from napari_clip_denoise.gui.viewer.pairs import offset_in
+from napari_clip_denoise.gui.viewer.region_of_interest import region_of_interest
+from napari_clip_denoise.images.regions import Region
+from napari_clip_denoise.inference.preview import View, central_part
+from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.models.folder import DEFAULT_MODEL
+from napari_clip_denoise.models.registry import entries
+
+CHOSEN_FIRST = [DEFAULT_MODEL, "gaussian", "nlm"]
+MOST_PIXELS = 2**18
+
+
+class CompareWidget(QWidget):
+    """Shows what several methods make of the visible region, side by side.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Where the layers are.
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer):
+        super().__init__()
+        share_place(self)
+        self._viewer = napari_viewer
+        self.layer = menu_of_names(self._images, "The noisy image.")
+        self.reference = menu_of_names(
+            lambda widget: [("None", None), *self._images(widget)],
+            "Optional: the truth, or a much less noisy image; gives PSNR and SSIM.",
+        )
+        self.methods = Select(
+            choices=_methods,
+            value=[name for name in CHOSEN_FIRST if name in _methods(None)],
+            tooltip="Models, then classical methods that need no training; Ctrl-click for several.",
+        )
+        names: QListWidget = self.methods.native
+        names.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        names.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        model_list.keep_up_to_date(self._refresh_methods, self)
+        self.run_button = QPushButton("Compare")
+        self.run_button.setToolTip(
+            "Denoise what you see or the selected shape (up to 512 x 512 pixels in the middle) by "
+            "each method, and show the results side by side in napari's grid. Models get the "
+            "settings of the Denoise panel."
+        )
+        self.run_button.clicked.connect(self.run)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop; what is there already is kept.")
+        self.progress = ProgressRow()
+        self.task = Task(self, self.progress, idle=(self.run_button,), busy=(self.cancel_button,))
+        self.cancel_button.clicked.connect(self.task.cancel)
+        self.label = QLabel("")
+        self.label.setWordWrap(True)
+        rows = labelled(
+            ("Image", self.layer), ("Reference", self.reference), ("Methods", self.methods)
+        )
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.run_button)
+        buttons.addWidget(self.cancel_button)
+        layout = QVBoxLayout(self)
+        layout.addLayout(rows)
+        layout.addLayout(buttons)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.label)
+        layout.addStretch()
+        when_layers_change(napari_viewer, self._refresh)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Look for models that came or went since the panel was last shown."""
+        self._refresh_methods()
+        super().showEvent(event)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a comparison goes on."""
+        return self.task.is_running
+
+    def run(self) -> None:
+        """Compare the chosen methods on the visible region."""
+        if self.is_running:
+            return
+        try:
+            layer, view, reference = self._view()
+        except ClipDenoiseError as error:
+            show_error(str(error))
+            return
+        chosen = self.methods.value
+        models = [name for name in chosen if name not in BASELINES]
+        baselines = [name for name in chosen if name in BASELINES]
+        cancel = CancelToken()
+        keep_triton_out()
+        self.label.clear()
+        self.task.start(
+            _compare,
+            view,
+            models,
+            baselines,
+            reference,
+            cancel,
+            control=cancel,
+            take=lambda made: self._show(made, layer, view.region, 1 + len(chosen)),
+            finish=lambda _: f"Methods compared: {len(chosen)}. Models: {_say(view.settings)}.",
+            give_up=lambda: "Cancelled; what was compared is kept.",
+            message="Comparing …",
+        )
+
+    def _view(self) -> tuple[Image, View, Any]:
+        layer = self.layer.value
+        if layer is None:
+            raise InputError("There is no image layer to denoise; open an image first.")
+        if not self.methods.value:
+            raise InputError("There is nothing to compare; choose one method or more.")
+        stack = stack_of(layer)
+        wanted = region_of_interest(self._viewer, layer, stack)
+        region = central_part(wanted, 3 if stack.is_rgb else 2, MOST_PIXELS)
+        reference = None
+        if self.reference.value is not None:
+            offset = offset_in(self.reference.value, layer)
+            moved = [
+                slice(part.start + shift, part.stop + shift)
+                for part, shift in zip(region, offset, strict=True)
+            ]
+            reference = stack_of(self.reference.value), tuple(moved)
+        return layer, View(stack, region, settings_in(self._viewer)), reference
+
+    def _show(self, made: Any, layer: Image, region: Region, total: int) -> None:
+        arguments = result_arguments(layer, made.title, made.provenance, region)
+        self._viewer.add_image(made.pixels, **arguments)
+        titles = [*self.label.text().splitlines(), made.title]
+        self.label.setText("\n".join(titles))
+        self.task.show(len(titles) / total, f"{len(titles) - 1} of {total - 1} methods")
+        grid = self._viewer.canvas.grid if hasattr(self._viewer, "canvas") else self._viewer.grid
+        grid.enabled, grid.stride = True, -1
+
+    def _images(self, _: object) -> list[tuple[str, Image]]:
+        return [(layer.name, layer) for layer in images_of(self._viewer)]
+
+    def _refresh_methods(self) -> None:
+        """List the methods anew, in their order, and keep those that are chosen."""
+        chosen = self.methods.value
+        self.methods.native.clear()
+        self.methods.reset_choices()
+        self.methods.value = [name for name in chosen if name in self.methods.choices]
+
+    def _refresh(self) -> None:
+        self.layer.reset_choices()
+        self.reference.reset_choices()
+
+
+def _methods(_: object) -> list[str]:
+    models = [entry.name for entry in entries()]
+    return models + [name for name, baseline in BASELINES.items() if baseline.is_available]
+
+
+def _say(settings: DenoiseSettings) -> str:
+    """Say what besides the model decides a result, such as ``intensity minmax, strength 80 %``."""
+    ensemble = ", self-ensemble" if settings.self_ensemble else ""
+    return f"intensity {settings.intensity}, strength {100 * settings.strength:.0f} %{ensemble}"
+
+
+def _compare(
+    view: View, models: list[str], baselines: list[str], reference: Any, cancel: CancelToken
+) -> Any:
+    from napari_clip_denoise.evaluation.side_by_side import compare_view
+
+    truth = None if reference is None else reference[0].read(reference[1])
+    yield from compare_view(view, models, baselines, truth, cancel)

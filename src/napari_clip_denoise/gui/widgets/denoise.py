@@ -1,0 +1,220 @@
+"""The Denoise widget."""
+
+import time
+
+import napari
+from napari.layers import Image
+from napari.qt.threading import create_worker
+from napari.utils.notifications import show_error
+from qtpy.QtCore import QTimer
+from qtpy.QtGui import QShowEvent
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from napari_clip_denoise.errors import ClipDenoiseError
+from napari_clip_denoise.formatting import format_seconds, progress_line
+from napari_clip_denoise.gui.forms.layer import LayerForm
+from napari_clip_denoise.gui.panel.progress import ProgressRow
+from napari_clip_denoise.gui.panel.scrolled import Scrolled
+from napari_clip_denoise.gui.panel.tabs import share_place
+from napari_clip_denoise.gui.panel.task import NOTHING_KEPT, Task
+from napari_clip_denoise.gui.parts.copy import CopyRow
+from napari_clip_denoise.gui.parts.model_help import ModelHelp
+from napari_clip_denoise.gui.parts.plan import PlanRow
+from napari_clip_denoise.gui.parts.preview import PreviewRow
+from napari_clip_denoise.gui.preferences import remember, restore
+from napari_clip_denoise.gui.viewer.layers import (
+    current_plane,
+    remove,
+    result_arguments,
+    result_name,
+    stack_of,
+)
+from napari_clip_denoise.gui.workers import (
+    Finished,
+    Message,
+    Request,
+    Started,
+    denoise_steps,
+    time_run,
+    warm_up,
+)
+from napari_clip_denoise.images.regions import Region, whole
+from napari_clip_denoise.inference.progress import CancelToken, Progress
+
+REFRESH_SECONDS = 0.5
+WARM_UP_MILLISECONDS = 500
+RUN_KEY = "Ctrl+Return"
+HINT = "Open an image to begin, or File > Open Sample > CLIP Denoise to try it."
+
+
+class DenoiseWidget(QWidget):
+    """Denoises an image layer in the background into a new layer.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Where the layers are.
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer):
+        super().__init__()
+        share_place(self)
+        self._viewer = napari_viewer
+        self._result: Image | None = None
+        self._refreshed = 0.0
+
+        self.form = LayerForm(napari_viewer)
+        self.plan = PlanRow(self.form)
+        self.plan.button.clicked.connect(self.time_run)
+        self.run_button = QPushButton("Denoise")
+        self.run_button.setToolTip(
+            f"Denoise into a new layer; the image itself is never changed ({RUN_KEY})."
+        )
+        self.run_button.setShortcut(RUN_KEY)
+        self.run_button.clicked.connect(self.run)
+        self.cancel_button = QPushButton("Cancel")
+        self.cancel_button.setToolTip("Stop now; what was computed so far is thrown away.")
+        self.progress = ProgressRow()
+        self.task = Task(
+            self,
+            self.progress,
+            idle=(self.form, self.plan, self.run_button),
+            busy=(self.cancel_button,),
+        )
+        self.cancel_button.clicked.connect(self.task.cancel)
+
+        restore(self.form)
+        self.preview = PreviewRow(
+            napari_viewer, lambda: (self.form.chosen_layer(), self.form.settings())
+        )
+        self.help = ModelHelp(self.form)
+        self.copy_row = CopyRow(
+            lambda: (self.form.chosen_layer(), self.form.settings(), self.form.chosen_store())
+        )
+
+        buttons = QHBoxLayout()
+        buttons.addWidget(self.run_button)
+        buttons.addWidget(self.cancel_button)
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.form)
+        layout.addWidget(self.plan)
+        layout.addWidget(self.help)
+        layout.addWidget(self.preview)
+        layout.addLayout(buttons)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.copy_row)
+        layout.addStretch()
+        QVBoxLayout(self).addWidget(Scrolled(content))
+        self._warm_up = QTimer(self)
+        self._warm_up.setSingleShot(True)
+        self._warm_up.timeout.connect(lambda: create_worker(warm_up))
+        if self.form.layer.value is None:
+            self.progress.say(HINT)
+
+    def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
+        """Load the library once the window stands, while the user looks at it."""
+        self._warm_up.start(WARM_UP_MILLISECONDS)
+        super().showEvent(event)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a run goes on."""
+        return self.task.is_running
+
+    def run(self) -> None:
+        """Begin to denoise with the settings of the form."""
+        if self.is_running:
+            return
+        try:
+            layer = self.form.chosen_layer()
+            request = self._request(layer)
+        except ClipDenoiseError as error:
+            show_error(str(error))
+            return
+        region = request.region
+        remember(self.form)
+        self.preview.pause(True)
+        self._result = None
+        self._started = time.monotonic()
+        cancel = CancelToken()
+        self.task.start(
+            denoise_steps,
+            request,
+            cancel,
+            control=cancel,
+            take=lambda messages: self._take(messages, layer, region),
+            finish=lambda finished: self._finish(finished, layer.name),
+            give_up=self._give_up,
+        )
+
+    def time_run(self) -> None:
+        """Estimate how long the run will take."""
+        try:
+            request = self._request(self.form.chosen_layer())
+        except ClipDenoiseError as error:
+            show_error(str(error))
+            return
+        cancel = CancelToken()
+        self.task.start(
+            time_run,
+            request,
+            cancel,
+            control=cancel,
+            finish=lambda plan: plan.sentence(),
+            give_up=lambda: "Cancelled.",
+            message="Running a few tiles …",
+        )
+
+    def _request(self, layer: Image) -> Request:
+        stack = stack_of(layer)
+        region = whole(stack.shape)
+        if not self.form.whole.value:
+            region = current_plane(layer, stack, self._viewer.dims.point)
+        return Request(stack, self.form.settings(), region, self.form.chosen_store())
+
+    def _take(self, messages: tuple[Message, ...], layer: Image, region: Region) -> None:
+        for message in messages:
+            if isinstance(message, Started):
+                arguments = result_arguments(
+                    layer,
+                    name=result_name(layer, region),
+                    metadata=message.provenance,
+                    region=region,
+                )
+                self._result = self._viewer.add_image(message.array, **arguments, visible=False)
+        last = messages[-1] if messages else None
+        if isinstance(last, Progress):
+            self.task.show(last.done / last.total, describe(last))
+            if self._result is not None and time.monotonic() - self._refreshed > REFRESH_SECONDS:
+                self._result.refresh()
+                self._refreshed = time.monotonic()
+
+    def _finish(self, finished: Finished, name: str) -> str:
+        self.preview.pause(False)
+        if self._result is not None and self._result in self._viewer.layers:
+            if self._result.data is not finished.array:
+                self._result.data = finished.array
+            self._result.visible = True
+            self._result.refresh()
+        where = f" to {finished.path}" if finished.path else ""
+        took = format_seconds(time.monotonic() - self._started)
+        return f"Denoised '{name}'{where} in {took}."
+
+    def _give_up(self) -> str:
+        self.preview.pause(False)
+        if self._result is not None and self._result in self._viewer.layers:
+            remove(self._viewer, self._result)
+        return NOTHING_KEPT
+
+
+def describe(progress: Progress) -> str:
+    """Say how far a run is, such as ``37 of 120 planes · 4.1 planes/s · 20 s left``."""
+    parts = [f"{int(progress.done + 1e-6)} of {progress.total} planes"]
+    if progress.total == 1:
+        parts = [f"{100 * progress.done:.0f} %"]
+    elif progress.planes_per_second:
+        parts.append(f"{progress.planes_per_second:.1f} planes/s")
+    is_done = progress.done >= progress.total
+    return progress_line(*parts, seconds_left=None if is_done else progress.seconds_left)

@@ -1,0 +1,171 @@
+"""The Fine-tune widget."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import napari
+from napari.utils.notifications import show_error, show_info
+from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from napari_clip_denoise.errors import ClipDenoiseError
+from napari_clip_denoise.formatting import progress_line
+from napari_clip_denoise.gui.fine_tune_worker import Begun, Message, fine_tune_steps
+from napari_clip_denoise.gui.forms.fine_tune import FineTuneForm
+from napari_clip_denoise.gui.panel.progress import ProgressRow
+from napari_clip_denoise.gui.panel.scrolled import Scrolled
+from napari_clip_denoise.gui.panel.tabs import share_place
+from napari_clip_denoise.gui.panel.task import Task
+from napari_clip_denoise.gui.parts.learning_plot import LearningPlot
+from napari_clip_denoise.gui.parts.model_list import model_list
+from napari_clip_denoise.models.registry import install, place
+from napari_clip_denoise.training.finetune.progress import Control, Learning, decibels
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.training.finetune.result import FineTuned
+
+REFRESH_SECONDS = 0.5
+
+
+class FineTuneWidget(QWidget):
+    """Fine-tunes a model on one's own images in the background.
+
+    Parameters
+    ----------
+    napari_viewer : napari.Viewer
+        Where the layers are.
+    """
+
+    def __init__(self, napari_viewer: napari.Viewer):
+        super().__init__()
+        share_place(self)
+        self._control = Control()
+        self._result: FineTuned | None = None
+        self._refreshed = 0.0
+
+        self.form = FineTuneForm(napari_viewer)
+        self.start_button = _button("Fine-tune", "Begin to learn.", self.start)
+        self.stop_button = _button("Stop", "End now and keep the best so far.", self.stop)
+        self.cancel_button = _button("Cancel", "End now and keep nothing.")
+        self.save_button = _button(
+            "Save", "Put the new model among your models, under the name above.", self.save
+        )
+        self.save_button.setEnabled(False)
+        self.reason = QLabel("")
+        self.reason.setWordWrap(True)
+        self.progress = ProgressRow()
+        self.task = Task(
+            self,
+            self.progress,
+            idle=(self.form, self.start_button),
+            busy=(self.stop_button, self.cancel_button),
+        )
+        self.cancel_button.clicked.connect(self.task.cancel)
+        self.plot = LearningPlot(napari_viewer.theme)
+        self.plot.hide()
+        napari_viewer.events.theme.connect(self._paint)
+
+        buttons = QHBoxLayout()
+        for button in (self.start_button, self.stop_button, self.cancel_button, self.save_button):
+            buttons.addWidget(button)
+        content = QWidget()
+        layout = QVBoxLayout(content)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.form)
+        layout.addLayout(buttons)
+        layout.addWidget(self.progress)
+        layout.addWidget(self.reason)
+        layout.addWidget(self.plot, 1)
+        layout.addStretch()
+        QVBoxLayout(self).addWidget(Scrolled(content))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a model learns."""
+        return self.task.is_running
+
+    def start(self) -> None:
+        """Begin with the settings of the form."""
+        if self.is_running:
+            return
+        try:
+            sources, settings = self.form.sources(), self.form.settings()
+            place(settings.name)
+        except ClipDenoiseError as error:
+            show_error(str(error))
+            return
+        self._result = None
+        self._control = control = Control()
+        self.save_button.setEnabled(False)
+        self.reason.clear()
+        self.plot.clear()
+        self.task.start(
+            fine_tune_steps,
+            sources,
+            settings,
+            control,
+            control=control,
+            take=self._take,
+            finish=self._finish,
+        )
+
+    def stop(self) -> None:
+        """End the training and keep the best so far."""
+        self._control.stop()
+        self.task.wind_down("Stopping …")
+
+    def save(self) -> None:
+        """Put the new model into the models folder, under the name in the form."""
+        if self._result is None:
+            return
+        try:
+            model = self._result.named(self.form.settings().name)
+            install(model)
+        except ClipDenoiseError as error:
+            show_error(str(error))
+            return
+        model_list.changed.emit()
+        self.save_button.setEnabled(False)
+        show_info(f"Saved as '{model.card.name}'; the Denoise widget offers it now.")
+
+    def _paint(self, event: Any) -> None:
+        self.plot.paint(event.value)
+
+    def _take(self, messages: tuple[Message, ...]) -> None:
+        for message in messages:
+            if isinstance(message, Begun):
+                self.reason.setText(" ".join((f"Objective {message.reason}", *message.notes)))
+                self.plot.show()
+            else:
+                self.plot.add(message)
+        last = messages[-1] if messages else None
+        if not isinstance(last, Learning):
+            return
+        self.task.show(last.share, describe(last))
+        if time.monotonic() - self._refreshed > REFRESH_SECONDS or last.share >= 1:
+            self.plot.refresh()
+            self._refreshed = time.monotonic()
+
+    def _finish(self, result: "FineTuned") -> str:
+        self._result = result
+        self.plot.refresh()
+        self.save_button.setText("Save" if result.improved else "Save anyway")
+        self.save_button.setEnabled(True)
+        return result.verdict
+
+
+def describe(learning: Learning) -> str:
+    """Say how far a fine-tuning is, such as ``step 120 · 21.10 -> 21.64 dB · 3 min 05 s left``."""
+    return progress_line(
+        f"step {learning.step}",
+        f"{decibels(learning.start):.2f} -> {decibels(learning.best):.2f} dB",
+        seconds_left=learning.seconds_left,
+    )
+
+
+def _button(text: str, tooltip: str, act: Callable[[], None] | None = None) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tooltip)
+    if act is not None:
+        button.clicked.connect(act)
+    return button

@@ -1,0 +1,240 @@
+"""Images of any size as lazily read stacks."""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import zarr
+from zarr.buffer.cpu import NDBuffer
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.axes import infer_axes, leading_axes, parse_axes
+
+REGION_PIXELS = 2**22
+
+Lend = Callable[[tuple[int, ...], np.dtype], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What travels with the pixels. The first three hold one entry an axis of the array.
+
+    Attributes
+    ----------
+    scale, translation : tuple of float
+        Size of a step and position of the first element, in `units`.
+    units : tuple of (str or None)
+        Names such as ``"micrometer"`` or ``"second"``; None where unknown.
+    channel_names : tuple of str
+        One for each entry of axis c, or empty.
+    channel_colors : tuple of str
+        ``"RRGGBB"`` of each channel, or empty.
+    display_ranges : tuple of (float, float)
+        Contrast limits of each channel, or empty.
+    """
+
+    scale: tuple[float, ...]
+    translation: tuple[float, ...]
+    units: tuple[str | None, ...]
+    channel_names: tuple[str, ...] = ()
+    channel_colors: tuple[str, ...] = ()
+    display_ranges: tuple[tuple[float, float], ...] = ()
+
+    @classmethod
+    def default(cls, ndim: int) -> Self:
+        """Metadata of an array that tells nothing."""
+        return cls((1.0,) * ndim, (0.0,) * ndim, (None,) * ndim)
+
+    def reordered(self, order: Sequence[int]) -> Self:
+        """Metadata of the array transposed to `order`."""
+        return replace(
+            self,
+            scale=tuple(self.scale[i] for i in order),
+            translation=tuple(self.translation[i] for i in order),
+            units=tuple(self.units[i] for i in order),
+        )
+
+
+@dataclass(frozen=True)
+class Stack:
+    """An nD image with its axes and metadata; pixels are read when they are asked for.
+
+    Attributes
+    ----------
+    array : array-like
+        NumPy, dask or zarr array, or anything that has a shape and a type and slices alike.
+    axes : str
+        One letter a dimension, see `napari_clip_denoise.images.axes`.
+    metadata : Metadata
+        Scale, units and the like.
+    name : str
+        For people.
+    path : Path or None
+        Where it was opened from.
+    is_private : bool
+        Whether the path may name a patient, so that nothing that is kept may tell it.
+    """
+
+    array: Any
+    axes: str
+    metadata: Metadata
+    name: str = "image"
+    path: Path | None = None
+    is_private: bool = False
+
+    @property
+    def origin(self) -> str:
+        """What a result may keep of where it came from."""
+        return self.name if self.is_private or self.path is None else str(self.path)
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of all axes."""
+        return tuple(int(size) for size in self.array.shape)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the pixels."""
+        return np.dtype(self.array.dtype)
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.axes)
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether the last axis holds RGB samples."""
+        return self.axes.endswith("s")
+
+    @cached_property
+    def leading_shape(self) -> tuple[int, ...]:
+        """Sizes of the axes before the plane."""
+        return self.shape[: len(leading_axes(self.axes))]
+
+    @cached_property
+    def plane_shape(self) -> tuple[int, int]:
+        """(Y, X)."""
+        height, width = self.shape[len(self.leading_shape) :][:2]
+        return height, width
+
+    @property
+    def n_planes(self) -> int:
+        """Number of planes."""
+        return int(np.prod(self.leading_shape, dtype=np.int64))
+
+    def whole_planes(self) -> tuple[int, ...]:
+        """Shape of a region of whole planes, at most a few megapixels or a single plane."""
+        leading = [1] * len(self.leading_shape)
+        if leading:
+            height, width = self.plane_shape
+            leading[-1] = min(self.leading_shape[-1], max(1, REGION_PIXELS // (height * width)))
+        return (*leading, *self.shape[len(leading) :])
+
+    def read(self, index: tuple[slice, ...], lend: Lend = np.empty) -> np.ndarray:
+        """Read a part into memory.
+
+        Parameters
+        ----------
+        index : tuple of slice
+            One an axis.
+        lend : callable
+            Gives memory for pixels that have to be decoded, by shape and type.
+        """
+        if isinstance(self.array, zarr.Array):
+            return _decode(self.array, index, lend)
+        part = self.array[index]
+        if is_dask(part):
+            part = part.compute(scheduler="synchronous")
+        return np.asarray(part)
+
+    def read_plane(self, position: Sequence[int], window: tuple[slice, slice]) -> np.ndarray:
+        """Read a window of a plane into memory.
+
+        Parameters
+        ----------
+        position : sequence of int
+            One an axis before the plane.
+        window : tuple of slice
+            Rows and columns.
+
+        Returns
+        -------
+        numpy.ndarray
+            (Y, X) or, of RGB, (Y, X, 3).
+        """
+        samples = (slice(0, 3),) if self.is_rgb else ()
+        part = self.read((*(slice(int(i), int(i) + 1) for i in position), *window, *samples))
+        return part.reshape(part.shape[len(position) :])
+
+
+def _decode(array: zarr.Array, index: tuple[slice, ...], lend: Lend) -> np.ndarray:
+    starts_and_stops = zip(index, array.shape, strict=True)
+    shape = tuple(len(range(*part.indices(size))) for part, size in starts_and_stops)
+    into = lend(shape, array.dtype)
+    array.get_basic_selection(index, out=NDBuffer.from_numpy_array(into))
+    return into
+
+
+def as_stack(
+    array: Any,
+    axes: str | None = None,
+    *,
+    rgb: bool = False,
+    metadata: Metadata | None = None,
+    name: str = "image",
+    path: Path | None = None,
+    is_private: bool = False,
+) -> Stack:
+    """Make a stack of an array.
+
+    Parameters
+    ----------
+    array : array-like or Stack
+        A stack passes through, with other axes if they are given.
+    axes : str, optional
+        One letter a dimension; inferred if not given, see `infer_axes`.
+    rgb : bool
+        Whether the last axis holds RGB samples, where `axes` is not given.
+    metadata, name, path, is_private :
+        See `Stack`.
+
+    Raises
+    ------
+    InputError
+        If the axes do not fit, or the array is empty or not of real numbers.
+    """
+    if isinstance(array, Stack):
+        if axes is None:
+            return array
+        return replace(array, axes=parse_axes(axes, array.shape))
+    if not all(hasattr(array, attribute) for attribute in ("shape", "dtype", "__getitem__")):
+        array = np.asarray(array)
+    shape, dtype = tuple(array.shape), np.dtype(array.dtype)
+    if dtype.kind not in "uif":
+        raise InputError(
+            f"Pixels of type {dtype} cannot be denoised; convert the image to integers or floats."
+        )
+    if not all(shape):
+        raise InputError(
+            f"The image of size {' x '.join(map(str, shape))} holds no pixels; give another one."
+        )
+    letters = parse_axes(axes, shape) if axes else infer_axes(shape, rgb=rgb, dtype=dtype)
+    return Stack(array, letters, metadata or Metadata.default(len(shape)), name, path, is_private)
+
+
+def as_dask(array: Any, chunks: Any) -> Any:
+    """Wrap an array by a dask array; dask takes long to load and is needed only here."""
+    import dask.array as da
+
+    return da.from_array(array, chunks=chunks)
+
+
+def is_dask(array: object) -> bool:
+    """Whether an array is a dask array; there is none before dask is loaded."""
+    dask_array = sys.modules.get("dask.array")
+    return dask_array is not None and isinstance(array, dask_array.Array)

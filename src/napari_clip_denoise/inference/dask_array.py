@@ -1,0 +1,108 @@
+"""Dask in, lazy dask out: the same regions as a run, as tasks of a dask graph."""
+
+from typing import Any
+
+import dask.array as da
+import numpy as np
+import torch
+from dask import delayed
+
+from napari_clip_denoise.images.intensity import IntensityMapping, estimate_mapping
+from napari_clip_denoise.images.regions import Region, split, whole
+from napari_clip_denoise.images.stack import Stack, as_stack
+from napari_clip_denoise.inference.engine.backoff import denoise_within_memory
+from napari_clip_denoise.inference.engine.job import prepare
+from napari_clip_denoise.inference.engine.region import apply, box_index, correct, make_box
+from napari_clip_denoise.inference.engine.values import result_dtype
+from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.models.checkpoint import Model
+
+WHOLE_PLANE_PIXELS = 2**26
+BLOCK_SIDE = 4096
+
+
+def denoise_lazily(stack: Stack, model: Model, settings: DenoiseSettings) -> da.Array:
+    """Describe a denoised stack; planes are computed when they are asked for.
+
+    Parameters
+    ----------
+    stack : Stack
+        Its array is a dask array.
+    model : Model
+        Not copied into the graph where it was loaded from a file.
+    settings : DenoiseSettings
+        See there. The intensity mapping is estimated at once, from a bounded sample.
+
+    Returns
+    -------
+    dask.array.Array
+        Same shape; a chunk holds whole planes, or pieces of planes of over 67 megapixels.
+    """
+    if settings.threads is None:
+        settings = settings.model_copy(update={"threads": torch.get_num_threads()})
+    dtype = result_dtype(stack, settings.output_dtype)
+    mapping = estimate_mapping(stack, settings.intensity)
+    if stack.plane_shape[0] * stack.plane_shape[1] > WHOLE_PLANE_PIXELS:
+        return _by_pieces(stack, model, settings, mapping)
+    n_leading = len(stack.leading_shape)
+    planes = stack.array.rechunk(dict.fromkeys(range(n_leading, stack.ndim), -1))
+    return da.map_blocks(
+        _denoise_planes,
+        planes,
+        dtype=dtype,
+        meta=np.empty((0,) * stack.ndim, dtype),
+        axes=stack.axes,
+        model=model,
+        settings=settings,
+        mapping=mapping,
+    )
+
+
+def _denoise_planes(
+    block: np.ndarray,
+    axes: str,
+    model: Model,
+    settings: DenoiseSettings,
+    mapping: IntensityMapping,
+    block_info: dict[Any, Any],
+) -> np.ndarray:
+    where = axes.find("c")
+    if where >= 0:
+        mapping = mapping.part(*block_info[0]["array-location"][where])
+    job = prepare(as_stack(block, axes), model, settings, mapping=mapping)
+    return denoise_within_memory(job, whole(block.shape))
+
+
+def _by_pieces(
+    stack: Stack, model: Model, settings: DenoiseSettings, mapping: IntensityMapping
+) -> da.Array:
+    job = prepare(stack, model, settings, mapping=mapping)
+    n_leading = len(stack.leading_shape)
+    samples = stack.shape[n_leading + 2 :]
+    piece = (*(1,) * n_leading, BLOCK_SIDE, BLOCK_SIDE, *samples)
+    counts = [-(-size // step) for size, step in zip(stack.shape, piece, strict=True)]
+    blocks = np.empty(counts, object)
+    for position, region in zip(np.ndindex(*counts), split(stack.shape, piece), strict=True):
+        index, _ = box_index(job, region)
+        task = delayed(_denoise_piece, pure=True)(
+            stack.array[index], stack.shape, stack.axes, region, model, settings, mapping
+        )
+        shape = tuple(part.stop - part.start for part in region)
+        blocks[position] = da.from_delayed(task, shape, job.dtype)
+    return da.block(blocks.tolist())
+
+
+def _denoise_piece(
+    values: np.ndarray,
+    shape: tuple[int, ...],
+    axes: str,
+    region: Region,
+    model: Model,
+    settings: DenoiseSettings,
+    mapping: IntensityMapping,
+) -> np.ndarray:
+    outline = np.broadcast_to(np.zeros((), values.dtype), shape)
+    job = prepare(as_stack(outline, axes), model, settings, mapping=mapping)
+    _, tiles = box_index(job, region)
+    box = make_box(job, region, values, tiles)
+    return apply(job, region, box, correct(job, region, box))

@@ -1,0 +1,232 @@
+"""The same regions, handed to the workers of a dask cluster."""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import torch
+
+from napari_clip_denoise.errors import DeviceError
+from napari_clip_denoise.formats import open_stack
+from napari_clip_denoise.formats.base import Writer
+from napari_clip_denoise.formats.ome_zarr.pyramid import Pyramid
+from napari_clip_denoise.formats.ome_zarr.writer import OmeZarrWriter
+from napari_clip_denoise.images.intensity import IntensityMapping
+from napari_clip_denoise.images.regions import Region
+from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.inference.engine.backoff import denoise_within_memory
+from napari_clip_denoise.inference.engine.job import Job, prepare
+from napari_clip_denoise.inference.engine.region import planes_in
+from napari_clip_denoise.inference.pipeline import Report, as_begun, ending_well
+from napari_clip_denoise.inference.progress import CancelToken, ProgressCounter
+from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.models.checkpoint import Model
+
+THREADS_A_WORKER = 2
+"""One reads and writes while the other computes."""
+WAITING_A_THREAD = 3
+POLL_SECONDS = 0.5
+LOSSES_IN_A_ROW = 3
+_preparing = threading.Lock()
+_at_work: set[int] = set()
+_ended: set[str] = set()
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """All that a worker needs besides a region; sent to each worker once.
+
+    Attributes
+    ----------
+    source : Path or Stack
+        Opened by the worker where it is a path.
+    axes : str
+        Of the source.
+    model : Model
+        Travels as a path where it was loaded from a whole file.
+    settings : DenoiseSettings
+        See there.
+    mapping : IntensityMapping
+        Of the whole stack.
+    pyramid : Pyramid
+        Where regions are stored.
+    run : str
+        Tells this run from others.
+    """
+
+    source: Path | Stack
+    axes: str
+    model: Model
+    settings: DenoiseSettings
+    mapping: IntensityMapping
+    pyramid: Pyramid
+    run: str
+
+
+def run_on_cluster(
+    job: Job,
+    settings: DenoiseSettings,
+    writer: Writer,
+    client: Any,
+    *,
+    progress: Report | None = None,
+    cancel: CancelToken | None = None,
+) -> Path:
+    """Let the workers of a cluster denoise and store all that a writer has not got yet.
+
+    A worker that is lost costs only the regions it had in hand; others do them again, also if
+    all are lost at once and started anew.
+
+    Parameters
+    ----------
+    job : Job
+        As in a local run; its results are the same bytes.
+    settings : DenoiseSettings
+        That `job` was prepared with.
+    writer : Writer
+        Of an OME-Zarr store that all workers reach under the same path.
+    client : distributed.Client
+        Of the cluster; its workers reach source and model under the same paths.
+    progress, cancel :
+        See `denoise`.
+
+    Raises
+    ------
+    DeviceError
+        If workers are lost again and again.
+    """
+    from distributed import CancelledError, KilledWorker, wait
+
+    assert isinstance(writer, OmeZarrWriter)
+    stack, job = job.stack, as_begun(job, writer)
+    task = Task(
+        source=stack.path.resolve() if stack.path is not None else stack,
+        axes=stack.axes,
+        model=job.runner.model,
+        settings=settings.model_copy(update=_resolved(job)),
+        mapping=job.mapping,
+        pyramid=writer.pyramid,
+        run=uuid4().hex,
+    )
+    total = sum(planes_in(job, region) for region in writer.regions())
+    todo = [region for region in writer.regions() if not writer.has(region)]
+    before = total - sum(planes_in(job, region) for region in todo)
+    counter = ProgressCounter(total, progress, before)
+    with ending_well(writer):
+        shared = client.scatter(task, broadcast=True, hash=False)
+        waiting = deque(todo)
+        pending: dict[Any, Region] = {}
+        losses = 0
+        try:
+            while True:
+                room = WAITING_A_THREAD * max(1, sum(client.nthreads().values())) - len(pending)
+                for _ in range(min(room, len(waiting))):
+                    region = waiting.popleft()
+                    future = client.submit(_denoise_and_store, shared, region, pure=False)
+                    pending[future] = region
+                if not pending:
+                    return writer.finish()
+                with suppress(TimeoutError, CancelledError):
+                    wait(list(pending), timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
+                for future in [future for future in pending if future.done()]:
+                    region = pending.pop(future)
+                    try:
+                        region, n_bytes = future.result()
+                    except CancelledError:
+                        waiting.append(region)
+                        continue
+                    except KilledWorker as error:
+                        raise _lost_again(writer.path) from error
+                    losses = 0
+                    writer.note(region, n_bytes)
+                    counter.advance(planes_in(job, region))
+                if shared.status != "finished":
+                    losses += 1
+                    if losses > LOSSES_IN_A_ROW:
+                        raise _lost_again(writer.path)
+                    shared = client.scatter(task, broadcast=True, hash=False)
+                if cancel is not None:
+                    cancel.check()
+        finally:
+            if pending:
+                client.cancel(list(pending))
+                client.run(_end, task.run, on_error="ignore")
+
+
+@contextmanager
+def local_client(n_workers: int) -> Iterator[Any]:
+    """Start workers on this machine, each with a GPU of its own where there are any."""
+    from distributed import Client, Nanny, Scheduler, SpecCluster
+
+    n_gpus = torch.cuda.device_count()
+
+    def worker(number: int) -> dict[str, Any]:
+        env = {"CUDA_VISIBLE_DEVICES": str(number % n_gpus)} if n_gpus else {}
+        options = {"nthreads": THREADS_A_WORKER, "env": env, "memory_limit": 0}
+        return {"cls": Nanny, "options": options}
+
+    scheduler = {"cls": Scheduler, "options": {"dashboard": False, "dashboard_address": ":0"}}
+    workers = {number: worker(number) for number in range(n_workers)}
+    with SpecCluster(workers, scheduler) as cluster, Client(cluster) as client:
+        yield client
+
+
+def _lost_again(path: Path) -> DeviceError:
+    return DeviceError(
+        f"The workers that write {path} are lost again and again, perhaps for lack of memory; "
+        "give them more memory, or a smaller batch or tile, and run it again: it goes on where it "
+        "stopped."
+    )
+
+
+def _denoise_and_store(task: Task, region: Region) -> tuple[Region, int]:
+    thread = threading.get_ident()
+    _at_work.add(thread)
+    try:
+        if task.run in _ended:
+            return region, 0
+        job = _job(task)
+        return region, task.pyramid.write(region, denoise_within_memory(job, region))
+    finally:
+        _at_work.discard(thread)
+
+
+async def _end(run: str) -> None:
+    """Begin no further region of a run on this worker, and wait for those in hand."""
+    _ended.add(run)
+    while _at_work:
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def _job(task: Task) -> Job:
+    with _preparing:
+        return _prepare_once(task)
+
+
+@lru_cache(maxsize=1)
+def _prepare_once(task: Task) -> Job:
+    if isinstance(task.source, Stack):
+        stack = task.source
+    else:
+        stack = open_stack(task.source)
+        if stack.axes != task.axes:
+            stack = open_stack(task.source, task.axes)
+    return prepare(stack, task.model, task.settings, mapping=task.mapping)
+
+
+def _resolved(job: Job) -> dict[str, Any]:
+    """Settings that would otherwise be chosen by each worker for itself."""
+    return {
+        "device": job.runner.device.type,
+        "precision": str(job.runner.precision).removeprefix("torch."),
+        "tile": job.tile,
+        "batch": job.batch,
+        "threads": job.runner.threads,
+    }

@@ -1,0 +1,248 @@
+"""A model made ready on a device."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from napari_clip_denoise.errors import OutOfDeviceMemory
+from napari_clip_denoise.inference.engine.memory import (
+    SHARE_OF_FREE,
+    MemoryModel,
+    free_memory,
+    measure,
+)
+from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.models.card import ModelCard
+from napari_clip_denoise.models.checkpoint import Model
+from napari_clip_denoise.network.ensemble import self_ensemble
+from napari_clip_denoise.network.fold import fold
+from napari_clip_denoise.network.fused import can_speed_up
+
+PIXELS_A_BATCH = {"cpu": 2**20, "mps": 2**21, "cuda": 2**24}
+"""Pixels in one call of a network as wide as ``compact``."""
+COMPACT_WIDTH = 16
+
+
+class Pending:
+    """A result that may still be on its way from the device."""
+
+    def __init__(self, values: torch.Tensor, copied: torch.cuda.Event | None = None):
+        self._values = values
+        self._copied = copied
+
+    def result(self) -> np.ndarray:
+        """Wait for it."""
+        if self._copied is not None:
+            self._copied.synchronize()
+        return self._values.numpy()
+
+
+class Runner:
+    """Runs a folded model on batches, one thread at a time.
+
+    Parameters
+    ----------
+    model : Model
+        Left as it is.
+    device : torch.device
+        Where it computes.
+    precision : torch.dtype
+        Type of the convolutions.
+    threads : int, optional
+        Of the CPU, by default as many as torch has. They decide how sums are cut up, and so
+        their last bits.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        device: torch.device,
+        precision: torch.dtype,
+        threads: int | None = None,
+    ):
+        self.model = model
+        self.device = device
+        self.precision = precision
+        self.threads = threads or torch.get_num_threads()
+        self._lock = threading.Lock()
+        self._cancel: CancelToken | None = None
+        is_sped_up = device.type == "cpu" and can_speed_up(precision)
+        self._network = fold(model.denoiser, for_cpu=precision if is_sped_up else None).to(device)
+        self._is_mixed = precision != torch.float32 and not is_sped_up
+        for module in self._network.modules():
+            if not any(module.children()):
+                module.register_forward_pre_hook(self._check_cancel)
+
+    @property
+    def card(self) -> ModelCard:
+        """The model's card."""
+        return self.model.card
+
+    def pixels_a_batch(self) -> int:
+        """How many pixels in one call are enough on this device: more are not faster."""
+        width = self.card.network.encoder.width
+        return PIXELS_A_BATCH[self.device.type] * COMPACT_WIDTH // max(COMPACT_WIDTH, width)
+
+    def pixels_that_fit(self) -> int:
+        """How many pixels one call can have in the memory that is free now."""
+        if self.memory is None:
+            return self.pixels_a_batch()
+        return self.memory.pixels(int(SHARE_OF_FREE * free_memory(self.device)))
+
+    @cached_property
+    def memory(self) -> MemoryModel | None:
+        """What one call takes on the device; None where there is too little to measure it."""
+
+        def call(side: int) -> torch.Tensor:
+            plane = np.zeros((1, self.card.network.channels, side, side), np.float32)
+            return self._network(self._on_device(plane)).float()
+
+        with self._lock, self._working(None):
+            try:
+                return measure(call, self.device)
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+                return None
+
+    def __call__(self, batch: np.ndarray, cancel: CancelToken | None = None) -> np.ndarray:
+        """Run the network and wait for its result; see `start`."""
+        return self.start(batch, cancel).result()
+
+    def start(
+        self, batch: np.ndarray, cancel: CancelToken | None = None, *, ensemble: bool = False
+    ) -> "Pending":
+        """Run the network; on CUDA, without waiting for the result.
+
+        Parameters
+        ----------
+        batch : numpy.ndarray
+            (N, channels, H, W), float32, on the network's scale; H and W multiples of 16.
+        cancel : CancelToken, optional
+            Looked at before each layer.
+        ensemble : bool
+            Whether to average over eight orientations, see `self_ensemble`.
+
+        Returns
+        -------
+        Pending
+            Gives an array of the same shape, float32.
+
+        Raises
+        ------
+        OutOfDeviceMemory
+            If the batch does not fit.
+        Cancelled
+            If the token says so.
+        """
+        with self._lock, self._working(cancel):
+            try:
+                return self._forward(torch.from_numpy(batch), ensemble)
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        raise OutOfDeviceMemory(
+            f"Tiles of {batch.shape[-2]}x{batch.shape[-1]} pixels, {len(batch)} at a time, do not "
+            f"fit into the memory of {self.device}; choose a smaller tile or batch.",
+            tiles=len(batch),
+        )
+
+    def encode(self, batch: np.ndarray, cancel: CancelToken | None = None) -> list[torch.Tensor]:
+        """Run only the encoder; see `__call__`. The features F0 to F4 stay on the device."""
+        with self._lock, self._working(cancel):
+            return self._network.features(self._on_device(batch))
+
+    def decode(
+        self,
+        batch: np.ndarray,
+        features: list[torch.Tensor],
+        generator: torch.Generator,
+        level: float,
+        cancel: CancelToken | None = None,
+    ) -> Pending:
+        """Run only the decoder, on features that the training's augmentation has disturbed."""
+        with self._lock, self._working(cancel):
+            disturbed = self._network.augment(features, level, generator)
+            result = self._network.decode(self._on_device(batch), disturbed)
+            return Pending(result.float().contiguous().cpu())
+
+    def with_threads(self, threads: int) -> "Runner":
+        """The same model on the same device, with another number of threads."""
+        return get_runner(self.model, self.device, self.precision, threads)
+
+    @contextmanager
+    def _working(self, cancel: CancelToken | None) -> Iterator[None]:
+        self._cancel = cancel
+        try:
+            with (
+                cpu_threads(self.threads),
+                torch.inference_mode(),
+                torch.autocast(self.device.type, self.precision, enabled=self._is_mixed),
+            ):
+                yield
+        finally:
+            self._cancel = None
+
+    def _on_device(self, batch: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
+
+    def _forward(self, batch: torch.Tensor, ensemble: bool) -> "Pending":
+        is_cuda = self.device.type == "cuda"
+        if is_cuda:
+            batch = batch.pin_memory()
+        on_device = batch.to(self.device, memory_format=torch.channels_last, non_blocking=is_cuda)
+        if ensemble:
+            result = self_ensemble(self._network, on_device).contiguous()
+        else:
+            result = self._network(on_device).float().contiguous()
+        if not is_cuda:
+            return Pending(result.cpu())
+        host = torch.empty_like(result, device="cpu", pin_memory=True)
+        host.copy_(result, non_blocking=True)
+        copied = torch.cuda.Event()
+        copied.record()
+        return Pending(host, copied)
+
+    def _check_cancel(self, *_: object) -> None:
+        if self._cancel is not None:
+            self._cancel.check()
+
+
+_runners_lock = threading.Lock()
+
+
+def get_runner(
+    model: Model, device: torch.device, precision: torch.dtype, threads: int | None = None
+) -> Runner:
+    """Make a model ready, see `Runner`, or give back the one that was made before."""
+    way = device, precision, threads or torch.get_num_threads()
+    with _runners_lock:
+        if way not in model.ready:
+            model.ready[way] = Runner(model, *way)
+        return model.ready[way]
+
+
+@contextmanager
+def cpu_threads(number: int) -> Iterator[None]:
+    """Let torch compute with so many threads inside."""
+    before = torch.get_num_threads()
+    if number == before:
+        yield
+        return
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether an error of torch means too little memory, which CPU and MPS tell in words only."""
+    words = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(w in str(error) for w in words)

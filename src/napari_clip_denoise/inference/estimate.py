@@ -1,0 +1,208 @@
+"""What a run will take, before it begins."""
+
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import psutil
+import zarr
+
+from napari_clip_denoise.errors import InputError, OutputError
+from napari_clip_denoise.formats import region_shape
+from napari_clip_denoise.formats.base import free_bytes
+from napari_clip_denoise.formatting import format_bytes, format_seconds
+from napari_clip_denoise.images.regions import Region, count
+from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.inference.engine.backoff import within_memory
+from napari_clip_denoise.inference.engine.job import Job, prepare
+from napari_clip_denoise.inference.engine.memory import free_memory
+from napari_clip_denoise.inference.engine.region import apply, correct, read_box
+from napari_clip_denoise.inference.outline import PYRAMID
+from napari_clip_denoise.inference.pipeline import REGIONS_IN_FLIGHT, WRITERS
+from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.models.checkpoint import Model
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will take.
+
+    Attributes
+    ----------
+    planes, regions : int
+        How many there are.
+    tiles_a_plane, tile, batch : int
+        How the planes go through the network: pieces of a plane, the longer side of one, and
+        how many at a time.
+    host_bytes, host_free : int
+        Memory that the run takes at most, and that there is.
+    device : str
+        Where it computes.
+    device_bytes, device_free : int or None
+        The same of a GPU.
+    disk_bytes, disk_free : int
+        Room that the output takes, compressed as the timed tiles were, and that there is.
+    seconds : float
+        From timing a few tiles.
+    """
+
+    planes: int
+    regions: int
+    tiles_a_plane: int
+    tile: int
+    batch: int
+    host_bytes: int
+    host_free: int
+    device: str
+    device_bytes: int | None
+    device_free: int | None
+    disk_bytes: int
+    disk_free: int
+    seconds: float
+
+    def sentence(self) -> str:
+        """Tell the most of it in a line."""
+        planes = "1 plane" if self.planes == 1 else f"{self.planes} planes"
+        told = f"{planes}: about {format_seconds(max(1, self.seconds))} on {self.device}"
+        told += f", {format_bytes(self.host_bytes)} of memory"
+        if self.device_bytes is not None:
+            told += f" and {format_bytes(self.device_bytes)} on the device"
+        if self.disk_bytes:
+            free = format_bytes(self.disk_free)
+            told += f", {format_bytes(self.disk_bytes)} of {free} free on the disk"
+        return f"{told}."
+
+    def check(self) -> None:
+        """Refuse a run that cannot fit.
+
+        Raises
+        ------
+        OutputError, InputError
+            With what would fit.
+        """
+        if self.disk_bytes > self.disk_free:
+            raise OutputError(
+                f"The result takes about {format_bytes(self.disk_bytes)}, but only "
+                f"{format_bytes(self.disk_free)} are free there; make room for "
+                f"{format_bytes(self.disk_bytes - self.disk_free)} or choose another place."
+            )
+        if self.host_bytes > self.host_free:
+            raise InputError(
+                f"The run takes about {format_bytes(self.host_bytes)} of memory, but only "
+                f"{format_bytes(self.host_free)} are free; write .ome.zarr, whose regions are "
+                f"small, or use a machine with {format_bytes(2 * self.host_bytes)}."
+            )
+
+
+def make_plan(
+    stack: Stack,
+    path: str | Path | None,
+    settings: DenoiseSettings,
+    model: Model,
+    *,
+    cancel: CancelToken | None = None,
+) -> Plan:
+    """Find out what a run will take by running a few tiles; nothing is written.
+
+    Parameters
+    ----------
+    stack, path, settings, model :
+        As for `denoise_to_file`; without a path the result stays in memory.
+    cancel : CancelToken, optional
+        Stops it, within a convolution of the network.
+
+    Raises
+    ------
+    InputError, OutputError, ModelError, DeviceError
+        As the run would.
+    Cancelled
+        If `cancel` says so.
+    """
+    path = None if path is None else Path(path)
+    job = prepare(stack, model, settings)
+    shape = stack.whole_planes() if path is None else region_shape(path, stack)
+    free = 0 if path is None else free_bytes(path)
+    job, (seconds, block) = within_memory(job, lambda smaller: _time(smaller, shape, cancel))
+    n_bytes = math.prod(stack.shape) * job.dtype.itemsize
+    on_cuda = job.runner.device.type == "cuda"
+    network_bytes = _network_bytes(job)
+    host_bytes = _host_bytes(job, shape) + (0 if on_cuda else network_bytes)
+    disk_bytes = n_bytes
+    if path is None:
+        disk_bytes, host_bytes = 0, host_bytes + n_bytes
+    elif path.suffix.lower() == ".zarr":
+        disk_bytes = int(n_bytes * PYRAMID * _compression(block))
+    return Plan(
+        planes=stack.n_planes,
+        regions=count(stack.shape, shape),
+        tiles_a_plane=len(job.rows) * len(job.columns),
+        tile=job.tile,
+        batch=job.batch,
+        host_bytes=host_bytes,
+        host_free=psutil.virtual_memory().available,
+        device=str(job.runner.device),
+        device_bytes=network_bytes if on_cuda else None,
+        device_free=free_memory(job.runner.device) if on_cuda else None,
+        disk_bytes=disk_bytes,
+        disk_free=free,
+        seconds=seconds,
+    )
+
+
+def _time(job: Job, shape: tuple[int, ...], cancel: CancelToken | None) -> tuple[float, np.ndarray]:
+    """Time a batch from the middle of the stack, and scale it up to the whole."""
+    region = _sample(job, shape)
+    correct(job, region, read_box(job, region), cancel=cancel)
+    started = time.perf_counter()
+    box = read_box(job, region)
+    read = time.perf_counter()
+    change = correct(job, region, box, cancel=cancel)
+    corrected = time.perf_counter()
+    block = apply(job, region, box, change)
+    host = read - started + time.perf_counter() - corrected
+    device = corrected - read
+    both = device + host if job.runner.device.type == "cpu" else max(device, host / WRITERS)
+    tiles = job.stack.n_planes * len(job.rows) * len(job.columns)
+    return both * tiles / (len(box.values) * len(box.tiles)), block
+
+
+def _sample(job: Job, shape: tuple[int, ...]) -> Region:
+    """A batch of planes, or a piece of a large one, from the middle of the stack."""
+    stack = job.stack
+    leading = [slice(size // 2, size // 2 + 1) for size in stack.leading_shape]
+    if leading:
+        depth = stack.leading_shape[-1]
+        n_planes = min(depth, max(1, job.batch // (len(job.rows) * len(job.columns))))
+        start = (depth - n_planes) // 2
+        leading[-1] = slice(start, start + n_planes)
+    sides = zip(job.tile_shape, shape[len(leading) :], stack.plane_shape, strict=False)
+    samples = [slice(0, size) for size in stack.shape[len(leading) + 2 :]]
+    return (*leading, *(slice(0, min(side)) for side in sides), *samples)
+
+
+def _network_bytes(job: Job) -> int:
+    """Memory of a batch in the network, by the same model that chose its size."""
+    memory = job.runner.memory
+    pixels = job.batch * math.prod(job.tile_shape)
+    return 0 if memory is None else memory.n_bytes(pixels)
+
+
+def _host_bytes(job: Job, shape: tuple[int, ...]) -> int:
+    """Memory of the regions in flight: raw values, network's input, change and result."""
+    regions = count(job.stack.shape, shape)
+    channels = job.runner.card.network.channels
+    inside = [min(a, b) for a, b in zip(shape, job.stack.shape, strict=True)]
+    pixels = math.prod(inside)
+    halo = math.prod(1 + 2 * job.runner.card.halo / side for side in job.stack.plane_shape)
+    box = pixels * halo * (job.stack.dtype.itemsize + 4 * channels)
+    result = pixels * (4 * channels + job.dtype.itemsize)
+    return int(min(regions, REGIONS_IN_FLIGHT) * box + min(regions, WRITERS + 1) * result)
+
+
+def _compression(block: np.ndarray) -> float:
+    """Compressed bytes of a piece of the result as a share of the raw ones."""
+    stored = zarr.create_array({}, data=block, chunks=block.shape)
+    return min(1.0, stored.nbytes_stored() / block.nbytes)

@@ -1,0 +1,169 @@
+"""CLIP's own encoder, from where open_clip gets it."""
+
+import errno
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import constants, hf_hub_download
+from huggingface_hub.errors import (
+    EntryNotFoundError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+)
+from huggingface_hub.utils.tqdm import tqdm
+from safetensors.torch import load_file, save_file
+
+from napari_clip_denoise.errors import Cancelled, ModelError
+from napari_clip_denoise.models.clip_cache import FILES, REPOSITORY, kept_encoder
+from napari_clip_denoise.models.folder import SUFFIX, make_folder
+from napari_clip_denoise.models.whole_file import whole_file
+from napari_clip_denoise.network.config import EncoderConfig
+from napari_clip_denoise.network.encoder import Encoder
+
+ARCHITECTURE = "RN50"
+PREFIX = "visual."
+UNUSED = ("layer4.", "attnpool.")
+LOCAL_COPY = "give a local copy of them with --clip-weights FILE (clip_weights= in Python)"
+Advance = Callable[[float, float], object]
+"""Gets how many bytes of a download are there, and of how many; what it raises ends it."""
+
+
+def load_clip_encoder(
+    weights: str | Path | None = None, *, advance: Advance | None = None
+) -> Encoder:
+    """Load the encoder of CLIP RN50 with OpenAI's weights.
+
+    Parameters
+    ----------
+    weights : str or Path, optional
+        A local file with the weights, as open_clip or OpenAI offers them. Without it they
+        come from what `keep_clip_encoder` has kept, else from the cache that open_clip uses, too,
+        and are downloaded on first use; ``HF_ENDPOINT`` names another server.
+    advance : callable, optional
+        Told how far a download is.
+
+    Returns
+    -------
+    Encoder
+        Frozen, float32, on the CPU.
+
+    Raises
+    ------
+    ModelError
+        If the file does not hold CLIP RN50, or it is not in the cache and could not be
+        downloaded.
+    """
+    if weights is None and kept_encoder().is_file():
+        weights = kept_encoder()
+    if weights is not None:
+        return _from_file(Path(weights))
+    path = _download(advance)
+    try:
+        return _from_file(path)
+    except ModelError as error:
+        raise ModelError(
+            f"{path.resolve()} was downloaded and does not hold the weights of CLIP "
+            f"{ARCHITECTURE}; delete it and try again, or {LOCAL_COPY}."
+        ) from error
+
+
+def keep_clip_encoder(encoder: Encoder) -> None:
+    """Keep CLIP's encoder in the models folder, so that no later run asks for its weights.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    path = kept_encoder()
+    make_folder(path.parent)
+    with whole_file(path) as partial:
+        save_file({f"{PREFIX}{name}": x for name, x in encoder.state_dict().items()}, partial)
+
+
+def _download(advance: Advance | None) -> Path:
+    """Find the weights in the cache, or download them into it; a broken download goes on."""
+    bar = None if advance is None else _bar(advance)
+    try:
+        try:
+            return Path(hf_hub_download(REPOSITORY, FILES[0], tqdm_class=bar))
+        except LocalEntryNotFoundError:
+            raise
+        except EntryNotFoundError:
+            return Path(hf_hub_download(REPOSITORY, FILES[1], tqdm_class=bar))
+    except Cancelled:
+        raise
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+        raise ModelError(
+            "CLIP's RN50 weights are not in the cache and could not be downloaded; connect to "
+            f"the internet once, or {LOCAL_COPY}."
+        ) from error
+    except HfHubHTTPError as error:
+        raise ModelError(
+            f"{constants.ENDPOINT} refused CLIP's RN50 weights (HTTP "
+            f"{error.response.status_code}); try again later, or {LOCAL_COPY}."
+        ) from error
+    except Exception as error:  # whatever sockets and their clients raise
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            raise ModelError(
+                f"There is no room for CLIP's RN50 weights in {constants.HF_HUB_CACHE}; make "
+                "some (400 MB) and try again, or set HF_HOME to another place."
+            ) from error
+        raise ModelError(
+            f"The download of CLIP's RN50 weights broke off ({type(error).__name__}); try again, "
+            f"or {LOCAL_COPY}."
+        ) from error
+
+
+def _bar(advance: Advance) -> type[tqdm]:
+    """Make what the hub takes for a progress bar, but shows nothing."""
+
+    class Bar(tqdm):
+        def __init__(self, *arguments: Any, initial: float = 0, **options: Any):
+            super().__init__(*arguments, initial=initial, **options | {"disable": True})
+            self.done, self.of = initial, options.get("total") or 0
+
+        def update(self, n: float | None = 1) -> bool | None:
+            self.done += n or 0
+            advance(self.done, self.of)
+            return None
+
+    return Bar
+
+
+def _from_file(path: Path) -> Encoder:
+    if not path.is_file():
+        raise ModelError(f"There is no CLIP weights file {path}.")
+    try:
+        if path.suffix == SUFFIX:
+            tensors = load_file(path)
+        elif _is_torchscript(path):
+            tensors = torch.jit.load(path, map_location="cpu").state_dict()
+        else:
+            from open_clip.factory import load_state_dict  # which takes long to load
+
+            tensors = load_state_dict(str(path), weights_only=True)
+        return _encoder({k.removeprefix(PREFIX): v for k, v in tensors.items() if PREFIX in k})
+    except Exception as error:  # whatever a wrong file makes the readers raise
+        raise ModelError(
+            f"{path} does not hold the weights of CLIP {ARCHITECTURE}; give the file that "
+            "open_clip or OpenAI offers for it."
+        ) from error
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("constants.pkl") for name in archive.namelist())
+
+
+def _encoder(visual: dict[str, torch.Tensor]) -> Encoder:
+    encoder = Encoder(EncoderConfig())
+    kept = {name: value.float() for name, value in visual.items() if not name.startswith(UNUSED)}
+    encoder.load_state_dict(kept)
+    return encoder

@@ -1,0 +1,79 @@
+"""Handing a model on: as this package's own file, as ONNX, or to the BioImage Model Zoo."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.models.card_file import copy_model, read_card
+from napari_clip_denoise.models.registry import find, load
+from napari_clip_denoise.models.whole_file import whole_file
+
+Format = Literal["safetensors", "onnx", "bioimageio"]
+SUFFIXES: dict[Format, str] = {"safetensors": ".safetensors", "onnx": ".onnx", "bioimageio": ".zip"}
+"""How the files of each format end."""
+
+
+def export_model(
+    name: str | Path,
+    target: str | Path,
+    *,
+    format: Format | None = None,  # noqa: A002
+    authors: Sequence[str] = (),
+    clip_weights: str | Path | None = None,
+) -> Path:
+    """Write a model to a file, to hand it on.
+
+    Parameters
+    ----------
+    name : str or Path
+        A name in the registry or a model file.
+    target : str or Path
+        The file to write; the format's suffix is added where it is missing.
+    format : {"safetensors", "onnx", "bioimageio"}, optional
+        This package's own format, which holds all there is to a model; the bare network as ONNX,
+        see `napari_clip_denoise.models.export.onnx.onnx_bytes`; or a package of the BioImage Model
+        Zoo. By default what the target's suffix says, else the first.
+    authors : sequence of str
+        Names for a package of the zoo.
+    clip_weights : str or Path, optional
+        See `load`.
+
+    Returns
+    -------
+    Path
+        The file that was written.
+
+    Raises
+    ------
+    ModelError
+        If there is no such model.
+    InputError
+        If the format is unknown, or takes libraries that are not installed.
+    OutputError
+        If the file cannot be written.
+    """
+    target = Path(target)
+    if format is None:
+        by_suffix = {suffix: known for known, suffix in SUFFIXES.items()}
+        format = by_suffix.get(target.suffix, "safetensors")  # noqa: A001
+    if format not in SUFFIXES:
+        raise InputError(f"There is no format '{format}'; give one of: {', '.join(SUFFIXES)}.")
+    if target.suffix != SUFFIXES[format]:
+        target = target.with_name(target.name + SUFFIXES[format])
+    if format == "safetensors":
+        path = find(name)
+        copy_model(path, target, read_card(path))
+        return target
+
+    model = load(name, clip_weights=clip_weights)
+
+    from napari_clip_denoise.models.export.bioimageio import write_bioimageio
+    from napari_clip_denoise.models.export.onnx import onnx_bytes
+
+    with whole_file(target) as partial:
+        if format == "onnx":
+            partial.write_bytes(onnx_bytes(model))
+        else:
+            write_bioimageio(model, partial, authors)
+    return target

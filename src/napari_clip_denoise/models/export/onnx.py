@@ -1,0 +1,84 @@
+"""The network in formats that programs without this package run."""
+
+import io
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from napari_clip_denoise.models.card_file import CARD_KEY
+from napari_clip_denoise.models.checkpoint import Model
+from napari_clip_denoise.network.fold import fold
+from napari_clip_denoise.optional import from_extra
+
+INPUT, OUTPUT = "noisy", "denoised"
+OPSET = 18
+"""The oldest that the exporter writes as it is; read by ONNX Runtime since 1.14 (2023)."""
+
+
+class Portable(nn.Module):
+    """A model's network as a run uses it: folded, and within [0, 1] if the card says so.
+
+    Parameters
+    ----------
+    model : Model
+        Left as it is.
+    """
+
+    def __init__(self, model: Model):
+        super().__init__()
+        self.network = fold(model.denoiser).to(memory_format=torch.contiguous_format)
+        self.clamp = model.card.clamp
+        self.eval()
+
+    def forward(self, noisy: Tensor) -> Tensor:
+        """Denoise a batch, see `Denoiser.forward`."""
+        denoised = self.network(noisy)
+        return denoised.clamp(0, 1) if self.clamp else denoised
+
+
+def onnx_bytes(model: Model) -> bytes:
+    """Write a model's network as ONNX.
+
+    Input ``noisy`` and output ``denoised`` are float32 (batch, channels, rows, columns) on the
+    network's scale of about [0, 1], of any size whose rows and columns are multiples of the
+    card's ``pad_multiple``. The card is JSON in the metadata.
+
+    Raises
+    ------
+    InputError
+        If the libraries that this takes are not installed.
+    """
+    with from_extra("export", "ONNX files"):
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    multiple = model.card.pad_multiple
+    rows, columns = (multiple * torch.export.Dim(name) for name in ("rows", "columns"))
+    program = torch.onnx.export(
+        Portable(model),
+        (_example(model),),
+        input_names=[INPUT],
+        output_names=[OUTPUT],
+        opset_version=OPSET,
+        dynamo=True,
+        dynamic_shapes=({0: torch.export.Dim("batch"), 2: rows, 3: columns},),
+        verbose=False,
+    )
+    assert program is not None
+    program.model.metadata_props[CARD_KEY] = model.card.model_dump_json()
+    return program.model_proto.SerializeToString()
+
+
+def torchscript_bytes(model: Model) -> bytes:
+    """Write a model's network as TorchScript; input and output are those of `onnx_bytes`."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated")
+        traced = torch.jit.trace(Portable(model), _example(model))
+        buffer = io.BytesIO()
+        torch.jit.save(traced, buffer)
+    return buffer.getvalue()
+
+
+def _example(model: Model) -> Tensor:
+    multiple = model.card.pad_multiple
+    return torch.rand(2, model.card.network.channels, 3 * multiple, 4 * multiple)

@@ -1,0 +1,39 @@
+"""Where the user's models lie, and the names of those that every user has."""
+
+import os
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from napari_clip_denoise.errors import OutputError
+
+SUFFIX = ".safetensors"
+FOLDER_VARIABLE = "CLIP_DENOISE_MODELS"
+DEFAULT_MODEL = "compact"
+RGB_MODEL = "compact-rgb"
+AUTO = "auto"
+"""Stands for the bundled model that suits an image, see `find`."""
+CLIP_MODEL = "clip-rn50"
+
+
+def models_folder() -> Path:
+    """Folder of the user's own models; the variable ``CLIP_DENOISE_MODELS`` overrides it."""
+    override = os.environ.get(FOLDER_VARIABLE)
+    return Path(override) if override else user_data_path("napari-clip-denoise") / "models"
+
+
+def make_folder(folder: Path) -> None:
+    """Make the models folder, or one within it, where it is not there yet.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"The models folder {folder} cannot be made: {error.strerror}; set "
+            f"{FOLDER_VARIABLE} to a folder that can be written."
+        ) from error

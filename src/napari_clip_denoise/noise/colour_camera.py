@@ -1,0 +1,137 @@
+"""Noise of a colour camera's raw pixels, as it looks after the camera has made a picture.
+
+The picture is brought back to raw pixels, gets its noise there, and is developed again, so that
+the noise of the result is correlated between neighbours and colours.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import correlate
+
+from napari_clip_denoise.noise._random import Image, Random, seed_from
+
+RGB_TO_XYZ = np.array(
+    [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+)
+XYZ_TO_CAMERA = np.array(
+    [
+        [[1.0234, -0.2969, -0.2266], [-0.5625, 1.6328, -0.0469], [-0.0703, 0.2188, 0.6406]],
+        [[0.4913, -0.0541, -0.0202], [-0.6130, 1.3513, 0.2906], [-0.1564, 0.2151, 0.7183]],
+        [[0.8380, -0.2630, -0.0639], [-0.2887, 1.0725, 0.2496], [-0.0627, 0.1427, 0.5438]],
+        [[0.6596, -0.2079, -0.0562], [-0.4782, 1.3016, 0.1933], [-0.0970, 0.1581, 0.5181]],
+    ]
+)
+"""Colour matrices of four cameras, as Brooks et al. list them."""
+GAMMA = (1.8, 2.6)
+CONTRAST = (0.0, 0.5)
+WHITE_BALANCE = (0.75, 1.0)
+
+CROSS = np.array(
+    [[0, 0, -2, 0, 0], [0, 0, 4, 0, 0], [-2, 4, 8, 4, -2], [0, 0, 4, 0, 0], [0, 0, -2, 0, 0]]
+)
+ALONG_ROWS = np.array(
+    [[0, 0, 1, 0, 0], [0, -2, 0, -2, 0], [-2, 8, 10, 8, -2], [0, -2, 0, -2, 0], [0, 0, 1, 0, 0]]
+)
+DIAGONAL = np.array(
+    [[0, 0, -3, 0, 0], [0, 4, 0, 4, 0], [-3, 0, 12, 0, -3], [0, 4, 0, 4, 0], [0, 0, -3, 0, 0]]
+)
+
+
+@dataclass(frozen=True)
+class RawCamera:
+    """Noise of raw pixels behind a random colour camera.
+
+    Tone curve, colour matrix, white balance and Bayer pattern are drawn anew for each image.
+    A picture that is taken without noise comes back as it was, but for what a mosaic loses.
+
+    Parameters
+    ----------
+    signal : float
+        Standard deviation of the noise that grows with the raw value, relative to it.
+    constant : float
+        Standard deviation of the noise that does not, where raw values span [0, 1].
+
+    References
+    ----------
+    Guo et al., "Toward convolutional blind denoising of real photographs", CVPR 2019. Brooks et
+    al., "Unprocessing images for learned raw denoising", CVPR 2019.
+    """
+
+    signal: float
+    constant: float
+
+    def __call__(self, clean: Image, rng: Random) -> Image:
+        """Take a picture of a picture (3, Y, X) with values in [0, 1]; so is the result.
+
+        The camera itself works on the CPU; a tensor goes there and comes back.
+        """
+        if isinstance(clean, np.ndarray):
+            return self._take(clean, rng)
+        taken = self._take(clean.numpy(force=True), np.random.default_rng(seed_from(rng)))
+        return clean.new_tensor(taken)
+
+    def _take(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        values, tones = tone_curve(rng.uniform(*GAMMA), rng.uniform(*CONTRAST))
+        to_camera = camera_matrix(rng.dirichlet(np.ones(len(XYZ_TO_CAMERA))))
+        balance = np.array([rng.uniform(*WHITE_BALANCE), 1, rng.uniform(*WHITE_BALANCE)])
+        colour = bayer_colours(clean.shape[-2:], *rng.integers(0, 2, 2))
+
+        linear = np.interp(np.clip(clean, 0, 1), tones, values)
+        camera = np.tensordot(to_camera, linear, 1).clip(0, 1) * balance[:, None, None]
+        raw = np.take_along_axis(camera, colour[None], axis=0)[0]
+        raw = raw * (1 + self.signal * rng.standard_normal(raw.shape))
+        raw = (raw + self.constant * rng.standard_normal(raw.shape)).clip(0, 1)
+
+        balanced = (raw / balance[colour]).clip(0, 1)
+        developed = np.tensordot(np.linalg.inv(to_camera), demosaic(balanced, colour), 1)
+        return np.interp(developed.clip(0, 1), values, tones).astype(np.float32)
+
+
+def tone_curve(gamma: float, contrast: float) -> tuple[np.ndarray, np.ndarray]:
+    """Tabulate a rising curve from linear values to tones, both from 0 to 1.
+
+    Parameters
+    ----------
+    gamma : float
+        Exponent of the display.
+    contrast : float
+        Share of an S-shaped curve on top of it.
+    """
+    values = np.linspace(0, 1, 4096) ** 2
+    tones = values ** (1 / gamma)
+    return values, (1 - contrast) * tones + contrast * (3 - 2 * tones) * tones**2
+
+
+def camera_matrix(shares: np.ndarray) -> np.ndarray:
+    """Give the matrix from linear RGB to a camera's colours, which leaves white as it is."""
+    matrix = np.tensordot(shares, XYZ_TO_CAMERA, 1) @ RGB_TO_XYZ
+    return matrix / matrix.sum(axis=1, keepdims=True)
+
+
+def bayer_colours(shape: tuple[int, ...], row: int, column: int) -> np.ndarray:
+    """Give the colour (0 red, 1 green, 2 blue) of each pixel; the first red is at row, column."""
+    red_row = (np.arange(shape[0])[:, None] - row) % 2 == 0
+    red_column = (np.arange(shape[1])[None] - column) % 2 == 0
+    return np.where(red_row & red_column, 0, np.where(red_row | red_column, 1, 2))
+
+
+def demosaic(raw: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Interpolate raw pixels (Y, X) to RGB (3, Y, X).
+
+    References
+    ----------
+    Malvar, He, Cutler, "High-quality linear interpolation for demosaicing of Bayer-patterned
+    color images", ICASSP 2004.
+    """
+    cross, rows, columns, diagonal = (
+        correlate(raw, kernel / 16, mode="mirror")
+        for kernel in (CROSS, ALONG_ROWS, ALONG_ROWS.T, DIAGONAL)
+    )
+    green = np.where(colour == 1, raw, cross)
+    sides = []
+    for own, other in ((0, 2), (2, 0)):
+        in_its_rows = (colour == own).any(axis=1, keepdims=True)
+        beside = np.where(in_its_rows, rows, columns)
+        sides.append(np.where(colour == own, raw, np.where(colour == other, diagonal, beside)))
+    return np.stack([sides[0], green, sides[1]]).clip(0, 1)

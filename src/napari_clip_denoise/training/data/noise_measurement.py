@@ -1,0 +1,61 @@
+"""Clean images made to look as the camera would give them, for the objective ``synthetic``."""
+
+from itertools import chain
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.intensity import ChannelMapping, estimate_mapping
+from napari_clip_denoise.images.stack import Stack, as_stack
+from napari_clip_denoise.noise.camera import CameraNoise
+from napari_clip_denoise.noise.correlation import estimate_correlation
+from napari_clip_denoise.noise.estimate import estimate_noise
+from napari_clip_denoise.training.data.fields import Field, mapped_field, some
+from napari_clip_denoise.training.data.pairs import Line
+from napari_clip_denoise.training.finetune.settings import FineTuneSettings
+
+SMOOTHING = 2.0
+RANGE = (1, 99)
+
+
+def measure_camera(noisy: list[Stack], settings: FineTuneSettings) -> CameraNoise:
+    """Estimate the noise of raw images, and how it is correlated.
+
+    Raises
+    ------
+    InputError
+        If there is too little to measure.
+    """
+    measured = some(noisy)
+    raw = estimate_noise(chain.from_iterable(Field(stack, None).sample() for stack in measured))
+    if raw is None:
+        raise InputError("The noise cannot be measured; give larger noisy images, or its numbers.")
+    mapped = (mapped_field(stack, settings.intensity).sample() for stack in measured)
+    return CameraNoise.from_estimate(raw, estimate_correlation(chain.from_iterable(mapped)))
+
+
+def mapping_of_simulated(
+    planes: list[np.ndarray], noise: CameraNoise, settings: FineTuneSettings
+) -> ChannelMapping:
+    """The mapping that noisy images such as these would get in a run."""
+    rng = np.random.default_rng([settings.seed, 9])
+    height, width = (min(sides) for sides in zip(*(plane.shape for plane in planes), strict=True))
+    noisy = np.stack([noise(plane[:height, :width], rng) for plane in planes])
+    return estimate_mapping(as_stack(noisy, "zyx", name="clean"), settings.intensity).channels[0]
+
+
+def same_range(planes: list[np.ndarray], noisy: list[np.ndarray]) -> Line:
+    """Bring clean values to the range that the noisy ones have once they are smoothed."""
+    low, high, noisy_low, noisy_high = (
+        float(value)
+        for side in (planes, noisy)
+        for value in np.percentile(
+            np.concatenate([gaussian_filter(p.astype(float), SMOOTHING).ravel() for p in side]),
+            RANGE,
+        )
+    )
+    if high <= low:
+        raise InputError("The clean images are constant, there is nothing to learn; give others.")
+    slope = (noisy_high - noisy_low) / (high - low)
+    return Line(slope, noisy_low - slope * low)

@@ -1,0 +1,193 @@
+"""Drawing patches, those to train on apart from those to judge by."""
+
+import numpy as np
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.training.data.fields import Field
+
+
+class PatchPool:
+    """Draws patches from fields; those that are held out never meet those that are trained on.
+
+    Of each plane a band of rows as high as a patch is held out; where planes are not twice as
+    high as a patch, every eighth plane is.
+
+    Parameters
+    ----------
+    fields : sequence of Field
+        Where patches come from.
+    patch : int
+        Their side in pixels.
+    samples : {1, 3}
+        See `Field.read`.
+    seed : int
+        The same seed gives the same patches.
+
+    Raises
+    ------
+    InputError
+        If the images are too small, or hold hardly a finite value.
+    """
+
+    LEAST_PIXELS = 128**2
+    EVERY = 8
+    TRIES = 40
+    EMPTY = 0.2
+    KEPT_EMPTY = 0.15
+    SURVEYED = 64
+
+    def __init__(self, fields: list[Field], patch: int, samples: int, seed: int):
+        self.fields = fields
+        self.patch = patch
+        self.samples = samples
+        self.seed = seed
+        smallest = min(min(field.stack.plane_shape) for field in fields)
+        if smallest < patch:
+            raise InputError(
+                f"An image has a side of {smallest} pixels, less than a patch of {patch}; give "
+                "larger images or a smaller patch."
+            )
+        areas = np.array([np.prod(field.stack.plane_shape, dtype=float) for field in fields])
+        n_planes = [field.n_planes for field in fields]
+        self._bands = [self._band(number) for number in range(len(fields))]
+        self._first_held_out = [-before % self.EVERY for before in np.cumsum([0, *n_planes])[:-1]]
+        held_out = [self._n_held_out(number) for number in range(len(fields))]
+        trained_on = [
+            n if band is not None else n - held
+            for n, band, held in zip(n_planes, self._bands, held_out, strict=True)
+        ]
+        in_planes = sum(n for n, band in zip(n_planes, self._bands, strict=True) if band is None)
+        is_short = None in self._bands and in_planes < self.EVERY
+        if (areas * n_planes).sum() < self.LEAST_PIXELS or is_short:
+            raise InputError(
+                f"The images hold {(areas * n_planes).sum():.0f} pixels in planes of "
+                f"{' x '.join(map(str, fields[0].stack.plane_shape))}, too few to learn from one "
+                f"part and judge by another; give images of at least {2 * patch} pixels a side, or "
+                f"at least {self.EVERY} of them."
+            )
+        self._weights = {
+            is_held_out: areas * counts / (areas * counts).sum()
+            for is_held_out, counts in ((True, held_out), (False, trained_on))
+        }
+        self._empty_below = 0.0
+        self._empty_below = self._survey()
+
+    def batch(
+        self, step: int, numbers: range, *, turn: bool
+    ) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
+        """Draw the patches of a training step.
+
+        Parameters
+        ----------
+        step : int
+            Which.
+        numbers : range
+            Numbers of the patches within the batch.
+        turn : bool
+            Whether to turn by a quarter as well as to flip.
+
+        Returns
+        -------
+        first, second : numpy.ndarray
+            (N, samples, patch, patch), float32.
+        rng : numpy.random.Generator
+            For whatever else this step draws.
+        """
+        pairs = []
+        for number in numbers:
+            rng = np.random.default_rng([self.seed, 2, step, number])
+            pairs.append(_turned(self._draw(rng, held_out=False)[1], rng, turn=turn))
+        first, second = (np.ascontiguousarray(np.stack(side)) for side in zip(*pairs, strict=True))
+        return first, second, np.random.default_rng([self.seed, 3, step, numbers.start])
+
+    def held_out(self, count: int) -> tuple[np.ndarray, np.ndarray, list[int]]:
+        """Draw the patches that a model is judged by, and the number of each one's field."""
+        rng = np.random.default_rng([self.seed, 4])
+        drawn = [self._draw(rng, held_out=True) for _ in range(count)]
+        first, second = (np.stack(side) for side in zip(*(pair for _, pair in drawn), strict=True))
+        return first, second, [number for number, _ in drawn]
+
+    def _draw(
+        self, rng: np.random.Generator, *, held_out: bool
+    ) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
+        """Draw a patch; empty background is mostly drawn again, NaN always."""
+        found = None
+        for attempt in range(self.TRIES):
+            number = int(rng.choice(len(self.fields), p=self._weights[held_out]))
+            window, plane = self._place(number, rng, held_out=held_out)
+            pair = self.fields[number].read(plane, window, self.samples, rng)
+            if not all(np.isfinite(side).all() for side in pair):
+                continue
+            found = number, pair
+            is_empty = _activity(pair[0]) < self._empty_below
+            if not is_empty or attempt >= self.TRIES // 4 or rng.random() < self.KEPT_EMPTY:
+                break
+        if found is None:
+            raise InputError(
+                "Hardly a patch of the images has finite values only; fill the NaN first."
+            )
+        return found
+
+    def _place(
+        self, number: int, rng: np.random.Generator, *, held_out: bool
+    ) -> tuple[tuple[slice, slice], int]:
+        height, width = self.fields[number].stack.plane_shape
+        plane = self._plane(number, rng, held_out=held_out)
+        x = int(rng.integers(width - self.patch + 1))
+        if (band := self._bands[number]) is None:
+            y = int(rng.integers(height - self.patch + 1))
+        elif held_out:
+            y = band
+        else:
+            above = max(0, band - self.patch + 1)
+            below = max(0, height - band - 2 * self.patch + 1)
+            y = int(rng.integers(above + below))
+            y = y if y < above else y - above + band + self.patch
+        return (slice(y, y + self.patch), slice(x, x + self.patch)), plane
+
+    def _plane(self, number: int, rng: np.random.Generator, *, held_out: bool) -> int:
+        n_planes, first = self.fields[number].n_planes, self._first_held_out[number]
+        if self._bands[number] is not None:
+            return int(rng.integers(n_planes))
+        if held_out:
+            return first + self.EVERY * int(rng.integers(self._n_held_out(number)))
+        plane = first
+        while plane % self.EVERY == first:
+            plane = int(rng.integers(n_planes))
+        return plane
+
+    def _n_held_out(self, number: int) -> int:
+        """Number of planes that held-out patches may come from."""
+        n_planes = self.fields[number].n_planes
+        if self._bands[number] is not None:
+            return n_planes
+        return len(range(self._first_held_out[number], n_planes, self.EVERY))
+
+    def _band(self, number: int) -> int | None:
+        """First row of the band that is held out, or None where whole planes are."""
+        n_bands = self.fields[number].stack.plane_shape[0] // self.patch
+        if n_bands < 2:
+            return None
+        return self.patch * int(np.random.default_rng([self.seed, 5, number]).integers(n_bands))
+
+    def _survey(self) -> float:
+        """Find how little a patch must hold to be called empty."""
+        rng = np.random.default_rng([self.seed, 6])
+        drawn = (self._draw(rng, held_out=False)[1][0] for _ in range(self.SURVEYED))
+        return self.EMPTY * float(np.quantile([_activity(patch) for patch in drawn], 0.9))
+
+
+def _turned(
+    pair: tuple[np.ndarray, np.ndarray], rng: np.random.Generator, *, turn: bool
+) -> list[np.ndarray]:
+    quarters = int(rng.integers(4)) if turn else 2 * int(rng.integers(2))
+    flip = rng.random() < 0.5
+    turned = [np.rot90(side, quarters, (-2, -1)) for side in pair]
+    return [side[..., ::-1] for side in turned] if flip else turned
+
+
+def _activity(patch: np.ndarray) -> float:
+    """How much the local mean varies within a patch."""
+    side = patch.shape[-1] // 8
+    means = patch[0, : 8 * side, : 8 * side].reshape(side, 8, side, 8).mean(axis=(1, 3))
+    return float(means.std())

@@ -1,0 +1,144 @@
+"""Some noisy planes and what a model makes of them, to learn from as if that were clean."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch.nn.functional import pad
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.axes import leading_axes
+from napari_clip_denoise.images.intensity import ChannelMapping, IntensityMapping
+from napari_clip_denoise.images.stack import Stack, as_stack
+from napari_clip_denoise.network.denoiser import STRIDE
+from napari_clip_denoise.network.ensemble import self_ensemble
+from napari_clip_denoise.noise.camera import CameraNoise
+from napari_clip_denoise.training.data.fields import Field, some
+from napari_clip_denoise.training.data.noise_measurement import measure_camera
+from napari_clip_denoise.training.data.patch_pool import PatchPool
+from napari_clip_denoise.training.finetune.objectives import Network
+from napari_clip_denoise.training.finetune.settings import FineTuneSettings
+
+REFINED_PIXELS = 2**22
+"""What is denoised in all: some 20 seconds on one core with ``compact``."""
+LARGEST_SIDE = 1024
+
+
+@dataclass(frozen=True, eq=False)
+class Excerpt:
+    """Pieces of one channel of a stack, in memory.
+
+    Attributes
+    ----------
+    stack : Stack
+        The pieces, zyx or zyxs.
+    mapping : ChannelMapping
+        That of the whole channel.
+    """
+
+    stack: Stack
+    mapping: ChannelMapping
+
+    @property
+    def field(self) -> Field:
+        """The noisy pieces, to be judged by."""
+        return Field(self.stack, IntensityMapping((self.mapping,)))
+
+    def refined(self, network: Network, noise: CameraNoise, samples: int) -> Field:
+        """Denoise the pieces; to learn from, noise is put on the result each time it is read.
+
+        Parameters
+        ----------
+        network : callable
+            Denoises (N, C, Y, X) on its scale.
+        noise : CameraNoise
+            On the raw scale.
+        samples : {1, 3}
+            Whether the network takes RGB samples one by one or together.
+        """
+        noisy = np.asarray(self.stack.array)
+        clean = np.empty(noisy.shape, np.result_type(noisy, np.float32))
+        for number, piece in enumerate(noisy):
+            finite = np.isfinite(piece)
+            known = piece if finite.all() else np.where(finite, piece, piece[finite].mean())
+            unit = self.mapping.to_unit(known)
+            change = _denoised(network, unit, samples) - unit
+            clean[number] = piece + self.mapping.change(known, change)
+        other = replace(self.stack, array=clean)
+        return replace(self.field, other=other, is_clean=True, noise=noise)
+
+
+def excerpts(fields: list[Field]) -> list[Excerpt]:
+    """Take pieces evenly from all mapped fields and channels, about `REFINED_PIXELS` in all."""
+    largest = max(
+        math.prod(min(n, LARGEST_SIDE) for n in field.stack.plane_shape) for field in fields
+    )
+    room = max(PatchPool.EVERY, REFINED_PIXELS // largest)
+    channels = [
+        (field, channel)
+        for field in some(fields, room)
+        for channel in range(_n_channels(field.stack))
+    ]
+    share = max(1, room // len(channels))
+    return [_excerpt(field, channel, share) for field, channel in channels]
+
+
+def cameras(taken: list[Excerpt], settings: FineTuneSettings) -> list[CameraNoise]:
+    """Measure the noise of each excerpt; one that is too plain or small gets that of another.
+
+    Raises
+    ------
+    InputError
+        If all together are too little to measure.
+    """
+    found = [_camera(excerpt, settings) for excerpt in taken]
+    known = [noise for noise in found if noise is not None]
+    other = known[0] if known else measure_camera([excerpt.stack for excerpt in taken], settings)
+    return [noise or other for noise in found]
+
+
+def _camera(excerpt: Excerpt, settings: FineTuneSettings) -> CameraNoise | None:
+    try:
+        return measure_camera([excerpt.stack], settings)
+    except InputError:
+        return None
+
+
+def _excerpt(field: Field, channel: int, count: int) -> Excerpt:
+    stack, mapping = field.stack, field.mapping
+    assert mapping is not None
+    leading = leading_axes(stack.axes)
+    sizes = [1 if axis == "c" else n for axis, n in zip(leading, stack.leading_shape, strict=True)]
+    rows, columns = (_pieces(length) for length in stack.plane_shape)
+    grid = (*sizes, len(rows), len(columns))
+    pieces = []
+    for flat in some(range(math.prod(grid)), count):
+        *position, row, column = (int(i) for i in np.unravel_index(flat, grid))
+        if "c" in leading:
+            position[leading.index("c")] = channel
+        pieces.append(stack.read_plane(position, (rows[row], columns[column])))
+    axes = "zyxs" if stack.is_rgb else "zyx"
+    return Excerpt(as_stack(np.stack(pieces), axes, name=stack.name), mapping.channel(channel))
+
+
+def _pieces(length: int) -> list[slice]:
+    """Cut an axis into pieces of the same length, around its middle."""
+    step = min(length, LARGEST_SIDE)
+    first = length % step // 2
+    return [slice(start, start + step) for start in range(first, length - step + 1, step)]
+
+
+def _n_channels(stack: Stack) -> int:
+    return stack.shape[stack.axes.index("c")] if "c" in stack.axes else 1
+
+
+@torch.no_grad()
+def _denoised(network: Network, unit: np.ndarray, samples: int) -> np.ndarray:
+    """Denoise (Y, X) or (Y, X, 3) in eight orientations."""
+    height, width = unit.shape[:2]
+    colours = np.moveaxis(unit.reshape(height, width, -1), -1, 0)
+    images = torch.from_numpy(colours.reshape(-1, samples, height, width).copy())
+    padded = pad(images, (0, -width % STRIDE, 0, -height % STRIDE), mode="reflect")
+    result = self_ensemble(network, padded)[..., :height, :width]
+    return np.moveaxis(result.reshape(-1, height, width).numpy(), 0, -1).reshape(unit.shape)

@@ -1,0 +1,82 @@
+"""The images that a fine-tuning is given, as stacks."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.formats import open_stack
+from napari_clip_denoise.formats.detect import RASTER_SUFFIXES, TIFF_SUFFIXES, ZARR_SUFFIXES
+from napari_clip_denoise.images.stack import Stack, as_stack
+
+KNOWN = (*TIFF_SUFFIXES, *ZARR_SUFFIXES, *RASTER_SUFFIXES)
+
+
+def open_sources(source: Any, axes: str | None = None) -> list[Stack]:
+    """Open images lazily.
+
+    Parameters
+    ----------
+    source : str, Path, array-like, Stack or sequence of these
+        A file, a store, a folder of them, an array, or several.
+    axes : str, optional
+        One letter a dimension, the same for all; inferred if not given.
+
+    Raises
+    ------
+    InputError
+        If something is missing or not an image.
+    """
+    if isinstance(source, (str, Path)):
+        return [open_stack(path, axes) for path in _files(Path(source))]
+    if isinstance(source, Sequence):
+        return [stack for part in source for stack in open_sources(part, axes)]
+    return [as_stack(source, axes)]
+
+
+def pair_up(noisy: list[Stack], other: list[Stack], what: str) -> list[tuple[Stack, Stack]]:
+    """Pair images by their file names, or by their order where the names differ.
+
+    Parameters
+    ----------
+    noisy, other : list of Stack
+        Of the same number.
+    what : str
+        What the others are, for messages, such as ``"clean"``.
+
+    Raises
+    ------
+    InputError
+        If they cannot be paired, or a pair differs in size.
+    """
+    if len(noisy) != len(other):
+        raise InputError(
+            f"There are {len(noisy)} noisy and {len(other)} {what} images; give one for each."
+        )
+    by_name = {stack.name: stack for stack in other}
+    names = [stack.name for stack in noisy]
+    if len(noisy) > 1 and set(by_name) == set(names):
+        other = [by_name[name] for name in names]
+    for first, second in zip(noisy, other, strict=True):
+        if first.shape != second.shape:
+            raise InputError(
+                f"'{first.name}' has the size {_size(first)}, but its {what} image "
+                f"'{second.name}' has {_size(second)}; give pairs of the same size."
+            )
+    return list(zip(noisy, other, strict=True))
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir() or path.suffix.lower() in ZARR_SUFFIXES:
+        return [path]
+    found = [file for file in sorted(path.iterdir()) if file.suffix.lower() in KNOWN]
+    if not found:
+        raise InputError(
+            f"The folder {path} holds no image; give one with files that end in one of "
+            f"{', '.join(KNOWN)}."
+        )
+    return found
+
+
+def _size(stack: Stack) -> str:
+    return " x ".join(map(str, stack.shape))

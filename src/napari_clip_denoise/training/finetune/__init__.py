@@ -1,0 +1,1 @@
+"""Fine-tuning of a decoder on one's own images."""

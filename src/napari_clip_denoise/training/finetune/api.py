@@ -1,0 +1,135 @@
+"""Fine-tuning of the decoder on a lab's own images; the encoder is frozen."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.utilities import rank_zero_only
+from torch import Tensor
+
+from napari_clip_denoise.errors import Cancelled, InputError
+from napari_clip_denoise.training.finetune.loop import AsInUse, Report, learn
+from napari_clip_denoise.training.finetune.plan import gather
+from napari_clip_denoise.training.finetune.progress import Control
+from napari_clip_denoise.training.finetune.result import FineTuned, conclude
+from napari_clip_denoise.training.finetune.settings import FineTuneSettings, make_fine_tune_settings
+from napari_clip_denoise.training.finetune.start import starting_model
+from napari_clip_denoise.training.finetune.state import RunFolder, fingerprint
+
+
+def fine_tune(
+    noisy: Any = None,
+    *,
+    clean: Any = None,
+    repeats: Any = None,
+    settings: FineTuneSettings | None = None,
+    axes: str | None = None,
+    run: str | Path | None = None,
+    restart: bool = False,
+    clip_weights: str | Path | None = None,
+    begin: Callable[[str, tuple[str, ...]], None] | None = None,
+    report: Report | None = None,
+    control: Control | None = None,
+    **values: Any,
+) -> FineTuned:
+    """Fine-tune a model's decoder on one's own images. Its encoder stays as it is.
+
+    Parameters
+    ----------
+    noisy, clean, repeats : str, Path, array-like, Stack or sequence of these, optional
+        Noisy images, clean ones of the same fields, and further noisy ones of the same fields.
+        Files, stores and folders are opened by path; patches are read when they are needed.
+    settings : FineTuneSettings, optional
+        See there; or give its `values` by name, such as ``minutes=5``.
+    axes : str, optional
+        One letter a dimension, the same for all images; inferred if not given.
+    run : str or Path, optional
+        Folder that keeps the state, so that a training that was interrupted goes on when the
+        same call is made again. It is removed in the end.
+    restart : bool
+        Throw away a state that is there.
+    clip_weights : str or Path, optional
+        Local file with CLIP's RN50 weights, see `load`.
+    begin : callable, optional
+        Gets which objective was chosen and why, and notes, before the first step.
+    report : callable, optional
+        Gets a `Learning` after each step.
+    control : Control, optional
+        Stops or cancels it.
+
+    Returns
+    -------
+    FineTuned
+        The model and whether it is better; nothing is saved.
+
+    Raises
+    ------
+    InputError, ModelError, OutputError
+        With one sentence on what is wrong and what to do.
+    Cancelled
+        If `control` says so.
+
+    Examples
+    --------
+    >>> result = fine_tune("my_stack.ome.zarr", name="my-scope", minutes=15)  # doctest: +SKIP
+    >>> print(result.reason, result.verdict)  # doctest: +SKIP
+    >>> install(result.model)  # doctest: +SKIP
+    """
+    settings = settings or make_fine_tune_settings(**values)
+    if settings.batch % settings.devices:
+        raise InputError(
+            f"A batch of {settings.batch} cannot be shared by {settings.devices} devices."
+        )
+    parent, has_decoder = starting_model(settings, clip_weights)
+    rgb = parent.card.network.channels == 3
+    control = control or Control()
+    in_use = AsInUse(parent.denoiser)
+
+    def denoise(noisy: Tensor) -> Tensor:
+        control.check()
+        return in_use(noisy)
+
+    material = gather(
+        noisy,
+        clean,
+        repeats,
+        settings,
+        denoise=denoise if has_decoder else None,
+        axes=axes,
+        rgb=rgb,
+    )
+    folder = RunFolder(
+        Path(run) if run else None,
+        fingerprint(settings, parent.sha256, material.data, material.objective.name),
+    )
+    fabric = Fabric(
+        accelerator=settings.device,
+        devices=settings.devices,
+        strategy="ddp" if settings.devices > 1 else "auto",
+        precision="bf16-mixed" if settings.precision == "bfloat16" else "32-true",
+    )
+    fabric.launch()
+    if begin and fabric.is_global_zero:
+        begin(material.reason, material.notes)
+    state = folder.load(restart=restart)
+    try:
+        start, state = learn(
+            fabric, parent, has_decoder, material, settings, state, folder, report, control
+        )
+    except Cancelled:
+        if fabric.is_global_zero:
+            folder.remove()
+        raise
+    finally:
+        if fabric.device.type == "cuda":
+            torch.cuda.empty_cache()
+    if fabric.is_global_zero:
+        folder.remove()
+    return conclude(parent, start, material, settings, state)
+
+
+def is_first_process() -> bool:
+    """Whether this is the first, or only, of the processes that share a training."""
+    return getattr(rank_zero_only, "rank", 0) == 0

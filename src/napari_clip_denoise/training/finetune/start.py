@@ -1,0 +1,48 @@
+"""The model that a fine-tuning begins with."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from napari_clip_denoise.models.card import EncoderCard, ModelCard
+from napari_clip_denoise.models.checkpoint import Model, tensors_sha256
+from napari_clip_denoise.models.clip_encoder import load_clip_encoder
+from napari_clip_denoise.models.folder import CLIP_MODEL
+from napari_clip_denoise.models.registry import entries, load
+from napari_clip_denoise.network.config import DenoiserConfig
+from napari_clip_denoise.network.denoiser import Denoiser
+from napari_clip_denoise.training.finetune.settings import FineTuneSettings
+
+FROM_SCRATCH = DenoiserConfig(channels=1, align_corners=False, residual=True)
+"""Shape of a denoiser on CLIP's encoder that has no decoder yet."""
+
+
+def starting_model(
+    settings: FineTuneSettings, clip_weights: str | Path | None = None
+) -> tuple[Model, bool]:
+    """Load the model to begin with, and tell whether it has a decoder.
+
+    ``clip-rn50`` may have none: then a random one is put on CLIP's encoder.
+    """
+    if settings.model != CLIP_MODEL or CLIP_MODEL in {entry.name for entry in entries()}:
+        return load(settings.model, clip_weights=clip_weights), True
+    encoder = load_clip_encoder(clip_weights)
+    torch.manual_seed(settings.seed)
+    denoiser = Denoiser(replace(FROM_SCRATCH, encoder=encoder.config))
+    denoiser.encoder.load_state_dict(encoder.state_dict())
+    assert isinstance(denoiser.first, nn.Conv2d)
+    nn.init.ones_(denoiser.first.weight)
+    nn.init.zeros_(denoiser.decoder.last.weight)
+    card = ModelCard(
+        name=CLIP_MODEL,
+        network=denoiser.config,
+        encoder=EncoderCard(
+            source="CLIP RN50 of OpenAI, through open_clip",
+            sha256=tensors_sha256(encoder.state_dict()),
+            included=False,
+        ),
+        halo=96,
+    )
+    return Model(card, denoiser.requires_grad_(False).eval()), False

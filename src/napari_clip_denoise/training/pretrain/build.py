@@ -1,0 +1,182 @@
+"""A whole ``clip-rn50``, made on the user's machine: CLIP's encoder and a decoder trained here."""
+
+import shutil
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+import yaml
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.models.clip_encoder import Advance, keep_clip_encoder, load_clip_encoder
+from napari_clip_denoise.models.folder import CLIP_MODEL, SUFFIX, models_folder
+from napari_clip_denoise.models.registry import install
+from napari_clip_denoise.network.denoiser import Denoiser
+from napari_clip_denoise.network.encoder import Encoder
+from napari_clip_denoise.training.data.clean_images import PatchSource
+from napari_clip_denoise.training.pretrain.fit import train
+from napari_clip_denoise.training.pretrain.package import write_model
+from napari_clip_denoise.training.pretrain.recipe import ImageGroup, Recipe, Simulation, load_recipe
+
+RECIPE_FILE = "recipe.yaml"
+TIMED_STEPS = 2
+CHECKS_A_RUN = 20
+CHECK_PATCHES = 8
+
+
+def build_clip(
+    data: str | Path | None = None,
+    *,
+    minutes: float = 60.0,
+    recipe: Recipe | None = None,
+    run: str | Path | None = None,
+    clip_weights: str | Path | None = None,
+    fetch: Advance | None = None,
+    device: str = "cpu",
+    overwrite: bool = False,
+    report: Callable[[dict[str, float]], None] | None = None,
+    tick: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Fetch CLIP's encoder, train a decoder on it, and install both as the model ``clip-rn50``.
+
+    A build that was broken off goes on where it stopped when it is started again.
+
+    Parameters
+    ----------
+    data : str or Path, optional
+        Folder of clean images to learn from as well; without it simulated fluorescence and the
+        photographs that scikit-image carries.
+    minutes : float
+        How long to train, about; the steps that fit in are measured first.
+    recipe : Recipe, optional
+        By default that of the name ``clip-rn50``.
+    run : str or Path, optional
+        Folder for the state and the log; by default one beside the user's models.
+    clip_weights : str or Path, optional
+        Local file with CLIP's RN50 weights, so that nothing is downloaded. The encoder is kept,
+        see `keep_clip_encoder`.
+    fetch : callable, optional
+        Told how far the download is.
+    device : str
+        ``"cpu"``, ``"cuda"``, ``"mps"`` or ``"auto"``.
+    overwrite : bool
+        Whether to replace a model of this name.
+    report : callable, optional
+        Gets step, steps, loss, seconds and, now and then, the score: the mean PSNR in dB of
+        simulated images that are not trained on, whose inputs have the PSNR ``noisy``.
+    tick : callable, optional
+        Gets the number of steps done and of all after each; what it raises breaks the build off.
+
+    Returns
+    -------
+    Path
+        The model's file; it holds the decoder, and loading pairs it with CLIP's encoder.
+
+    Raises
+    ------
+    InputError
+        If there is such a model already, or the data cannot be used.
+    ModelError
+        If CLIP's encoder can neither be found nor downloaded.
+    """
+    if minutes <= 0:
+        raise InputError(f"A build of {minutes:g} minutes cannot train; give more.")
+    recipe = recipe or load_recipe(CLIP_MODEL)
+    target = models_folder() / f"{recipe.name}{SUFFIX}"
+    if target.exists() and not overwrite:
+        raise InputError(f"There is already a model '{recipe.name}' in {target.parent}.")
+    folder = Path(run) if run is not None else models_folder() / f"{recipe.name}.run"
+    encoder = load_clip_encoder(clip_weights, advance=fetch)
+    if clip_weights is not None:
+        keep_clip_encoder(encoder)
+    plan = _plan(recipe, data, folder, encoder, minutes)
+    noisy, clean = check_patches(plan)
+    noisy_score = mean_psnr(noisy, clean)
+
+    def tell(entry: dict[str, float]) -> None:
+        if report:
+            report({**entry, "steps": plan.optimisation.steps, "noisy": noisy_score})
+
+    def tick_of_all(step: int) -> None:
+        if tick:
+            tick(step, plan.optimisation.steps)
+
+    denoiser = train(
+        plan,
+        Path(data or "."),
+        folder,
+        device=device,
+        resume=True,
+        encoder=lambda: encoder,
+        check=partial(_score, noisy=noisy, clean=clean),
+        report=tell,
+        tick=tick_of_all,
+    )
+    model = write_model(plan, denoiser, folder / target.name)
+    path = install(model, overwrite=overwrite)
+    if run is None:
+        shutil.rmtree(folder)
+    return path
+
+
+def check_patches(recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
+    """Draw noisy and clean patches to check a training by: simulated, and of another seed."""
+    optimisation = recipe.optimisation.model_copy(update={"batch": CHECK_PATCHES})
+    unseen = recipe.model_copy(
+        update={
+            "seed": recipe.seed + 1,
+            "groups": (),
+            "samples": 0.0,
+            "simulation": Simulation(weight=1, planes=CHECK_PATCHES),
+            "optimisation": optimisation,
+        }
+    )
+    return PatchSource(unseen, Path()).batch(0)
+
+
+def mean_psnr(images: np.ndarray, clean: np.ndarray) -> float:
+    """Mean PSNR in dB of patches (N, C, Y, X) on the scale of the network."""
+    errors = np.square(images - clean).mean(axis=(1, 2, 3))
+    return float(np.mean(-10 * np.log10(errors)))
+
+
+@torch.inference_mode()
+def _score(denoiser: Denoiser, noisy: np.ndarray, clean: np.ndarray) -> float:
+    patches = (denoiser(torch.from_numpy(patch)[None])[0].numpy() for patch in noisy)
+    return mean_psnr(np.stack(list(patches)), clean)
+
+
+def _plan(
+    recipe: Recipe, data: str | Path | None, folder: Path, encoder: Encoder, minutes: float
+) -> Recipe:
+    """Fix how many steps to train, or read what an earlier start has fixed."""
+    path = folder / RECIPE_FILE
+    if path.exists():
+        return load_recipe(path)
+    if data is not None:
+        recipe = recipe.model_copy(update={"groups": (ImageGroup(folder="."),), "samples": 0.0})
+    seconds = _seconds_a_step(recipe, encoder)
+    steps = max(TIMED_STEPS, int(60 * minutes / seconds))
+    optimisation = recipe.optimisation.model_copy(
+        update={"steps": steps, "checkpoint_every": max(1, steps // CHECKS_A_RUN)}
+    )
+    plan = recipe.model_copy(update={"optimisation": optimisation})
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(plan.model_dump(mode="json"), sort_keys=False))
+    return plan
+
+
+def _seconds_a_step(recipe: Recipe, encoder: Encoder) -> float:
+    """Time forward and backward passes of the recipe's batch."""
+    denoiser = Denoiser(recipe.network)
+    denoiser.encoder.load_state_dict(encoder.state_dict())
+    settings = recipe.optimisation
+    batch = torch.rand(settings.batch, recipe.network.channels, settings.crop, settings.crop)
+    denoiser.train()(batch).mean().backward()
+    started = time.perf_counter()
+    for _ in range(TIMED_STEPS):
+        denoiser(batch).mean().backward()
+    return (time.perf_counter() - started) / TIMED_STEPS

@@ -1,0 +1,63 @@
+"""From trained weights to a model file with its card."""
+
+from pathlib import Path
+
+import torch
+
+from napari_clip_denoise.models.card import EncoderCard, ModelCard
+from napari_clip_denoise.models.checkpoint import Model, save_model
+from napari_clip_denoise.models.folder import CLIP_MODEL
+from napari_clip_denoise.models.paper_checkpoint import PAD_MULTIPLE as PUBLISHED_PAD_MULTIPLE
+from napari_clip_denoise.network.denoiser import STRIDE, Denoiser
+from napari_clip_denoise.training.pretrain.recipe import Recipe
+from napari_clip_denoise.training.software import training_software
+
+EXACT_HALO = 112
+"""Reach in pixels of a network with two blocks a stage and ``align_corners=False``: with this
+halo tiles equal the whole plane within 2e-6 of the mapped range (measured; 96 gives 8e-5)."""
+
+
+def write_model(
+    recipe: Recipe, denoiser: Denoiser, path: Path, parent: Model | None = None
+) -> Model:
+    """Write a trained denoiser as a model file, in half precision.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What it was trained by.
+    denoiser : Denoiser
+        The trained network.
+    path : Path
+        The ``.safetensors`` file.
+    parent : Model, optional
+        What the training began with.
+    """
+    as_published = recipe.network.align_corners
+    card = ModelCard(
+        name=recipe.name,
+        description=recipe.description,
+        network=recipe.network,
+        encoder=encoder_card(recipe),
+        pad_multiple=PUBLISHED_PAD_MULTIPLE if as_published else STRIDE,
+        halo=EXACT_HALO,
+        clamp=as_published,
+        intensity=recipe.intensity,
+        recipe=recipe.model_dump(mode="json"),
+        data=recipe.data_terms,
+        noise=recipe.noise.describe(),
+        seed=recipe.seed,
+        parent_sha256=parent.sha256 if parent else "",
+        software=training_software(),
+        licence=recipe.licence,
+    )
+    return save_model(Model(card, denoiser), path, dtype=torch.float16)
+
+
+def encoder_card(recipe: Recipe) -> EncoderCard:
+    """Say where a recipe's encoder comes from; CLIP's is not put into the model's file."""
+    if recipe.encoder == CLIP_MODEL:
+        return EncoderCard(source="CLIP RN50 of OpenAI, through open_clip", included=False)
+    if recipe.encoder:
+        return EncoderCard(source=f"{recipe.encoder}, frozen")
+    return EncoderCard(source=f"trained by the recipe '{recipe.name}', then frozen")

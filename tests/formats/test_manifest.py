@@ -1,0 +1,54 @@
+import pytest
+
+from napari_clip_denoise.formats.ome_zarr.resume import Manifest
+
+
+@pytest.fixture
+def store(tmp_path):
+    (tmp_path / "partial" / ".progress").mkdir(parents=True)
+    return tmp_path / "partial"
+
+
+@pytest.fixture
+def manifest(store):
+    manifest = Manifest(store, store.with_name("whole"), share=(0, 2))
+    with manifest.claimed():
+        manifest.begin({"source": "here"})
+        manifest.open_list()
+    yield manifest
+    manifest.release()
+
+
+def test_a_store_may_be_finished_once_all_regions_are(manifest, store):
+    other = Manifest(store, store.with_name("whole"), share=(1, 2))
+    with other.claimed():
+        other.open_list()
+    manifest.add(0, 10)
+    assert not manifest.may_finish(2)
+    other.add(1, 10)
+    assert manifest.may_finish(2)
+    assert not other.may_finish(2)
+    other.release()
+
+
+@pytest.mark.parametrize("when", ["before", "while waiting", "after looking"])
+def test_a_store_that_another_share_has_finished_is_left_alone(manifest, store, when, monkeypatch):
+    manifest.add(0, 10)
+    acquire = manifest._setup.acquire
+
+    def move():
+        store.rename(store.with_name("whole"))
+
+    def moved(**kwargs):
+        move()
+        if when == "while waiting":
+            raise FileNotFoundError("setup.lock")
+        return acquire(**kwargs)
+
+    if when == "before":
+        move()
+    else:
+        monkeypatch.setattr(manifest._setup, "acquire", moved)
+    assert not manifest.may_finish(1)
+    assert not store.exists()
+    assert (store.with_name("whole") / ".progress" / "fingerprint.json").exists()

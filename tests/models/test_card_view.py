@@ -1,0 +1,43 @@
+from napari_clip_denoise.models.card import EncoderCard, ModelCard, Score
+from napari_clip_denoise.models.card_file import copy_model, read_card
+from napari_clip_denoise.models.card_view import FIXED, as_html, as_markdown, caution
+from napari_clip_denoise.models.registry import Entry, entries, find
+from tiny_network import TINY
+
+SCORES = (
+    Score(data="mine", noise="real", metric="PSNR (dB)", noisy=20.14, denoised=26.1),
+    Score(data="mine", noise="real", metric="SSIM", noisy=0.7, denoised=0.885),
+    Score(data="other", noise="real", metric="SSIM", noisy=0.2, denoised=0.3),
+)
+
+
+def card_named(name, **fields):
+    return ModelCard(name=name, network=TINY, encoder=EncoderCard(source="none"), **fields)
+
+
+def test_a_page_tells_the_scores_of_each_image_once_and_by_their_names(tiny_file, tmp_path):
+    card = card_named("lab", description="For a<b & c.", scores=SCORES)
+    copy_model(tiny_file, tmp_path / "lab.safetensors", card)
+    page = as_html(Entry("lab", tmp_path / "lab.safetensors", "user"))
+    assert "For a&lt;b &amp; c." in page
+    assert page.count("mine, real") == page.count("other, real") == 1
+    assert "PSNR (dB)" in page
+    assert "20.14 → 26.10" in page
+    assert "0.700 → 0.885" in page
+    assert str(tmp_path) in page
+    assert FIXED not in page
+    assert "| mine | real | SSIM | 0.7 | 0.885 |" in as_markdown(card)
+
+
+def test_what_comes_with_the_program_says_so():
+    assert all(FIXED in as_html(entry) for entry in entries())
+
+
+def test_only_the_model_for_rgb_is_advised_against_and_only_for_grey_images():
+    grey, colour = (read_card(find("auto", rgb=rgb)) for rgb in (False, True))
+    assert "'compact-rgb' is for RGB images" in caution(colour, rgb=False)
+    assert "choose 'compact'" in caution(colour, rgb=False)
+    assert caution(colour, rgb=True) == ""
+    assert caution(grey, rgb=False) == caution(grey, rgb=True) == ""
+    tuned = colour.model_copy(update={"name": "mine", "recipe": {"fine_tuning": {}}})
+    assert caution(tuned, rgb=False) == ""
