@@ -100,7 +100,7 @@ def test_what_cannot_be_scored_is_refused(folder, tmp_path):
         conditions("paper", [])
     with pytest.raises(InputError, match="There is no folder"):
         conditions("paper", [tmp_path / "missing"])
-    with pytest.raises(InputError, match="holds no image"):
+    with pytest.raises(InputError, match="No image was found"):
         conditions("paper", [tmp_path])
     with pytest.raises(InputError, match="no noise 'rain'"):
         conditions("paper", [folder], noises=["rain"])

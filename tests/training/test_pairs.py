@@ -82,5 +82,5 @@ def test_pairs_of_different_size_are_reported(clean):
 
 
 def test_folders_without_images_are_reported(tmp_path):
-    with pytest.raises(InputError, match="holds no image"):
+    with pytest.raises(InputError, match="No image was found"):
         open_sources(tmp_path)

@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-TIFF_SUFFIXES = (".tif", ".tiff", ".lsm")
 ZARR_SUFFIXES = (".zarr",)
 ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")
-RASTER_SUFFIXES = (".npy", ".png", ".jpg", ".jpeg", ".bmp")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
-SUFFIXES = (*TIFF_SUFFIXES, *ZARR_SUFFIXES, *RASTER_SUFFIXES, *NIFTI_SUFFIXES, *DICOM_SUFFIXES)
 DICOM_PREAMBLE = 128
 DICOM_START = b"DICM"
 

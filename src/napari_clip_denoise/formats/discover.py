@@ -7,18 +7,16 @@ from pathlib import Path
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats.detect import (
     DICOM_SUFFIXES,
-    NIFTI_SUFFIXES,
-    SUFFIXES,
     ZARR_SUFFIXES,
     is_dicom,
+    is_zarr,
     looks_like_dicom,
 )
+from napari_clip_denoise.formats.table import FORMATS, SUFFIXES, WRITTEN_SUFFIXES
 
 ANY = "*"
-DOUBLE_SUFFIXES = (".ome.tif", ".ome.tiff", ".ome.zarr", *NIFTI_SUFFIXES)
+DOUBLE_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix.count(".") > 1)
 OTHER_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in DICOM_SUFFIXES)
-WRITTEN_INSTEAD = {".lsm": ".tif", ".bmp": ".png"}
-"""Formats that are read but not written, and what takes their place."""
 
 
 def find_sources(inputs: Iterable[str | Path], pattern: str = ANY) -> list[Path]:
@@ -46,7 +44,7 @@ def find_sources(inputs: Iterable[str | Path], pattern: str = ANY) -> list[Path]
     found: dict[Path, None] = {}
     for item in inputs:
         path = Path(item)
-        if path.is_dir() and not _is_image(path):
+        if path.is_dir() and not (is_zarr(path) or _is_image(path)):
             if pattern == ANY and _holds_dicom(path):
                 raise InputError(
                     f"The folder {path} holds DICOM files among other images; give a file of the "
@@ -91,7 +89,7 @@ def plan_outputs(
     """
     if suffix is not None:
         suffix = f".{suffix.lstrip('.')}"
-        if not suffix.endswith(SUFFIXES):
+        if not suffix.endswith(WRITTEN_SUFFIXES):
             raise InputError(
                 f"The format {suffix} is not known; give one such as .ome.zarr, .tif or .nii.gz."
             )
@@ -117,7 +115,10 @@ def _split_name(path: Path) -> tuple[str, str]:
     if is_dicom(path):
         return (name if path.is_dir() else path.stem).replace(".", "_"), ""
     suffix = path.suffix.lower()
-    return path.stem, WRITTEN_INSTEAD.get(suffix, suffix)
+    for each in FORMATS:
+        if suffix in each.suffixes and not path.name.lower().endswith(each.written):
+            return path.stem, each.written[0]
+    return path.stem, suffix
 
 
 def _is_image(path: Path) -> bool:

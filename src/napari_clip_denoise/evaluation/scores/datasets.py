@@ -11,7 +11,7 @@ import numpy as np
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.evaluation.metrics import Protocol
 from napari_clip_denoise.formats import open_stack
-from napari_clip_denoise.formats.detect import NIFTI_SUFFIXES, RASTER_SUFFIXES, TIFF_SUFFIXES
+from napari_clip_denoise.formats.discover import find_sources
 from napari_clip_denoise.images.intensity import CT_WINDOW, Intensity
 from napari_clip_denoise.images.regions import whole
 from napari_clip_denoise.noise.models import (
@@ -33,7 +33,6 @@ NOISES: dict[str, NoiseModel] = {
 }
 """The noises of the paper's tests, and speckle, by name; deviations on the scale of 8 bits."""
 
-SUFFIXES = (*RASTER_SUFFIXES, *TIFF_SUFFIXES, *NIFTI_SUFFIXES)
 REAL = "real"
 FEW = 4
 """Folders with fewer real pairs than this get a row a pair: their mean says little."""
@@ -251,12 +250,7 @@ def clean_images(folder: Path) -> tuple[Path, ...]:
     """
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}.")
-    files = tuple(sorted(p for p in folder.iterdir() if p.name.lower().endswith(SUFFIXES)))
-    if not files:
-        raise InputError(
-            f"{folder} holds no image ({', '.join(SUFFIXES)}); give a folder of clean images."
-        )
-    return files
+    return tuple(find_sources([folder]))
 
 
 def _pairs(folder: Path) -> tuple[Path, ...]:
@@ -266,7 +260,7 @@ def _pairs(folder: Path) -> tuple[Path, ...]:
             "same names in both."
         )
     files = clean_images(folder / "clean")
-    alone = [path.name for path in files if not (folder / "noisy" / path.name).is_file()]
+    alone = [path.name for path in files if not (folder / "noisy" / path.name).exists()]
     if alone:
         raise InputError(f"{folder / 'noisy'} holds no {alone[0]}; the names in both must agree.")
     return files

@@ -38,7 +38,7 @@ class OmeZarrWriter(PartialFile):
         Entries of `fingerprint` that a run which is resumed decides, whatever they are now.
     share : (int, int)
         Write part `i` of `n` only, counted from 0; the last one to end makes the store whole.
-    version : str
+    ome_version : str
         ``"0.5"`` (sharded) or ``"0.4"``.
 
     Raises
@@ -62,7 +62,7 @@ class OmeZarrWriter(PartialFile):
         fingerprint: dict[str, Any] | None = None,
         adopt: tuple[str, ...] = (),
         share: tuple[int, int] = (0, 1),
-        version: OmeVersion = "0.5",
+        ome_version: OmeVersion = "0.5",
     ):
         layout = StoreLayout.of(stack)
         super().__init__(path, stack, overwrite=overwrite)
@@ -70,7 +70,7 @@ class OmeZarrWriter(PartialFile):
         self._dtype = dtype
         self._own = {**attributes, "rgb": stack.is_rgb}
         self._share = share
-        self._version = version
+        self._version = ome_version
         self.region_shape = layout.region_of_source
         self._manifest = Manifest(self.partial, path, share)
         try:

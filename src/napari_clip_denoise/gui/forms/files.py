@@ -8,17 +8,11 @@ from qtpy.QtWidgets import QFileDialog
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats.discover import find_sources
+from napari_clip_denoise.formats.table import MENU
 from napari_clip_denoise.gui.forms.settings import SettingsForm
 
 SEPARATOR = ";"
-FORMATS = (
-    ("Same as the file", None),
-    ("OME-Zarr (.ome.zarr)", ".ome.zarr"),
-    ("OME-TIFF (.ome.tif)", ".ome.tif"),
-    ("TIFF (.tif)", ".tif"),
-    ("NIfTI (.nii.gz)", ".nii.gz"),
-    ("NumPy (.npy)", ".npy"),
-)
+FORMATS = (("Same as the file", None), *MENU)
 EXISTING = (("Skip the file", "skip"), ("Replace it", "replace"))
 
 

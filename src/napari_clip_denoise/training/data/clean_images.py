@@ -9,6 +9,7 @@ import skimage.data
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats import open_stack
+from napari_clip_denoise.formats.table import SUFFIXES
 from napari_clip_denoise.noise.simulation import STRUCTURES, fluorescence
 from napari_clip_denoise.training.data.noise_synthesis import corrupt
 from napari_clip_denoise.training.pretrain.recipe import ImageGroup, Recipe, Remap
@@ -19,7 +20,6 @@ SAMPLES = (
     "astronaut", "camera", "cell", "chelsea", "coffee", "coins", "hubble_deep_field",
     "immunohistochemistry", "moon", "page", "retina", "rocket",
 )  # fmt: skip
-SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".npy")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def read_group(group: ImageGroup, data: Path, smallest: int) -> list[CleanPlane]
     """
     planes = []
     for path in sorted((data / group.folder).rglob("*")):
-        if path.suffix.lower() not in SUFFIXES:
+        if not path.is_file() or not path.name.lower().endswith(SUFFIXES):
             continue
         stack = open_stack(path)
         if min(stack.plane_shape) < smallest:

@@ -6,10 +6,8 @@ from typing import Any
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats import open_stack
-from napari_clip_denoise.formats.detect import RASTER_SUFFIXES, TIFF_SUFFIXES, ZARR_SUFFIXES
+from napari_clip_denoise.formats.discover import find_sources
 from napari_clip_denoise.images.stack import Stack, as_stack
-
-KNOWN = (*TIFF_SUFFIXES, *ZARR_SUFFIXES, *RASTER_SUFFIXES)
 
 
 def open_sources(source: Any, axes: str | None = None) -> list[Stack]:
@@ -28,7 +26,7 @@ def open_sources(source: Any, axes: str | None = None) -> list[Stack]:
         If something is missing or not an image.
     """
     if isinstance(source, (str, Path)):
-        return [open_stack(path, axes) for path in _files(Path(source))]
+        return [open_stack(path, axes) for path in find_sources([source])]
     if isinstance(source, Sequence):
         return [stack for part in source for stack in open_sources(part, axes)]
     return [as_stack(source, axes)]
@@ -64,18 +62,6 @@ def pair_up(noisy: list[Stack], other: list[Stack], what: str) -> list[tuple[Sta
                 f"'{second.name}' has {_size(second)}; give pairs of the same size."
             )
     return list(zip(noisy, other, strict=True))
-
-
-def _files(path: Path) -> list[Path]:
-    if not path.is_dir() or path.suffix.lower() in ZARR_SUFFIXES:
-        return [path]
-    found = [file for file in sorted(path.iterdir()) if file.suffix.lower() in KNOWN]
-    if not found:
-        raise InputError(
-            f"The folder {path} holds no image; give one with files that end in one of "
-            f"{', '.join(KNOWN)}."
-        )
-    return found
 
 
 def _size(stack: Stack) -> str:

@@ -1,0 +1,148 @@
+"""The table of image formats: to add one, write its file and give it a row here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from napari_clip_denoise.formats.detect import DICOM_SUFFIXES, NIFTI_SUFFIXES, is_dicom, is_zarr
+
+PACKAGE = "napari_clip_denoise.formats"
+
+
+@dataclass(frozen=True)
+class Format:
+    """How the files of a format are named, read and written.
+
+    Reading, writing, batches, the sources of fine-tuning and evaluation, and the menus of the
+    window all go by this.
+
+    Attributes
+    ----------
+    name : str
+        For people.
+    read : str
+        ``module:function`` within this package, imported when it is needed. Gets a path and axes
+        (or None) and returns a `Stack`.
+    write : str
+        ``module:callable`` that makes a `Writer` from a path, a stack, a type and `options`.
+    suffixes : tuple of str
+        Of files that can be read, lower case.
+    written : tuple of str
+        Suffixes of what can be written; an empty one stands for a name without a suffix. A file
+        that has another one of `suffixes` gets a result with the first of these.
+    options : tuple of str
+        Arguments of `create_writer` that `write` takes.
+    menu : dict of str to str
+        Suffixes to choose from where a format for results is chosen, and what they are called.
+    fits : callable, optional
+        Recognises what a path holds, where the suffix does not tell.
+    """
+
+    name: str
+    read: str
+    write: str
+    suffixes: tuple[str, ...]
+    written: tuple[str, ...]
+    options: tuple[str, ...] = ("overwrite",)
+    menu: dict[str, str] = field(default_factory=dict)
+    fits: Callable[[Path], bool] | None = None
+
+    @property
+    def is_store(self) -> bool:
+        """Whether regions are files of their own, so that several processes can write them."""
+        return "share" in self.options
+
+    def reads(self, path: Path) -> bool:
+        """Return whether a path is of this format."""
+        return self.fits(path) if self.fits else path.name.lower().endswith(self.suffixes)
+
+    def writes(self, path: Path) -> bool:
+        """Return whether an output of this name is to be of this format."""
+        name = path.name.lower()
+        return any(name.endswith(suffix) if suffix else not path.suffix for suffix in self.written)
+
+    @property
+    def reader(self) -> Callable[..., Any]:
+        """The function that opens a file."""
+        return _imported(self.read)
+
+    @property
+    def writer(self) -> Callable[..., Any]:
+        """What makes a `Writer`."""
+        return _imported(self.write)
+
+
+FORMATS = (
+    Format(
+        "OME-Zarr",
+        read="ome_zarr.reader:read_zarr",
+        write="ome_zarr.writer:OmeZarrWriter",
+        suffixes=(".ome.zarr", ".zarr"),
+        written=(".ome.zarr", ".zarr"),
+        options=("overwrite", "attributes", "fingerprint", "adopt", "share", "ome_version"),
+        menu={".ome.zarr": "OME-Zarr"},
+        fits=is_zarr,
+    ),
+    Format(
+        "TIFF",
+        read="tiff:read_tiff",
+        write="tiff:TiffWriter",
+        suffixes=(".ome.tif", ".ome.tiff", ".tif", ".tiff", ".lsm"),
+        written=(".tif", ".tiff"),
+        menu={".ome.tif": "OME-TIFF", ".tif": "TIFF"},
+    ),
+    Format(
+        "NIfTI",
+        read="medical.nifti:read_nifti",
+        write="medical.nifti_writer:NiftiWriter",
+        suffixes=NIFTI_SUFFIXES,
+        written=NIFTI_SUFFIXES,
+        menu={".nii.gz": "NIfTI"},
+    ),
+    Format(
+        "MRC",
+        read="mrc:read_mrc",
+        write="mrc:MrcWriter",
+        suffixes=(".mrc", ".mrcs", ".map", ".rec", ".st"),
+        written=(".mrc", ".mrcs", ".map", ".rec", ".st"),
+        menu={".mrc": "MRC"},
+    ),
+    Format(
+        "NumPy",
+        read="raster:read_raster",
+        write="raster:NumpyWriter",
+        suffixes=(".npy",),
+        written=(".npy",),
+        menu={".npy": "NumPy"},
+    ),
+    Format(
+        "PNG and JPEG",
+        read="raster:read_raster",
+        write="raster:PictureWriter",
+        suffixes=(".png", ".jpg", ".jpeg", ".bmp"),
+        written=(".png", ".jpg", ".jpeg"),
+    ),
+    Format(
+        "DICOM",
+        read="medical.dicom_reader:read_dicom",
+        write="medical.dicom_multiframe_writer:create_dicom_writer",
+        suffixes=DICOM_SUFFIXES,
+        written=("", *DICOM_SUFFIXES),
+        options=("overwrite", "attributes"),
+        fits=is_dicom,
+    ),
+)
+"""In the order in which they are tried."""
+
+SUFFIXES = tuple(suffix for each in FORMATS for suffix in each.suffixes)
+WRITTEN_SUFFIXES = tuple(suffix for each in FORMATS for suffix in each.written if suffix)
+MENU = tuple((f"{name} ({end})", end) for each in FORMATS for end, name in each.menu.items())
+"""Name and suffix of each format that results can be written in."""
+
+
+def _imported(place: str) -> Callable[..., Any]:
+    module, _, name = place.partition(":")
+    found: Callable[..., Any] = getattr(import_module(f"{PACKAGE}.{module}"), name)
+    return found
