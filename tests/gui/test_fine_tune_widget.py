@@ -137,7 +137,7 @@ def test_rows_that_do_not_matter_are_hidden(both, grainy):
     [
         (lambda f: None, "choose a layer or name a folder"),
         (lambda f: setattr(f.objective, "value", "synthetic"), "needs clean images"),
-        (lambda f: setattr(f.noisy_folder, "value", "/no/where"), "no file or store"),
+        (lambda f: setattr(f.noisy_folder, "value", "/no/where"), "no file or folder"),
     ],
 )
 def test_wrong_input_is_notified(both, qtbot, errors, change, message):

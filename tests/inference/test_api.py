@@ -342,8 +342,8 @@ def test_a_model_that_nobody_holds_is_let_go_with_what_was_made_of_it(tiny_file)
 
 def test_a_run_on_arrays_and_stores_loads_no_dask():
     code = (
-        "import sys; from napari_clip_denoise.images import ome_zarr_writer\n"
-        "from napari_clip_denoise.inference import run\n"
+        "import sys; from napari_clip_denoise.formats.ome_zarr import writer\n"
+        "from napari_clip_denoise.inference import api\n"
         "print([m for m in ('dask', 'pandas', 'xarray') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -27,7 +27,7 @@ def denoise(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="TIFF, OME-TIFF, OME-Zarr, zarr, NumPy, PNG, JPEG, NIfTI, or the folder or a file "
+            help="TIFF, OME-TIFF, OME-Zarr, zarr, NumPy, PNG, JPEG, NIfTI, MRC, or the folder or a file "
             "of a DICOM series.",
         ),
     ],
