@@ -27,8 +27,8 @@ def denoise(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="TIFF, OME-TIFF, OME-Zarr, zarr, NumPy, PNG, JPEG, NIfTI, MRC, or the folder or a file "
-            "of a DICOM series.",
+            help="TIFF, OME-TIFF, OME-Zarr, zarr, NumPy, PNG, JPEG, NIfTI, MRC, or the folder or a "
+            "file of a DICOM series.",
         ),
     ],
     output: Annotated[
