@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_clip_denoise import denoise
-from napari_clip_denoise.network.ensemble import ORIENTATIONS, self_ensemble
+from napari_clip_denoise.network.inference import ORIENTATIONS, self_ensemble
 
 sizes = st.integers(1, 12)
 

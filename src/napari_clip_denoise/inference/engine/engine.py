@@ -18,9 +18,7 @@ from napari_clip_denoise.inference.engine.memory import (
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.checkpoint import Model
-from napari_clip_denoise.network.ensemble import self_ensemble
-from napari_clip_denoise.network.fold import fold
-from napari_clip_denoise.network.fused import can_speed_up
+from napari_clip_denoise.network.inference import fold, self_ensemble
 
 PIXELS_A_BATCH = {"cpu": 2**20, "mps": 2**21, "cuda": 2**24}
 """Pixels in one call of a network as wide as ``compact``."""
@@ -70,9 +68,8 @@ class Runner:
         self.threads = threads or torch.get_num_threads()
         self._lock = threading.Lock()
         self._cancel: CancelToken | None = None
-        is_sped_up = device.type == "cpu" and can_speed_up(precision)
-        self._network = fold(model.denoiser, for_cpu=precision if is_sped_up else None).to(device)
-        self._is_mixed = precision != torch.float32 and not is_sped_up
+        self._network = fold(model.denoiser).to(device)
+        self._is_mixed = precision != torch.float32
         for module in self._network.modules():
             if not any(module.children()):
                 module.register_forward_pre_hook(self._check_cancel)
@@ -183,7 +180,9 @@ class Runner:
             with (
                 cpu_threads(self.threads),
                 torch.inference_mode(),
-                torch.autocast(self.device.type, self.precision, enabled=self._is_mixed),
+                torch.autocast(
+                    self.device.type, self.precision, enabled=self.precision != torch.float32
+                ),
             ):
                 yield
         finally:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from napari_clip_denoise.models.card_file import CARD_KEY
 from napari_clip_denoise.models.checkpoint import Model
-from napari_clip_denoise.network.fold import fold
+from napari_clip_denoise.network.inference import fold
 from napari_clip_denoise.optional import from_extra
 
 INPUT, OUTPUT = "noisy", "denoised"

@@ -12,7 +12,7 @@ from napari_clip_denoise.images.axes import leading_axes
 from napari_clip_denoise.images.intensity import ChannelMapping, IntensityMapping
 from napari_clip_denoise.images.stack import Stack, as_stack
 from napari_clip_denoise.network.denoiser import STRIDE
-from napari_clip_denoise.network.ensemble import self_ensemble
+from napari_clip_denoise.network.inference import self_ensemble
 from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.training.data.fields import Field, some
 from napari_clip_denoise.training.data.noise_measurement import measure_camera
