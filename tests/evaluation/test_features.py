@@ -7,7 +7,12 @@ from typer.testing import CliRunner
 from napari_clip_denoise import feature_similarity
 from napari_clip_denoise.cli.app import app
 from napari_clip_denoise.errors import InputError, ModelError, OutputError
-from napari_clip_denoise.evaluation.features import effective_directions, plot, to_markdown
+from napari_clip_denoise.evaluation.features import (
+    cosine_similarity,
+    effective_directions,
+    plot,
+    to_markdown,
+)
 from napari_clip_denoise.noise.simulation import fluorescence
 
 
@@ -74,3 +79,13 @@ def test_what_has_no_features_is_refused(folder, tiny_file, tmp_path):
     Image.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "a.png")
     with pytest.raises(InputError, match="fewer than 16 pixels"):
         feature_similarity([str(tiny_file)], tmp_path, noises=["speckle-0.04"])
+
+
+def test_similarity_is_its_definition():
+    torch.manual_seed(0)
+    feature = torch.randn(1, 8, 64, 64)
+    assert cosine_similarity(feature, feature).item() == pytest.approx(1)
+    mirrored = feature.mean(dim=(2, 3), keepdim=True) * 2 - feature
+    assert cosine_similarity(feature, mirrored).item() == pytest.approx(-1)
+    noise = torch.randn(1, 8, 64, 64)
+    assert cosine_similarity(feature + 9, feature + 9 + noise).item() < 0.8

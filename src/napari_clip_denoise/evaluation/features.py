@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.evaluation.scores.datasets import (
@@ -21,7 +22,6 @@ from napari_clip_denoise.evaluation.scores.report import markdown_table
 from napari_clip_denoise.network.config import EncoderConfig
 from napari_clip_denoise.network.denoiser import STRIDE
 from napari_clip_denoise.network.encoder import Encoder
-from napari_clip_denoise.training.finetune.consistency import cosine_similarity
 from napari_clip_denoise.training.pretrain.encoders import load_encoder
 
 DEPTHS = (1, 2, 3, 4)
@@ -64,7 +64,7 @@ def feature_similarity(
     """Measure how much noise changes the features of encoders.
 
     At each place the vector of a feature's channels of the noisy image is compared with that of
-    the clean one, see `napari_clip_denoise.training.finetune.consistency.cosine_similarity`.
+    the clean one, see `cosine_similarity`.
 
     Parameters
     ----------
@@ -125,6 +125,21 @@ def _of_image(encoder: Encoder, image: CleanImage, noise: str) -> list[list[floa
         [cosine_similarity(a, b).item() for a, b in zip(before, after, strict=True)],
         [effective_directions(a) for a in before],
     ]
+
+
+def cosine_similarity(clean: Tensor, noisy: Tensor) -> Tensor:
+    """Mean over places of the cosine between channel vectors, without the clean mean.
+
+    Each channel's mean over the clean image is taken off both before, since features after a
+    ReLU, all positive, are alike for any two images.
+
+    Parameters
+    ----------
+    clean, noisy : Tensor
+        (N, C, H, W).
+    """
+    mean = clean.mean(dim=(2, 3), keepdim=True)
+    return functional.cosine_similarity(clean - mean, noisy - mean, dim=1).mean()
 
 
 def effective_directions(feature: Tensor) -> float:

@@ -47,8 +47,7 @@ def with_encoder(recipe: Recipe, source: str) -> Recipe:
         widths = DECODER_WIDTHS[: len(network.decoder_channels)]
         channels = tuple(factor * shape.width for factor in widths)
         network = replace(network, encoder=shape, decoder_channels=channels)
-    frozen = {"train_encoder": False, "consistency": 0.0}
-    optimisation = recipe.optimisation.model_copy(update=frozen)
+    optimisation = recipe.optimisation.model_copy(update={"train_encoder": False})
     return recipe.model_copy(
         update={"encoder": source, "network": network, "optimisation": optimisation}
     )

@@ -18,7 +18,6 @@ from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
 from napari_clip_denoise.training.data.clean_images import PatchSource
 from napari_clip_denoise.training.data.mixup import mix_up
-from napari_clip_denoise.training.finetune.consistency import TrainedDenoiser
 from napari_clip_denoise.training.pretrain.encoders import calibrate
 from napari_clip_denoise.training.pretrain.log import TrainingLog
 from napari_clip_denoise.training.pretrain.recipe import Optimisation, Recipe
@@ -133,8 +132,7 @@ def train(
         denoiser.encoder.load_state_dict(encoder().state_dict())
     denoiser.encoder.requires_grad_(settings.train_encoder)
     denoiser.to(memory_format=torch.channels_last).train()
-    trained = TrainedDenoiser(denoiser, is_measured=settings.consistency > 0)
-    model, optimiser = fabric.setup(trained, make_optimiser(denoiser, settings))
+    model, optimiser = fabric.setup(denoiser, make_optimiser(denoiser, settings))
     average = {name: p.detach().clone() for name, p in denoiser.state_dict().items()}
     begun = {name: value.clone() for name, value in average.items() if settings.start_share}
     first = 0
@@ -146,7 +144,6 @@ def train(
 
     started = time.monotonic()
     losses: list[float] = []
-    distances: list[float] = []
     for step, (noisy, clean) in _prefetch(patches, fabric, first, settings.steps):
         torch.manual_seed((recipe.seed * settings.steps + step) * devices + fabric.global_rank)
         rate = learning_rate(step, settings)
@@ -154,10 +151,9 @@ def train(
             group["lr"] = rate
         rng = np.random.default_rng([recipe.seed, step, fabric.global_rank])
         noisy, clean = mix_up(noisy, clean, rng, chance=MIXED_BATCHES, strength=settings.mixup)
-        denoised, distance = model(noisy, clean)
-        loss = LOSSES[settings.loss](denoised.float() - clean)
+        loss = LOSSES[settings.loss](model(noisy).float() - clean)
         optimiser.zero_grad(set_to_none=True)
-        fabric.backward(loss + settings.consistency * distance)
+        fabric.backward(loss)
         fabric.clip_gradients(model, optimiser, max_norm=settings.gradient_clip)
         optimiser.step()
         update_average(average, denoiser.state_dict(), decay_of(step, settings.average_decay))
@@ -165,7 +161,6 @@ def train(
         if not fabric.is_global_zero:
             continue
         losses.append(loss.item())
-        distances.append(distance.item())
         done = step + 1
         keeps = done % settings.checkpoint_every == 0 or done == settings.steps
         if done % LOG_EVERY == 0 or keeps:
@@ -175,12 +170,9 @@ def train(
                 "learning_rate": rate,
                 "seconds": time.monotonic() - started,
             }
-            if settings.consistency:
-                entry["consistency"] = sum(distances) / len(distances)
             if check and keeps:
                 entry["score"] = check(trained_denoiser(recipe, average))
             losses.clear()
-            distances.clear()
             log.add(entry)
             if report:
                 report(entry)

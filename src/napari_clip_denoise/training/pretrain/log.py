@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path
 
-COLUMNS = ("step", "loss", "learning_rate", "seconds", "consistency", "score")
+COLUMNS = ("step", "loss", "learning_rate", "seconds", "score")
 
 
 class TrainingLog:

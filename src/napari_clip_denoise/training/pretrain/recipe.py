@@ -188,9 +188,6 @@ class Optimisation(_Settings):
     `start_share` is that of the weights that the training began with in those it ends with: where
     it goes on from a model, what that model was better at comes back, at little cost to what is
     new (Wortsman et al., CVPR 2022).
-
-    `consistency` is the weight of a second loss, while the encoder is trained: the mean cosine
-    distance of F1 to F4 of the noisy patches to those of the clean ones.
     """
 
     optimiser: Literal["adamw", "muon"] = "adamw"
@@ -212,18 +209,11 @@ class Optimisation(_Settings):
     augmentation_level: float = 0.025
     start_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     train_encoder: bool = True
-    consistency: Weight = 0.0
     calibrate: bool = False
     fallback_rate: Annotated[float, Field(gt=0)] = 1.0
     fallback: tuple[str, ...] = ()
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     checkpoint_every: int = 1000
-
-    @model_validator(mode="after")
-    def _has_an_encoder_to_make_consistent(self) -> Self:
-        if self.consistency and not self.train_encoder:
-            raise ValueError("consistency is learned by an encoder that is trained")
-        return self
 
     @model_validator(mode="after")
     def _periods_add_up(self) -> Self:
