@@ -1,37 +1,39 @@
 """Exceptions raised by this package.
 
-Each message is one sentence that says what is wrong and what to do about it, so that
-the command line and napari can show it as it is.
+Each message is one sentence that says what is wrong and what to do about it, so the command line
+and napari can show it unchanged.
 """
 
 
 class ClipDenoiseError(Exception):
-    """Base class of every error that this package raises on purpose."""
+    """Base class of all errors that this package raises deliberately."""
 
 
 class InputError(ClipDenoiseError, ValueError):
-    """An array, a file or a setting that cannot be used as it was given."""
+    """An array, file or setting that cannot be used."""
 
 
 class OutputError(ClipDenoiseError, OSError):
-    """A result that cannot be written where it was asked for."""
+    """A result that cannot be written to the requested path."""
 
 
 class ModelError(ClipDenoiseError):
-    """A model that is unknown, incomplete, damaged or unfit for the input."""
+    """A model that is unknown, incomplete, damaged or unsuitable for the input."""
 
 
 class DeviceError(ClipDenoiseError):
-    """A device that is not there or has too little memory."""
+    """A device that is unavailable or has too little memory."""
 
 
 class OutOfDeviceMemory(DeviceError):
     """A batch that does not fit into a device's memory; a smaller one may.
 
-    Attributes
+    Parameters
     ----------
+    message : str
+        Error message for the user.
     tiles : int
-        How many it held.
+        Number of tiles in the batch.
     """
 
     def __init__(self, message: str, tiles: int):
@@ -40,11 +42,11 @@ class OutOfDeviceMemory(DeviceError):
 
 
 class Cancelled(ClipDenoiseError):
-    """The run was cancelled by the user; nothing that was unfinished is kept."""
+    """The user cancelled the run; unfinished work is discarded."""
 
 
 def in_words(error: BaseException) -> str:
-    """What to tell a user: our own sentence, or of a foreign error its type, too."""
+    """Return the message to show to the user, prefixed by the type for errors of other packages."""
     if isinstance(error, ClipDenoiseError):
         return str(error)
     return f"{type(error).__name__}: {error}"

@@ -1,15 +1,15 @@
-"""Words for numbers, and the name of this software."""
+"""Formatting of numbers for people, and the name and version of this software."""
 
 from importlib.metadata import version
 
 
 def software() -> str:
-    """Name and version of this package, for what it makes."""
+    """Return the name and version of this package, as recorded in results."""
     return f"napari-clip-denoise {version('napari-clip-denoise')}"
 
 
 def format_seconds(seconds: float) -> str:
-    """Write a duration as people read it, such as ``2 min 05 s``."""
+    """Format a duration for people, such as ``2 min 05 s``."""
     whole = round(seconds)
     hours, minutes, rest = whole // 3600, whole % 3600 // 60, whole % 60
     if hours:
@@ -18,13 +18,13 @@ def format_seconds(seconds: float) -> str:
 
 
 def progress_line(*parts: str, seconds_left: float | None = None) -> str:
-    """Say how far something is in a line, such as ``3 of 7 files · 20 s left``."""
+    """Join parts of a progress message into one line, such as ``3 of 7 files · 20 s left``."""
     left = () if seconds_left is None else (f"{format_seconds(seconds_left)} left",)
     return " · ".join((*parts, *left))
 
 
 def format_bytes(n_bytes: float) -> str:
-    """Write a size as people read it, such as ``1.4 GiB``."""
+    """Format a size for people, such as ``1.4 GiB``."""
     if n_bytes < 0.1 * 2**30:
         return f"{n_bytes / 2**20:.0f} MiB"
     return f"{n_bytes / 2**30:.1f} GiB"

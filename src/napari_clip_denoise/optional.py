@@ -1,4 +1,4 @@
-"""Libraries that only some users need."""
+"""Optional dependencies."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,19 +8,19 @@ from napari_clip_denoise.errors import InputError
 
 @contextmanager
 def from_extra(extra: str, purpose: str) -> Iterator[None]:
-    """Turn a missing library into one sentence; put around its import.
+    """Wrap the import of an optional library, to explain how to install it if it is missing.
 
     Parameters
     ----------
     extra : str
-        The optional dependency of this package that brings it.
+        The extra of this package that installs the library, such as ``"medical"``.
     purpose : str
-        What it is needed for, such as ``"DICOM files"``.
+        The feature that needs the library, such as ``"DICOM files"``.
 
     Raises
     ------
     InputError
-        If it is not installed.
+        If the library is not installed.
     """
     try:
         yield

@@ -80,8 +80,6 @@ WRONG = {
     "models rename nobody somebody": "nobody",
     "models export nobody a.onnx": "nobody",
     "models build somebody": "somebody",
-    "bench --device gpu": "gpu",
-    "bench --model nobody": "nobody",
     "info --loud": "loud",
 }
 

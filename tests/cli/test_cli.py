@@ -111,7 +111,7 @@ def test_a_ct_window_may_begin_below_zero(cli, tmp_path, tiny_file):
         (["{s}", "nowhere/out.tif"], "no folder nowhere"),
         (["{s}", "out.png"], "holds one plane"),
         (["{s}", "o.zarr", "--shard", "2/2"], "share '2/2' is wrong"),
-        (["{s}", "out.tif", "--shard", "0/2"], "in shares or another version"),
+        (["{s}", "out.tif", "--shard", "0/2"], "in shards or another version"),
         (["{s}", "o.zarr", "--workers", "1", "--scheduler", "a"], "either --workers or --sched"),
         (["{s}", "o.zarr", "--scheduler", "nowhere"], "no dask scheduler at nowhere"),
     ],
@@ -205,23 +205,6 @@ def test_training_writes_a_model(cli, tmp_path):
     code, _, err = cli("denoise", tmp_path / "data" / "cells" / "0.png", tmp_path / "o.png",
                        "--model", tmp_path / "run" / "small.safetensors")  # fmt: skip
     assert code == 0, err
-
-
-def test_bench_prints_times_ratios_and_json(cli, tiny_file, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    options = ("--side", 64, "--runs", 1, "--device", "cpu", "--planes", 3, "--json", "bench.json")
-    code, out, err = cli("bench", "--model", tiny_file, "--threads", 1, *options)
-    assert code == 0, err
-    assert out.count("s of processor time a plane") == 2
-    figures = json.loads((tmp_path / "bench.json").read_text())
-    network = figures["network"]
-    assert network["ratio"] > 0
-    share = network["rate"] / network["matmul_rate"]
-    assert f" GFLOP/s, {share:.2f} of that of large matrices" in out
-    run = figures["run"]
-    assert run["run_times_bare"] == pytest.approx(run["run"] / run["bare"])
-    assert {stage["name"] for stage in run["stages"]} == set(run["stage_bytes"])
-    assert [path.name for path in tmp_path.iterdir()] == ["bench.json"]
 
 
 def test_the_version_is_printed(cli):

@@ -361,7 +361,7 @@ def test_several_series_are_told_apart(folder):
 
 def test_damaged_files_are_refused(folder, tmp_path):
     (tmp_path / "a.dcm").write_bytes(b"no image at all")
-    with pytest.raises(InputError, match=r"a\.dcm is no DICOM file"):
+    with pytest.raises(InputError, match=r"a\.dcm is not a DICOM file"):
         open_stack(tmp_path / "a.dcm")
     stack = open_stack(folder)
     path = folder / "IM0899"
@@ -372,7 +372,7 @@ def test_damaged_files_are_refused(folder, tmp_path):
 
 def test_a_series_needs_a_series_to_be_derived_from(folder, tmp_path):
     stack = as_stack(hounsfield())
-    with pytest.raises(InputError, match="can only be derived from one"):
+    with pytest.raises(InputError, match="can only be derived from another"):
         create_writer(tmp_path / "out", stack, stack.dtype)
     stack = open_stack(folder)
     with pytest.raises(InputError, match="holds one image, but the series has 4"):
@@ -385,7 +385,7 @@ def test_a_series_needs_a_series_to_be_derived_from(folder, tmp_path):
 def test_only_a_series_is_replaced(folder, tmp_path):
     stack = open_stack(folder)
     derive(stack, tmp_path / "out")
-    with pytest.raises(OutputError, match="is there already"):
+    with pytest.raises(OutputError, match="already exists"):
         create_writer(tmp_path / "out", stack, stack.dtype)
     derive(stack, tmp_path / "out", overwrite=True)
     (tmp_path / "out" / "thesis.doc").touch()

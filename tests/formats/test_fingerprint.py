@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_clip_denoise.formats import create_writer, open_stack
-from napari_clip_denoise.formats import fingerprint as identity
-from napari_clip_denoise.formats.fingerprint import identify
+from napari_clip_denoise.formats import create_writer, fingerprint, open_stack
+from napari_clip_denoise.formats.fingerprint import source_fingerprint
 from napari_clip_denoise.images.stack import as_stack
 
 
@@ -31,10 +30,10 @@ def chunks_of(store):
 
 
 def differing(store, change):
-    before = identify(open_stack(store))
-    assert identify(open_stack(store)) == before
+    before = source_fingerprint(open_stack(store))
+    assert source_fingerprint(open_stack(store)) == before
     change()
-    after = identify(open_stack(store))
+    after = source_fingerprint(open_stack(store))
     return {key for key in before if before[key] != after[key]}
 
 
@@ -50,7 +49,7 @@ def test_a_chunk_that_is_written_again_is_noticed(store):
 
 
 def test_a_chunk_in_a_folder_of_many_is_noticed(tmp_path, monkeypatch):
-    monkeypatch.setattr(identity, "N_CHUNKS", 2)
+    monkeypatch.setattr(fingerprint, "N_CHUNKS", 2)
     zarr.create_array(
         tmp_path / "flat.zarr", data=np.ones((40, 8, 8), "u2"), chunks=(1, 8, 8), zarr_format=2
     )
@@ -74,7 +73,9 @@ def test_few_files_are_looked_at_however_many_there_are(tmp_path, monkeypatch):
     zarr.create_array(tmp_path / "huge.zarr", shape=(10**7, 64, 64), chunks=(1, 64, 64), dtype="u2")
     stack = open_stack(tmp_path / "huge.zarr")
     looked_at = []
-    stat = identity.Path.stat
-    monkeypatch.setattr(identity.Path, "stat", lambda p, **o: looked_at.append(p) or stat(p, **o))
-    assert identify(stack)["source files"]
-    assert identity.N_CHUNKS < len(looked_at) < 3 * identity.N_CHUNKS
+    stat = fingerprint.Path.stat
+    monkeypatch.setattr(
+        fingerprint.Path, "stat", lambda p, **o: looked_at.append(p) or stat(p, **o)
+    )
+    assert source_fingerprint(stack)["source files"]
+    assert fingerprint.N_CHUNKS < len(looked_at) < 3 * fingerprint.N_CHUNKS

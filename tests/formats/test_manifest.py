@@ -11,7 +11,7 @@ def store(tmp_path):
 
 @pytest.fixture
 def manifest(store):
-    manifest = Manifest(store, store.with_name("whole"), share=(0, 2))
+    manifest = Manifest(store, store.with_name("whole"), part=(0, 2))
     with manifest.claimed():
         manifest.begin({"source": "here"})
         manifest.open_list()
@@ -20,7 +20,7 @@ def manifest(store):
 
 
 def test_a_store_may_be_finished_once_all_regions_are(manifest, store):
-    other = Manifest(store, store.with_name("whole"), share=(1, 2))
+    other = Manifest(store, store.with_name("whole"), part=(1, 2))
     with other.claimed():
         other.open_list()
     manifest.add(0, 10)

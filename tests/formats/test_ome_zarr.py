@@ -166,5 +166,5 @@ def test_plates_and_other_folders_are_refused(tmp_path):
     zarr.create_array(tmp_path / "p.zarr" / "B" / "03" / "0", data=np.ones((3, 30, 40), "u1"))
     assert open_stack(tmp_path / "p.zarr" / "B" / "03" / "0").shape == (3, 30, 40)
     (tmp_path / "folder.zarr").mkdir()
-    with pytest.raises(InputError, match="no zarr store"):
+    with pytest.raises(InputError, match="is not a readable zarr store"):
         open_stack(tmp_path / "folder.zarr")

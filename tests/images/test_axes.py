@@ -64,5 +64,5 @@ def test_a_small_last_axis_of_bytes_is_rgb():
 
 
 def test_too_few_dimensions_are_refused():
-    with pytest.raises(InputError, match="of 1 dimensions is no image"):
+    with pytest.raises(InputError, match="of 1 dimensions is not an image"):
         infer_axes((9,))

@@ -101,7 +101,7 @@ def test_shot_noise_is_found_and_stabilised():
     (channel,) = estimate_mapping(as_stack(shot_noise().noisy), "anscombe").channels
     assert channel.anscombe.gain == pytest.approx(8, rel=0.15)
     taken = shot_noise()
-    error = channel.to_unit(taken.noisy) - channel.to_unit(taken.truth.astype(np.uint16))
+    error = channel.normalize(taken.noisy) - channel.normalize(taken.truth.astype(np.uint16))
     dim, bright = taken.truth < 150, taken.truth > 230
     assert error[bright].std() == pytest.approx(error[dim].std(), rel=0.2)
     raw = taken.noisy - taken.truth
@@ -151,11 +151,11 @@ def test_images_that_tell_nothing_about_noise_are_mapped_by_percentiles(plane):
 def test_a_change_leads_from_the_noisy_to_the_clean_value(intensity):
     taken = shot_noise(photons=200.0)
     (channel,) = estimate_mapping(as_stack(taken.noisy), intensity).channels
-    unit = channel.to_unit(taken.noisy)
-    aim = channel.to_unit(np.full_like(taken.noisy, 900))
-    change = channel.change(taken.noisy, aim - unit)
+    unit = channel.normalize(taken.noisy)
+    aim = channel.normalize(np.full_like(taken.noisy, 900))
+    change = channel.denormalize_change(taken.noisy, aim - unit)
     np.testing.assert_allclose(taken.noisy + change, 900, atol=0.3 * 8)
-    assert not channel.change(taken.noisy, np.zeros_like(unit)).any()
+    assert not channel.denormalize_change(taken.noisy, np.zeros_like(unit)).any()
 
 
 def test_a_part_of_the_channels_keeps_its_mappings():

@@ -102,7 +102,7 @@ def test_other_settings_are_refused_by_name(tiny, source, tmp_path, fail_at, opt
     if difference is None:
         assert run(source, store, tiny, **options) == store
         return
-    with pytest.raises(OutputError, match=f"begun in another way .{difference}") as refused:
+    with pytest.raises(OutputError, match=f"started differently .{difference}") as refused:
         run(source, store, tiny, **options)
     assert "--overwrite" in str(refused.value)
     assert run(source, store, tiny, overwrite=True, **options) == store
@@ -115,12 +115,12 @@ def test_another_model_and_a_changed_source_are_refused(tiny, source, tmp_path, 
     fail_at(4)
     with pytest.raises(OutputError):
         run(source, store, tiny)
-    with pytest.raises(OutputError, match=r"begun in another way \(model tiny"):
+    with pytest.raises(OutputError, match=r"started differently \(model tiny"):
         run(source, store, "compact")
     changed = np.load(source)
     changed[5, 0, 0] += 1
     np.save(source, changed)
-    with pytest.raises(OutputError, match=r"begun in another way \(source files"):
+    with pytest.raises(OutputError, match=r"started differently \(source files"):
         run(source, store, tiny)
 
 

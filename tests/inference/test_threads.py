@@ -83,7 +83,7 @@ def test_other_threads_by_name_are_refused(threads, run, stop_once):
     threads(2)
     with pytest.raises(OutputError, match="stopped"):
         run("a")
-    with pytest.raises(OutputError, match=r"begun in another way \(threads 2 then, 3 now\)"):
+    with pytest.raises(OutputError, match=r"started differently \(threads 2 then, 3 now\)"):
         run("a", threads=3)
     assert run("a", threads=3, overwrite=True).exists()
 

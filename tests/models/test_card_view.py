@@ -1,6 +1,6 @@
 from napari_clip_denoise.models.card import EncoderCard, ModelCard, Score
 from napari_clip_denoise.models.card_file import copy_model, read_card
-from napari_clip_denoise.models.card_view import FIXED, as_html, as_markdown, caution
+from napari_clip_denoise.models.card_view import FIXED, as_html, as_markdown, unsuitable_reason
 from napari_clip_denoise.models.registry import Entry, entries, find
 from tiny_network import TINY
 
@@ -35,9 +35,9 @@ def test_what_comes_with_the_program_says_so():
 
 def test_only_the_model_for_rgb_is_advised_against_and_only_for_grey_images():
     grey, colour = (read_card(find("auto", rgb=rgb)) for rgb in (False, True))
-    assert "'compact-rgb' is for RGB images" in caution(colour, rgb=False)
-    assert "choose 'compact'" in caution(colour, rgb=False)
-    assert caution(colour, rgb=True) == ""
-    assert caution(grey, rgb=False) == caution(grey, rgb=True) == ""
+    assert "'compact-rgb' is for RGB images" in unsuitable_reason(colour, rgb=False)
+    assert "choose 'compact'" in unsuitable_reason(colour, rgb=False)
+    assert unsuitable_reason(colour, rgb=True) == ""
+    assert unsuitable_reason(grey, rgb=False) == unsuitable_reason(grey, rgb=True) == ""
     tuned = colour.model_copy(update={"name": "mine", "recipe": {"fine_tuning": {}}})
-    assert caution(tuned, rgb=False) == ""
+    assert unsuitable_reason(tuned, rgb=False) == ""

@@ -48,9 +48,9 @@ def test_correlated_noise_has_its_deviation_and_reach(add, correlation):
 
 @both
 @settings(max_examples=20, deadline=None)
-@given(share=st.floats(0, 1), y=st.floats(0.3, 2), x=st.floats(0.3, 2))
-def test_a_smear_keeps_the_mean_and_lessens_noise_as_it_says(add, share, y, x):
-    smear = Smear(share, (y, x))
+@given(fraction=st.floats(0, 1), y=st.floats(0.3, 2), x=st.floats(0.3, 2))
+def test_a_smear_keeps_the_mean_and_lessens_noise_as_it_says(add, fraction, y, x):
+    smear = Smear(fraction, (y, x))
     noise = 5 + np.random.default_rng(0).standard_normal((2, *SHAPE), np.float32)
     smeared = add(smear, noise)
     assert smeared.dtype == np.float32
@@ -60,8 +60,8 @@ def test_a_smear_keeps_the_mean_and_lessens_noise_as_it_says(add, share, y, x):
 
 @both
 def test_partly_blurred_noise_has_its_deviation_and_less_correlation(add):
-    def neighbours(share):
-        noise = add(CorrelatedGaussian(0.1, 0.8, share), np.zeros(SHAPE, np.float32))
+    def neighbours(fraction):
+        noise = add(CorrelatedGaussian(0.1, 0.8, fraction), np.zeros(SHAPE, np.float32))
         assert noise.std() == pytest.approx(0.1, rel=0.03)
         return np.corrcoef(noise[:, 1:].ravel(), noise[:, :-1].ravel())[0, 1]
 

@@ -1,5 +1,7 @@
 """The bundled models' recipes: short runs, and resuming them exactly."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -12,8 +14,16 @@ from napari_clip_denoise.training.pretrain import fit
 from napari_clip_denoise.training.pretrain.package import write_model
 from napari_clip_denoise.training.pretrain.recipe import load_recipe
 
+STAGES = Path(__file__).parents[2] / "docs" / "research" / "recipes"
+"""The earlier stages of the bundled models."""
 
-@pytest.mark.parametrize("name", ["compact-base", "compact", "compact-rgb"])
+
+@pytest.mark.parametrize("path", sorted(STAGES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_the_recipes_of_earlier_stages_can_be_read(path):
+    assert load_recipe(str(path)).name == path.stem
+
+
+@pytest.mark.parametrize("name", [str(STAGES / "compact-base.yaml"), "compact", "compact-rgb"])
 def test_a_smoke_run_gives_a_model_and_resumes_exactly(name, tmp_path):
     recipe = load_recipe(name).smoke()
     for seed, group in enumerate(recipe.groups):

@@ -93,7 +93,7 @@ def test_values_are_mapped_as_in_a_run():
     window = (slice(0, 64), slice(64, 128))
     for channel in range(2):
         patch, same = field.read(channel, window, 1, rng)
-        expected = mapping.channel(channel).to_unit(stack.array[(channel, *window)])
+        expected = mapping.channel(channel).normalize(stack.array[(channel, *window)])
         np.testing.assert_array_equal(patch[0], expected)
         np.testing.assert_array_equal(same, patch)
 

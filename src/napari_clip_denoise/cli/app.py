@@ -7,7 +7,6 @@ import typer
 
 from napari_clip_denoise.cli import (
     batch,
-    bench,
     demo,
     denoise,
     evaluate,
@@ -16,7 +15,6 @@ from napari_clip_denoise.cli import (
     info,
     models,
     plan,
-    study,
     train,
 )
 from napari_clip_denoise.errors import ClipDenoiseError
@@ -59,8 +57,6 @@ app.command()(train.train)
 app.command()(finetune.finetune)
 app.command()(evaluate.evaluate)
 app.command()(features.features)
-app.command()(study.study)
-app.command()(bench.bench)
 app.command()(info.info)
 
 

@@ -63,11 +63,11 @@ def plan(
 
     from napari_clip_denoise.formatting import format_seconds
     from napari_clip_denoise.inference.estimate import make_plan
-    from napari_clip_denoise.models.card_view import caution
+    from napari_clip_denoise.models.card_view import unsuitable_reason
     from napari_clip_denoise.models.registry import load
 
     loaded = load(settings.model, rgb=stack.is_rgb, clip_weights=clip_weights)
-    if words := caution(loaded.card, rgb=stack.is_rgb):
+    if words := unsuitable_reason(loaded.card, rgb=stack.is_rgb):
         print(words, file=sys.stderr)
     found = make_plan(stack, path, settings, loaded)
     shape = " x ".join(map(str, stack.shape))

@@ -1,4 +1,4 @@
-"""Image files and stores: opened as stacks, and written region by region."""
+"""Reading image files and stores as stacks, and writing them region by region."""
 
 import math
 from pathlib import Path
@@ -13,21 +13,26 @@ from napari_clip_denoise.images.stack import Stack
 
 
 def open_stack(path: str | Path, axes: str | None = None) -> Stack:
-    """Open an image file or store, without reading its pixels where the format allows it.
+    """Open an image file or store, lazily where the format allows it.
 
     Parameters
     ----------
     path : str or Path
-        TIFF, OME-TIFF, OME-Zarr 0.4 and 0.5 (also an image within a store), zarr, NumPy, NIfTI,
-        MRC, PNG, JPEG or BMP, told by the suffix; a DICOM series, by its folder or any of its
-        files; a DICOM file of many frames. Of a pyramid the full resolution is taken.
+        A TIFF, OME-TIFF, OME-Zarr 0.4 or 0.5 (or an image within such a store), zarr, NumPy,
+        NIfTI, MRC, PNG, JPEG or BMP file, recognised by its suffix; the folder or any file of a
+        DICOM series; or a multi-frame DICOM file. Pyramids are opened at full resolution.
     axes : str, optional
-        Instead of those that the file tells.
+        One letter per dimension, overriding the axes stored in the file.
+
+    Returns
+    -------
+    Stack
+        The image with its axes and metadata.
 
     Raises
     ------
     InputError
-        If it is missing, damaged, unfinished or of an unknown format.
+        If the file is missing, damaged, unfinished or of an unknown format.
     """
     path = Path(path)
     if not path.exists():
@@ -50,36 +55,41 @@ def create_writer(
     overwrite: bool = False,
     attributes: dict[str, Any] | None = None,
     fingerprint: dict[str, Any] | None = None,
-    adopt: tuple[str, ...] = (),
+    inherit: tuple[str, ...] = (),
     share: tuple[int, int] = (0, 1),
     ome_version: OmeVersion = "0.5",
 ) -> Writer:
-    """Begin an output of the format that its suffix tells.
+    """Create a writer for the format given by the suffix of a path.
 
     Parameters
     ----------
     path : str or Path
-        Ending in ``.ome.zarr`` or ``.zarr`` (OME-Zarr), ``.ome.tif``, ``.tif``,
-        ``.npy``, ``.png``, ``.jpg``, ``.nii``, ``.nii.gz`` or ``.mrc``. From a DICOM series, a name
-        without suffix is the folder of the derived series, and ``.dcm`` a single image or file
-        of many frames.
+        Output path, ending in ``.ome.zarr`` or ``.zarr`` (OME-Zarr), ``.ome.tif``, ``.tif``,
+        ``.npy``, ``.png``, ``.jpg``, ``.nii``, ``.nii.gz`` or ``.mrc``. For a DICOM source, a path
+        without a suffix is the folder of the derived series, and ``.dcm`` a single image or a
+        multi-frame file.
     stack : Stack
-        The source, whose shape, axes and metadata the result gets.
+        The source, whose shape, axes and metadata the result inherits.
     dtype : numpy.dtype
         Type of the result.
     overwrite : bool
-        Whether to replace what is there, once the new one is whole.
+        Whether to replace an existing output once the new one is complete.
     attributes : dict, optional
-        How the result was made, as plain values; kept in OME-Zarr and, in a sentence, in DICOM.
-    fingerprint, adopt, share, ome_version :
+        How the result was made, as plain values; stored in OME-Zarr and, as a sentence, in DICOM.
+    fingerprint, inherit, share, ome_version :
         Only for OME-Zarr, see `OmeZarrWriter`.
+
+    Returns
+    -------
+    Writer
+        Accepts regions in any order.
 
     Raises
     ------
     InputError
         If the format is unknown or cannot hold such an image.
     OutputError
-        If the place cannot be used.
+        If the path cannot be written.
     """
     path = Path(path)
     check_output(path, stack, overwrite=overwrite, share=share, ome_version=ome_version)
@@ -90,7 +100,7 @@ def create_writer(
         "overwrite": overwrite,
         "attributes": attributes or {},
         "fingerprint": fingerprint,
-        "adopt": adopt,
+        "inherit": inherit,
         "share": share,
         "ome_version": ome_version,
     }
@@ -109,21 +119,21 @@ def check_output(
     ome_version: OmeVersion = "0.5",
     by_workers: bool = False,
 ) -> None:
-    """Refuse an output that `create_writer` would refuse for its name; nothing is written.
+    """Check an output path as `create_writer` does, without writing anything.
 
     Parameters
     ----------
     path, stack, overwrite, share, ome_version :
         See `create_writer`.
     by_workers : bool
-        Whether the workers of a cluster are to write it.
+        Whether the workers of a cluster will write the output.
 
     Raises
     ------
     InputError
-        If the format is unknown, or only OME-Zarr can be written so.
+        If the format is unknown, or the options need OME-Zarr.
     OutputError
-        If the place cannot be used.
+        If the path cannot be written.
     """
     if ome_version not in get_args(OmeVersion):
         raise InputError(f"There is no OME-Zarr version {ome_version} to write; give 0.5 or 0.4.")
@@ -133,14 +143,14 @@ def check_output(
             raise InputError(f"Workers can only write OME-Zarr; let {path} end in .ome.zarr.")
         if share != (0, 1) or ome_version != "0.5":
             raise InputError(
-                f"Only OME-Zarr can be written in shares or another version; let {path} end in "
+                f"Only OME-Zarr can be written in shards or another version; let {path} end in "
                 ".ome.zarr."
             )
     check_place(path, stack, overwrite=overwrite)
 
 
 def region_shape(path: Path, stack: Stack) -> tuple[int, ...]:
-    """Return the shape of the regions in which an output will be written."""
+    """Return the shape of the regions in which an output of a stack will be written."""
     if not _written_format(path).is_store:
         return stack.whole_planes()
     from napari_clip_denoise.formats.ome_zarr.layout import StoreLayout

@@ -1,4 +1,4 @@
-"""Outputs: what takes regions, and files that appear under their name only when they are whole."""
+"""The writer interface, and files that get their final name only once they are complete."""
 
 import os
 import shutil
@@ -17,21 +17,21 @@ OmeVersion = Literal["0.4", "0.5"]
 
 
 class Writer(Protocol):
-    """Takes finished regions in any order and makes the whole appear only in `finish`.
+    """Writes finished regions in any order; the output gets its final name only in `finish`.
 
     Attributes
     ----------
     path : Path
-        Final name of the output.
+        Final path of the output.
     array : array-like
-        What was written so far, in the axes of the source; slices like NumPy.
+        The pixels written so far, in the axes of the source; sliced like a NumPy array.
     region_shape : tuple of int
-        Shape of a region that is stored on its own, on a grid from the origin. Different
-        regions may be written from several threads.
+        Shape of an independently stored region, on a grid from the origin. Several threads may
+        write different regions.
     can_resume : bool
-        Whether a later run can go on with what `pause` leaves.
+        Whether a later run can continue from the state that `pause` leaves.
     fingerprint : dict
-        What decides the pixels, as the run noted it that began the output.
+        Everything that determines the pixels, as recorded by the run that created the output.
     """
 
     path: Path
@@ -41,51 +41,51 @@ class Writer(Protocol):
     fingerprint: dict[str, Any]
 
     def regions(self) -> Iterator[Region]:
-        """All regions that this run is to write."""
+        """Iterate over the regions that this run writes."""
         ...
 
     def has(self, index: Region) -> bool:
-        """Whether a region is already there, from a run that was interrupted."""
+        """Return whether an interrupted run already wrote a region."""
         ...
 
     def write(self, index: Region, block: np.ndarray) -> None:
-        """Store a finished region, whose memory is used for others afterwards."""
+        """Store a finished region; the caller reuses the memory of `block` afterwards."""
         ...
 
     def finish(self) -> Path:
-        """Close the output and give it its name."""
+        """Close the output, move it to its final path and return that."""
         ...
 
     def abort(self) -> None:
-        """Remove what was written so far."""
+        """Remove everything written so far."""
         ...
 
     def pause(self) -> None:
-        """Stop for now; what a later run cannot resume is removed."""
+        """Stop writing; keep only what a later run can resume."""
         ...
 
 
 class PartialFile:
-    """A file or store that is written under a temporary name beside its final one.
+    """A file or store that is written under a temporary name next to its final path.
 
     Parameters
     ----------
     path : Path
-        Final name.
+        Final path.
     stack : Stack
-        The source; the output may not be in its place.
+        The source; the output may not overlap it on disk.
     overwrite : bool
-        Whether to replace what is there, once the new one is whole.
+        Whether to replace an existing output once the new one is complete.
 
     Attributes
     ----------
     can_resume : bool
-        Whether what an interrupted run has left under the temporary name is of use.
+        Whether a later run can continue from a partial output.
 
     Raises
     ------
     OutputError
-        If the place cannot be used.
+        If the path cannot be written.
     """
 
     can_resume = False
@@ -107,19 +107,19 @@ class PartialFile:
                 self.partial.unlink()
         except OSError as error:
             raise OutputError(
-                f"{path} cannot be written: {error.strerror}; give a place that can be."
+                f"{path} cannot be written: {error.strerror}; choose another place."
             ) from error
 
     def regions(self) -> Iterator[Region]:
-        """All regions that this run is to write."""
+        """Iterate over the regions that this run writes."""
         return split(self.stack.shape, self.region_shape)
 
     def has(self, index: Region) -> bool:
-        """Whether a region is already there, from a run that was interrupted."""
+        """Return whether an interrupted run already wrote a region."""
         return False
 
     def finish(self) -> Path:
-        """Close the output and give it its name."""
+        """Close the output, move it to its final path and return that."""
         try:
             self._close()
             if self.path.exists() and not self._overwrite:
@@ -136,41 +136,57 @@ class PartialFile:
         return self.path
 
     def abort(self) -> None:
-        """Remove what was written so far; the final name is left as it was."""
+        """Remove everything written so far; an existing output is left untouched."""
         self._discard()
         remove(self.partial)
 
     def pause(self) -> None:
-        """Stop for now; what a later run cannot resume is removed."""
+        """Stop writing; keep only what a later run can resume."""
         self.abort()
 
     def _close(self) -> None:
-        """Bring everything to the disk; for writers that hold something back."""
+        """Flush everything to disk; overridden by writers that buffer."""
 
     def _discard(self) -> None:
-        """Let go of open files without finishing them."""
+        """Close open files without finishing them."""
         if hasattr(self, "array"):
             self.array = None
 
 
 def check_place(path: Path, stack: Stack, *, overwrite: bool) -> None:
-    """Refuse a place where the result of a stack cannot go; nothing is written.
+    """Check that the result of a stack can be written to a path, without writing anything.
+
+    Parameters
+    ----------
+    path : Path
+        Path of the output.
+    stack : Stack
+        The source.
+    overwrite : bool
+        Whether an existing output may be replaced.
 
     Raises
     ------
     OutputError
-        If it is the source's, or taken and `overwrite` is not set, or in no folder.
+        If the path overlaps the source, exists and may not be overwritten, or its folder is
+        missing.
     """
     if stack.path is not None and _overlap(path, stack.path):
         raise OutputError(f"The output {path} is the input; give another name.")
     if path.exists() and not overwrite:
-        raise OutputError(f"{path} is there already; give another name or allow overwriting.")
+        raise OutputError(f"{path} already exists; give another name or allow overwriting.")
     if not path.parent.is_dir():
         raise OutputError(f"There is no folder {path.parent}; make it first.")
 
 
 def free_bytes(path: Path) -> int:
-    """Room on the disk of an output."""
+    """Return the free space on the disk of an output, in bytes.
+
+    Raises
+    ------
+    OutputError
+        If the folder of the output is missing.
+    """
     try:
         return shutil.disk_usage(path.parent).free
     except OSError as error:
@@ -178,12 +194,12 @@ def free_bytes(path: Path) -> int:
 
 
 def check_room(path: Path, n_bytes: int) -> None:
-    """Refuse an output that cannot fit on its disk.
+    """Check that an output of `n_bytes` fits on its disk.
 
     Raises
     ------
     OutputError
-        With how much room it takes.
+        If it does not fit; the message gives the required and the free space.
     """
     free = free_bytes(path)
     if n_bytes > free:
@@ -194,7 +210,7 @@ def check_room(path: Path, n_bytes: int) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+    """Remove a file or folder if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -202,7 +218,7 @@ def remove(path: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Wait until a file is on the disk."""
+    """Flush a file to disk, so that it survives a loss of power."""
     descriptor = os.open(path, os.O_RDWR)
     try:
         os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""Which format a path has, told by its name or by how it begins."""
+"""Detection of image formats from the name or the first bytes of a file."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ DICOM_START = b"DICM"
 
 
 def is_zarr(path: Path) -> bool:
-    """Whether a path is to be read as zarr."""
+    """Return whether a path is a zarr store or array."""
     return path.suffix.lower() in ZARR_SUFFIXES or any((path / n).exists() for n in ZARR_FILES)
 
 
 def is_dicom(path: Path) -> bool:
-    """Whether a path is to be read as DICOM: a folder that is no zarr store, or a DICOM file."""
+    """Return whether to read a path as DICOM: a folder other than a zarr store, or a DICOM file."""
     suffix = path.suffix.lower()
     if path.is_dir():
         return suffix not in ZARR_SUFFIXES
@@ -24,7 +24,7 @@ def is_dicom(path: Path) -> bool:
 
 
 def looks_like_dicom(path: Path) -> bool:
-    """Whether a file begins as DICOM files do, whatever its name."""
+    """Return whether a file starts with the DICOM preamble, whatever its name."""
     if not path.is_file():
         return False
     try:

@@ -1,4 +1,4 @@
-"""Which images files, folders and patterns stand for, and how their results are named."""
+"""Discovery of images in files, folders and patterns, and names for their results."""
 
 from collections.abc import Iterable, Sequence
 from glob import has_magic
@@ -20,26 +20,26 @@ OTHER_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in DICOM_SUFF
 
 
 def find_sources(inputs: Iterable[str | Path], pattern: str = ANY) -> list[Path]:
-    """Find the images that files, folders and patterns stand for.
+    """Find all images among files, folders and glob patterns.
 
     Parameters
     ----------
     inputs : iterable of str or Path
-        Files and stores stand for themselves, so does a folder of nothing but DICOM files. Any
-        other folder stands for the images in it, ``data/*.tif`` for what it matches.
+        Files, stores, folders or glob patterns such as ``data/*.tif``. A folder that contains
+        only DICOM files is one image; any other folder is searched for images.
     pattern : str
-        Names of the images to take from folders, such as ``*.tif``; ``**/*.tif`` looks into
-        their folders as well.
+        File names to select from folders, such as ``*.tif``; ``**/*.tif`` also searches their
+        subfolders.
 
     Returns
     -------
     list of Path
-        In the order given, those of a folder sorted; each once.
+        Unique paths in the order of `inputs`, sorted within each folder.
 
     Raises
     ------
     InputError
-        If one is not there, or no image is found.
+        If an input does not exist, or no image is found.
     """
     found: dict[Path, None] = {}
     for item in inputs:
@@ -71,16 +71,21 @@ def find_sources(inputs: Iterable[str | Path], pattern: str = ANY) -> list[Path]
 def plan_outputs(
     sources: Sequence[Path], folder: str | Path, suffix: str | None = None
 ) -> list[Path]:
-    """Name the result of each image: its own name, in another folder.
+    """Return the output path of each image: the same name in another folder.
 
     Parameters
     ----------
     sources : sequence of Path
         The images.
     folder : str or Path
-        Where the results go.
+        Folder for the results.
     suffix : str, optional
-        Format of all results, such as ``.ome.zarr``. Without it, that of each image.
+        Format of all results, such as ``.ome.zarr``; by default each keeps its image's format.
+
+    Returns
+    -------
+    list of Path
+        One output for each image, in the same order.
 
     Raises
     ------
@@ -107,7 +112,7 @@ def plan_outputs(
 
 
 def _split_name(path: Path) -> tuple[str, str]:
-    """Name of an image without its suffix, and the suffix of a result of the same format."""
+    """Split a name into its stem and the suffix of a result in the same format."""
     name = path.name
     for suffix in DOUBLE_SUFFIXES:
         if name.lower().endswith(suffix):
@@ -122,7 +127,7 @@ def _split_name(path: Path) -> tuple[str, str]:
 
 
 def _is_image(path: Path) -> bool:
-    """Whether a path is an image by its name, or the folder or a file of a DICOM series."""
+    """Return whether a path has an image suffix, or is the folder or a file of a DICOM series."""
     if path.is_dir() and path.suffix.lower() not in ZARR_SUFFIXES:
         return not any(_is_other(file) for file in path.iterdir()) and _holds_dicom(path)
     return path.name.lower().endswith(SUFFIXES) or looks_like_dicom(path)
@@ -133,12 +138,12 @@ def _holds_dicom(folder: Path) -> bool:
 
 
 def _is_other(path: Path) -> bool:
-    """Whether a path is, by its name, an image of another kind than DICOM."""
+    """Return whether a path has the suffix of an image format other than DICOM."""
     return not path.name.startswith(".") and path.name.lower().endswith(OTHER_SUFFIXES)
 
 
 def _listed(folder: Path, pattern: str) -> list[Path]:
-    """The images in a folder that fit a pattern, but for hidden ones and parts of stores."""
+    """List the images in a folder that match a pattern, except hidden ones and parts of stores."""
     found = []
     for path in sorted(folder.glob(pattern)):
         inside = path.relative_to(folder).parts

@@ -1,4 +1,4 @@
-"""Telling whether a source is still what it was."""
+"""Fingerprints of sources, to detect changes between runs."""
 
 import hashlib
 import math
@@ -18,8 +18,8 @@ N_SAMPLES = 16
 SAMPLE_SIDE = 64
 
 
-def identify(stack: Stack) -> dict[str, Any]:
-    """Describe a source so that a later change of it is noticed.
+def source_fingerprint(stack: Stack) -> dict[str, Any]:
+    """Return a fingerprint of a source, to detect whether it changes later.
 
     Parameters
     ----------
@@ -29,16 +29,16 @@ def identify(stack: Stack) -> dict[str, Any]:
     Returns
     -------
     dict
-        Shape, type and axes, state of its files (size and time of change of each), and the
-        SHA-256 of a few small pieces, which is all that tells arrays in memory apart.
+        Shape, type and axes, the state of the files (size and modification time of each), and the
+        SHA-256 of a few small samples. Arrays in memory are distinguished only by the samples.
 
     Notes
     -----
-    Of a zarr store, which may have millions of files, these are looked at: the metadata, up to
-    `N_CHUNKS` chunks (or shards) spread evenly over the array, and the folders they lie in, which
-    note that zarr puts another file in place. So any chunk that was written again is noticed
-    where there are no more than `N_CHUNKS`, or all lie in one folder; of a larger store with a
-    folder for each plane, only a change of many chunks is.
+    A zarr store may have millions of files. Only the metadata, up to `N_CHUNKS` chunks (or shards)
+    spread evenly over the array, and the folders that contain them are examined; the modification
+    time of a folder changes when zarr replaces a file in it. Every rewritten chunk is therefore
+    detected if there are at most `N_CHUNKS`, or all are in one folder. In a larger store with a
+    folder for each plane, only a change of many chunks is detected.
     """
     return {
         "source": _place(stack),
@@ -55,7 +55,7 @@ def _place(stack: Stack) -> str:
 
 
 def _state(path: Path) -> str:
-    """Tell in a few words what a file, the files of a folder, or a zarr store are like."""
+    """Summarise the state of a file, the files of a folder, or a zarr store."""
     if not path.is_dir():
         return _state_of([path], "")
     if is_zarr(path):
@@ -65,7 +65,7 @@ def _state(path: Path) -> str:
 
 
 def _state_of_zarr(path: Path) -> str:
-    """The same of a store of any size, from its metadata and `N_CHUNKS` of its chunk files."""
+    """Summarise the state of a store from its metadata and up to `N_CHUNKS` chunk files."""
     array = full_resolution(zarr.open(path, mode="r"))
     assert array is not None
     folder = path / array.path

@@ -1,4 +1,4 @@
-"""MRC files of electron microscopy and tomography, read and written by mrcfile.
+"""MRC files of electron microscopy and tomography, read and written with mrcfile.
 
 The format is MRC2014 (Cheng et al., Journal of Structural Biology, 2015).
 """
@@ -17,7 +17,7 @@ with from_extra("mrc", "MRC files"):
     import mrcfile
 
 ORDER = "tzyx"
-"""How the axes of a volume stack lie; files of fewer have the last of them."""
+"""Axes of a stack of volumes; files of fewer dimensions have the last of these."""
 ANGSTROMS = {"angstrom": 1.0, "nanometer": 10.0, "micrometer": 1e4, "millimeter": 1e7}
 UNIT = "nanometer"
 TYPES = ("int8", "int16", "uint16", "float16", "float32")
@@ -31,12 +31,17 @@ def read_mrc(path: Path, axes: str | None) -> Stack:
     path : Path
         An image, an image stack, a volume or a stack of volumes.
     axes : str, optional
-        Instead of ``yx``, ``zyx`` or ``tzyx``.
+        Axes to use instead of ``yx``, ``zyx`` or ``tzyx``.
+
+    Returns
+    -------
+    Stack
+        The image, with voxel sizes in nanometres.
 
     Raises
     ------
     InputError
-        If it is damaged or holds complex numbers.
+        If the file is damaged or holds complex numbers.
     """
     try:
         with mrcfile.mmap(path, mode="r") as file:
@@ -70,9 +75,9 @@ class MrcWriter(PartialFile):
     Raises
     ------
     InputError
-        If MRC has no such axes or type.
+        If MRC does not support the axes or the type.
     OutputError
-        If the place cannot be used.
+        If the path cannot be written.
     """
 
     def __init__(self, path: Path, stack: Stack, dtype: np.dtype, *, overwrite: bool):
@@ -118,7 +123,7 @@ class MrcWriter(PartialFile):
             self._file.header.origin[axis] = start
 
     def _close(self) -> None:
-        """Put the statistics into the header, a plane at a time, and close the file."""
+        """Compute the header's statistics plane by plane, and close the file."""
         planes = self.array.reshape(-1, *self.array.shape[-2:])
         lows, highs, means, squares = [], [], [], []
         for plane in planes:
@@ -140,7 +145,7 @@ class MrcWriter(PartialFile):
 
 
 def _metadata(axes: str, voxel: tuple[float, ...], origin: tuple[float, ...]) -> Metadata:
-    """Return steps and positions in nanometres, which all formats know, from angstroms."""
+    """Convert voxel size and origin from angstroms to nanometres, which all formats support."""
     by_axis = dict(zip("zyx", zip(voxel, origin, strict=True), strict=True))
     scale, translation, units = [], [], []
     for axis in axes:

@@ -1,4 +1,4 @@
-"""NumPy files and single pictures."""
+"""NumPy files, and PNG, JPEG and BMP pictures."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,13 @@ from napari_clip_denoise.images.stack import Stack, as_stack
 
 
 def read_raster(path: Path, axes: str | None) -> Stack:
-    """Open a ``.npy`` file as a memory map, or read a PNG, JPEG or BMP picture."""
+    """Open a ``.npy`` file as a memory map, or read a PNG, JPEG or BMP picture.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or the axes do not match it.
+    """
     try:
         if path.suffix.lower() == ".npy":
             array = np.load(path, mmap_mode="r", allow_pickle=False)
@@ -35,7 +41,20 @@ def _read_picture(path: Path) -> np.ndarray:
 
 
 class NumpyWriter(PartialFile):
-    """Writes a ``.npy`` file, region by region."""
+    """Writes a ``.npy`` file, region by region.
+
+    Parameters
+    ----------
+    path, stack, overwrite :
+        See `PartialFile`.
+    dtype : numpy.dtype
+        Type of the pixels.
+
+    Raises
+    ------
+    OutputError
+        If the path cannot be written.
+    """
 
     def __init__(self, path: Path, stack: Stack, dtype: np.dtype, *, overwrite: bool):
         super().__init__(path, stack, overwrite=overwrite)
@@ -54,7 +73,22 @@ class NumpyWriter(PartialFile):
 
 
 class PictureWriter(PartialFile):
-    """Writes a single plane as a PNG or JPEG picture."""
+    """Writes a single plane as a PNG or JPEG picture.
+
+    Parameters
+    ----------
+    path, stack, overwrite :
+        See `PartialFile`.
+    dtype : numpy.dtype
+        uint8, or uint16 for a grey PNG.
+
+    Raises
+    ------
+    InputError
+        If the stack has several planes, or the format does not support the type.
+    OutputError
+        If the path cannot be written.
+    """
 
     def __init__(self, path: Path, stack: Stack, dtype: np.dtype, *, overwrite: bool):
         suffix = path.suffix.lower()

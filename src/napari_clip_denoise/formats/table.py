@@ -1,4 +1,4 @@
-"""The table of image formats: to add one, write its file and give it a row here."""
+"""The table of image formats; a new format needs a module and a row here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,31 +13,31 @@ PACKAGE = "napari_clip_denoise.formats"
 
 @dataclass(frozen=True)
 class Format:
-    """How the files of a format are named, read and written.
+    """Suffixes, reader and writer of an image format.
 
     Reading, writing, batches, the sources of fine-tuning and evaluation, and the menus of the
-    window all go by this.
+    window all use this table.
 
     Attributes
     ----------
     name : str
-        For people.
+        Display name.
     read : str
-        ``module:function`` within this package, imported when it is needed. Gets a path and axes
+        ``module:function`` within this package, imported on first use. It takes a path and axes
         (or None) and returns a `Stack`.
     write : str
         ``module:callable`` that makes a `Writer` from a path, a stack, a type and `options`.
     suffixes : tuple of str
-        Of files that can be read, lower case.
+        Suffixes of files that can be read, in lower case.
     written : tuple of str
-        Suffixes of what can be written; an empty one stands for a name without a suffix. A file
-        that has another one of `suffixes` gets a result with the first of these.
+        Suffixes of files that can be written; an empty one means a name without a suffix. The
+        result of a file with another one of `suffixes` gets the first of these.
     options : tuple of str
-        Arguments of `create_writer` that `write` takes.
+        Keyword arguments of `create_writer` that `write` accepts.
     menu : dict of str to str
-        Suffixes to choose from where a format for results is chosen, and what they are called.
+        Suffixes to offer in a menu of output formats, with their display names.
     fits : callable, optional
-        Recognises what a path holds, where the suffix does not tell.
+        Takes a path and returns whether it is of this format, where suffixes are not enough.
     """
 
     name: str
@@ -51,15 +51,15 @@ class Format:
 
     @property
     def is_store(self) -> bool:
-        """Whether regions are files of their own, so that several processes can write them."""
+        """True if each region is a separate file, so that several processes can write them."""
         return "share" in self.options
 
     def reads(self, path: Path) -> bool:
-        """Return whether a path is of this format."""
+        """Return whether this format reads a path."""
         return self.fits(path) if self.fits else path.name.lower().endswith(self.suffixes)
 
     def writes(self, path: Path) -> bool:
-        """Return whether an output of this name is to be of this format."""
+        """Return whether this format writes an output of this name."""
         name = path.name.lower()
         return any(name.endswith(suffix) if suffix else not path.suffix for suffix in self.written)
 
@@ -70,7 +70,7 @@ class Format:
 
     @property
     def writer(self) -> Callable[..., Any]:
-        """What makes a `Writer`."""
+        """The callable that makes a `Writer`."""
         return _imported(self.write)
 
 
@@ -81,7 +81,7 @@ FORMATS = (
         write="ome_zarr.writer:OmeZarrWriter",
         suffixes=(".ome.zarr", ".zarr"),
         written=(".ome.zarr", ".zarr"),
-        options=("overwrite", "attributes", "fingerprint", "adopt", "share", "ome_version"),
+        options=("overwrite", "attributes", "fingerprint", "inherit", "share", "ome_version"),
         menu={".ome.zarr": "OME-Zarr"},
         fits=is_zarr,
     ),
@@ -134,12 +134,12 @@ FORMATS = (
         fits=is_dicom,
     ),
 )
-"""In the order in which they are tried."""
+"""All formats, in the order in which they are tried."""
 
 SUFFIXES = tuple(suffix for each in FORMATS for suffix in each.suffixes)
 WRITTEN_SUFFIXES = tuple(suffix for each in FORMATS for suffix in each.written if suffix)
 MENU = tuple((f"{name} ({end})", end) for each in FORMATS for end, name in each.menu.items())
-"""Name and suffix of each format that results can be written in."""
+"""Display name and suffix of each format for results."""
 
 
 def _imported(place: str) -> Callable[..., Any]:

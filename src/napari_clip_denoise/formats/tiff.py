@@ -1,4 +1,4 @@
-"""TIFF, OME-TIFF and ImageJ files: read lazily, written region by region."""
+"""TIFF, OME-TIFF and ImageJ files, read lazily and written region by region."""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +37,13 @@ _SYMBOLS = {
 
 
 def read_tiff(path: Path, axes: str | None) -> Stack:
-    """Open the first series of a TIFF file at full resolution."""
+    """Open the first series of a TIFF file at full resolution.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or the axes do not match it.
+    """
     try:
         file = tifffile.TiffFile(path)
         series = file.series[0]
@@ -67,7 +73,20 @@ def read_tiff(path: Path, axes: str | None) -> Stack:
 
 
 class TiffWriter(PartialFile):
-    """Writes an uncompressed TIFF, as OME-TIFF or, where ImageJ knows the type, for ImageJ."""
+    """Writes an uncompressed TIFF: OME-TIFF by suffix, else for ImageJ if it supports the image.
+
+    Parameters
+    ----------
+    path, stack, overwrite :
+        See `PartialFile`.
+    dtype : numpy.dtype
+        Type of the pixels.
+
+    Raises
+    ------
+    OutputError
+        If the path cannot be written.
+    """
 
     def __init__(self, path: Path, stack: Stack, dtype: np.dtype, *, overwrite: bool):
         super().__init__(path, stack, overwrite=overwrite)
@@ -151,7 +170,7 @@ def _ome_pixels(file: tifffile.TiffFile) -> dict[str, Any]:
 
 
 def _own_axes(file: tifffile.TiffFile, axes: str) -> str:
-    """The axes this program wrote, which may have ones of length 1, or else `axes`."""
+    """Return the axes recorded by this program, which include those of length 1, or else `axes`."""
     if file.is_imagej:
         own = str((file.imagej_metadata or {}).get(AXES_KEY, axes))
     else:

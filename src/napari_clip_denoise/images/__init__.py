@@ -1,1 +1,1 @@
-"""Arrays and files: axes, intensity mapping, lazy readers and writers."""
+"""Images as lazily read stacks: axes, regions and intensity mapping."""

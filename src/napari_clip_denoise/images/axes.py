@@ -1,7 +1,7 @@
-"""Axes of an array, one lower-case letter a dimension.
+"""Axes of an array, one lower-case letter per dimension.
 
-``y`` and ``x`` span a plane, ``s`` holds its RGB(A) samples, ``c`` channels; ``z``, ``t`` and any
-other letters are further dimensions.
+``y`` and ``x`` span a plane, ``s`` are its RGB(A) samples and ``c`` is channels; ``z``, ``t`` and
+all other letters are further dimensions.
 """
 
 import numpy as np
@@ -14,24 +14,24 @@ _PREFERRED = {0: "", 1: "z", 2: "tz", 3: "tcz"}
 
 
 def parse_axes(axes: str, shape: tuple[int, ...]) -> str:
-    """Check axes against a shape.
+    """Normalise the notation of axes and check them against a shape.
 
     Parameters
     ----------
     axes : str
-        Such as ``"zyx"``, ``"TCZYX"`` or ``"y,x,s"``.
+        Axes such as ``"zyx"``, ``"TCZYX"`` or ``"y,x,s"``.
     shape : tuple of int
-        Of the array.
+        Shape of the array.
 
     Returns
     -------
     str
-        One lower-case letter a dimension.
+        One lower-case letter per dimension.
 
     Raises
     ------
     InputError
-        If they do not fit each other, or the plane is not last.
+        If axes and shape do not match, or the plane does not come last.
     """
     letters = axes.replace(",", "").replace(" ", "").lower()
     if not letters.isalpha() or len(set(letters)) != len(letters):
@@ -55,22 +55,23 @@ def parse_axes(axes: str, shape: tuple[int, ...]) -> str:
 
 
 def infer_axes(shape: tuple[int, ...], *, rgb: bool = False, dtype: object = None) -> str:
-    """Name the axes of an array that tells nothing about them.
+    """Infer the axes of an array from its shape.
 
     Parameters
     ----------
     shape : tuple of int
-        Of the array.
+        Shape of the array.
     rgb : bool
-        Whether the last axis holds RGB samples.
+        Whether the last axis is RGB samples.
     dtype : numpy.dtype, optional
-        A (Y, X, 3 or 4) array of uint8 is taken for RGB, as PNG files and napari do.
+        Type of the array. A (Y, X, 3 or 4) array of uint8 is assumed to be RGB, as in PNG files
+        and napari.
 
     Returns
     -------
     str
-        The last two are ``yx`` (or the last three ``yxs``); before them come ``z``, ``tz``,
-        ``tcz``, then other letters.
+        One letter per dimension: the last axes are ``yx`` or ``yxs``, preceded by ``z``, ``tz``,
+        ``tcz`` or, for more dimensions, other letters.
 
     Raises
     ------
@@ -82,7 +83,8 @@ def infer_axes(shape: tuple[int, ...], *, rgb: bool = False, dtype: object = Non
     n_leading = len(shape) - len(plane)
     if n_leading < 0:
         raise InputError(
-            f"An array of {len(shape)} dimensions is no image; give one of at least {len(plane)}."
+            f"An array of {len(shape)} dimensions is not an image; give one of at least "
+            f"{len(plane)}."
         )
     if n_leading > len(_LEADING_LETTERS):
         raise InputError(
@@ -93,10 +95,10 @@ def infer_axes(shape: tuple[int, ...], *, rgb: bool = False, dtype: object = Non
 
 
 def plane_axes(axes: str) -> str:
-    """The axes of a plane: ``yx`` or ``yxs``."""
+    """Return the axes of a plane: ``yx`` or ``yxs``."""
     return axes[axes.index("y") :]
 
 
 def leading_axes(axes: str) -> str:
-    """The axes before the plane."""
+    """Return the axes before the plane."""
     return axes[: axes.index("y")]

@@ -1,6 +1,6 @@
-"""Mapping raw values to the network's scale of about [0, 1] and back.
+"""Intensity mapping: raw values to the network's scale of about [0, 1] and back.
 
-One mapping holds for a whole channel of a stack, so that planes do not flicker.
+A whole channel of a stack has a single mapping, so that planes do not flicker.
 """
 
 from collections.abc import Iterator
@@ -26,30 +26,30 @@ CT_WINDOW = (-1024.0, 3072.0)
 MAX_PLANES = 16
 MAX_EXACT_PIXELS = 2**26
 WINDOW_SIDE = 512
-MAX_WINDOWS_A_SIDE = 4
+MAX_WINDOWS_PER_SIDE = 4
 LEAST_GROWTH = 1.5
 MOST_CORRELATION = 0.45
 
 
 @dataclass(frozen=True)
 class ChannelMapping:
-    """How one channel maps to the network's scale and back.
+    """The mapping of a channel to the network's scale and back.
 
     Attributes
     ----------
     low, high : float
-        The raw values that become 0 and 1. Equal values mark a constant channel, which is
-        left as it is.
+        The raw values that map to 0 and 1. Equal values mark a constant channel, which is not
+        denoised.
     anscombe : AnscombeTransform or None
-        Applied before the linear mapping, where the noise grows with the value.
+        Variance-stabilising transform applied before the linear mapping, if any.
     """
 
     low: float
     high: float
     anscombe: AnscombeTransform | None = None
 
-    def to_unit(self, values: np.ndarray) -> np.ndarray:
-        """Map raw values (any shape, finite) to the network's scale, float32."""
+    def normalize(self, values: np.ndarray) -> np.ndarray:
+        """Map raw values (any shape, finite) to the network's scale, as float32."""
         low, span = self._line
         if self.anscombe is not None:
             exact = self.anscombe.forward(values)
@@ -60,41 +60,41 @@ class ChannelMapping:
         return exact.astype(np.float32, copy=False)
 
     def expected(self, values: np.ndarray) -> np.ndarray:
-        """Map raw values without noise to the mean of what noisy ones around them map to."""
+        """Return the expected normalized value of noisy pixels whose clean raw values are given."""
         if self.anscombe is None:
-            return self.to_unit(values)
+            return self.normalize(values)
         low, span = self._line
         return ((self.anscombe.expected(values) - low) / (span or 1)).astype(np.float32)
 
-    def change(self, values: np.ndarray, unit_change: np.ndarray) -> np.ndarray:
-        """Give the raw change that a change on the network's scale stands for.
+    def denormalize_change(self, values: np.ndarray, normalized_change: np.ndarray) -> np.ndarray:
+        """Convert a change on the network's scale to a change of the raw values.
 
         Parameters
         ----------
         values : numpy.ndarray
-            Raw values, any shape, finite.
-        unit_change : numpy.ndarray
-            Denoised minus noisy on the network's scale, float32, of the same shape.
+            Noisy raw values, any shape, finite.
+        normalized_change : numpy.ndarray
+            Denoised minus noisy on the network's scale, float32, same shape as `values`.
 
         Returns
         -------
         numpy.ndarray
-            Exactly 0 where `unit_change` is.
+            Denoised minus noisy in raw units, exactly 0 where `normalized_change` is 0.
         """
         exact = np.result_type(values, np.float32).type
         _, span = self._line
         if self.anscombe is None:
-            return exact(span) * unit_change
+            return exact(span) * normalized_change
         denoised = self.anscombe.forward(values)
-        denoised += exact(span) * unit_change
+        denoised += exact(span) * normalized_change
         change = self.anscombe.inverse(denoised)
         change -= values.astype(exact)
-        change *= unit_change != 0
+        change *= normalized_change != 0
         return change
 
     @cached_property
     def _line(self) -> tuple[float, float]:
-        """What becomes 0, and how far from it 1 is, after the transform."""
+        """Offset and span of the linear mapping, after the transform."""
         ends = np.array([self.low, self.high])
         if self.anscombe is not None:
             ends = self.anscombe.forward(ends)
@@ -108,27 +108,27 @@ class IntensityMapping:
     Attributes
     ----------
     channels : tuple of ChannelMapping
-        One a channel; a single one where there is no channel axis or all channels share it.
+        One per channel, or a single one for all.
     """
 
     channels: tuple[ChannelMapping, ...]
 
     def channel(self, number: int) -> ChannelMapping:
-        """Mapping of a channel."""
+        """Return the mapping of a channel."""
         return self.channels[number if len(self.channels) > 1 else 0]
 
     def part(self, first: int, last: int) -> "IntensityMapping":
-        """Mapping of a stack that holds only the channels from `first` to before `last`."""
+        """Return the mapping of the channels ``first:last``."""
         return self if len(self.channels) == 1 else IntensityMapping(self.channels[first:last])
 
 
 def parse_intensity(text: str) -> Intensity:
-    """Read an intensity setting such as ``percentile`` or ``0,65535``.
+    """Parse an intensity setting such as ``percentile`` or ``0,65535``.
 
     Raises
     ------
     InputError
-        If it is neither a known name nor a pair of numbers.
+        If it is neither a known name nor an increasing pair of numbers.
     """
     if text in get_args(IntensityName):
         return text  # type: ignore[return-value]
@@ -160,26 +160,28 @@ def check_pair(pair: tuple[float, float]) -> tuple[float, float]:
 
 
 def estimate_mapping(stack: Stack, intensity: Intensity) -> IntensityMapping:
-    """Find the mapping of each channel.
+    """Estimate the mapping of each channel.
 
     Parameters
     ----------
     stack : Stack
-        What is to be denoised.
+        The image to denoise.
     intensity : str or (float, float)
-        ``"percentile"``: the 1st and 99th percentile of up to 16 planes a channel;
-        ``"anscombe"``: the same after the generalized Anscombe transform, with the gain and
-        read noise estimated from these planes, if the noise grows with the value and that
-        of neighbours is independent enough to be measured;
-        ``"minmax"``: smallest and largest value, of the same sample where the channel has
-        more than 67 million pixels; ``"dtype"``: range of an integer type, [0, 1] for
-        floats; ``"window"``: CT in Hounsfield units, -1024 to 3072; or the raw values that
-        become 0 and 1.
+        The raw values that map to 0 and 1, either given as a pair or by name:
+
+        - ``"percentile"``: 1st and 99th percentile of up to 16 planes of each channel.
+        - ``"anscombe"``: the same after the generalized Anscombe transform. Its gain and read
+          noise are estimated from these planes. The transform is omitted if the noise hardly
+          grows with the value, or is too correlated between neighbours to be measured.
+        - ``"minmax"``: smallest and largest value, of a sample if the channel has more than 67
+          million pixels.
+        - ``"dtype"``: range of an integer type, or [0, 1] for floats.
+        - ``"window"``: CT in Hounsfield units, -1024 to 3072.
 
     Returns
     -------
     IntensityMapping
-        One a channel for the estimated kinds, one for all otherwise.
+        One mapping per channel if estimated from the image, otherwise one for all channels.
 
     Raises
     ------
@@ -224,7 +226,7 @@ def _estimate(stack: Stack, channel: int | None, intensity: str) -> ChannelMappi
 
 
 def _transform(planes: list[np.ndarray], low: float, high: float) -> AnscombeTransform | None:
-    """Find the transform that stabilises the noise, if that grows enough to matter."""
+    """Estimate the variance-stabilising transform; None if it is not needed or not measurable."""
     chosen = np.linspace(0, len(planes) - 1, min(len(planes), MAX_PLANES)).round().astype(int)
     middles = [_middle(planes[i]) for i in chosen]
     samples = [s for middle in middles for s in np.moveaxis(np.atleast_3d(middle), -1, 0)]
@@ -238,7 +240,7 @@ def _transform(planes: list[np.ndarray], low: float, high: float) -> AnscombeTra
 
 
 def _is_correlated(samples: list[np.ndarray]) -> bool:
-    """Whether neighbours share so much noise that `estimate_noise` misses most of it."""
+    """Return whether the noise is so correlated that `estimate_noise` misses most of it."""
     correlation = estimate_correlation(samples)
     if correlation is None:
         return False
@@ -246,7 +248,7 @@ def _is_correlated(samples: list[np.ndarray]) -> bool:
 
 
 def _middle(plane: np.ndarray) -> np.ndarray:
-    """Cut out the middle of a plane, `WINDOW_SIDE` a side at most."""
+    """Crop the middle of a plane to at most `WINDOW_SIDE` rows and columns."""
     start = [max(0, (length - WINDOW_SIDE) // 2) for length in plane.shape[:2]]
     return plane[start[0] : start[0] + WINDOW_SIDE, start[1] : start[1] + WINDOW_SIDE]
 
@@ -257,7 +259,7 @@ def _sample(stack: Stack, channel: int | None, *, whole: bool) -> Iterator[np.nd
     Yields
     ------
     numpy.ndarray
-        (Y, X) or, of RGB, (Y, X, S).
+        (Y, X) or, for RGB, (Y, X, S).
     """
     sizes = [1 if axis == "c" else n for axis, n in zip(stack.axes, stack.shape, strict=True)]
     n_plane_axes = 3 if stack.is_rgb else 2
@@ -281,9 +283,9 @@ def _sample(stack: Stack, channel: int | None, *, whole: bool) -> Iterator[np.nd
 
 
 def _pieces(length: int) -> list[tuple[int, int]]:
-    """Windows along an axis: all of a short one, evenly spread pieces of a long one."""
-    if length <= WINDOW_SIDE * MAX_WINDOWS_A_SIDE:
+    """Return windows along an axis: the whole of a short one, evenly spaced ones of a long one."""
+    if length <= WINDOW_SIDE * MAX_WINDOWS_PER_SIDE:
         return [(0, length)]
-    edges = np.linspace(0, length, MAX_WINDOWS_A_SIDE + 1).astype(int)
+    edges = np.linspace(0, length, MAX_WINDOWS_PER_SIDE + 1).astype(int)
     middles = [(int(a) + int(b)) // 2 for a, b in pairwise(edges)]
     return [(middle - WINDOW_SIDE // 2, middle + WINDOW_SIDE // 2) for middle in middles]

@@ -1,20 +1,20 @@
-"""Regions of an array, as plain slices."""
+"""Regions of an array as tuples of slices."""
 
 import math
 from collections.abc import Iterator
 from itertools import product
 
 Region = tuple[slice, ...]
-"""One slice with start and stop along each axis of an array."""
+"""A slice with start and stop for each axis of an array."""
 
 
 def whole(shape: tuple[int, ...]) -> Region:
-    """The region that is all of an array."""
+    """Return the region that covers a whole array."""
     return tuple(slice(0, size) for size in shape)
 
 
 def split(shape: tuple[int, ...], region_shape: tuple[int, ...]) -> Iterator[Region]:
-    """Cut an array into regions, the last axis fastest; those at the ends may be smaller."""
+    """Split an array into regions, last axis fastest; those at the ends may be smaller."""
     starts = (range(0, size, step) for size, step in zip(shape, region_shape, strict=True))
     for origin in product(*starts):
         yield tuple(
@@ -24,12 +24,20 @@ def split(shape: tuple[int, ...], region_shape: tuple[int, ...]) -> Iterator[Reg
 
 
 def count(shape: tuple[int, ...], region_shape: tuple[int, ...]) -> int:
-    """How many regions `split` gives."""
+    """Return the number of regions that `split` yields."""
     return math.prod(-(-size // step) for size, step in zip(shape, region_shape, strict=True))
 
 
 def number(region: Region, shape: tuple[int, ...], region_shape: tuple[int, ...]) -> int:
-    """Position of a region in what `split` gives."""
+    """Return the position of a region in the order of `split`.
+
+    Parameters
+    ----------
+    region : Region
+        A region yielded by `split`.
+    shape, region_shape : tuple of int
+        The arguments of `split`.
+    """
     position = 0
     for part, size, step in zip(region, shape, region_shape, strict=True):
         position = position * -(-size // step) + part.start // step

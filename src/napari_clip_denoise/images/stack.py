@@ -1,4 +1,4 @@
-"""Images of any size as lazily read stacks."""
+"""Lazily read images of any size."""
 
 import sys
 from collections.abc import Callable, Sequence
@@ -16,23 +16,23 @@ from napari_clip_denoise.images.axes import infer_axes, leading_axes, parse_axes
 
 REGION_PIXELS = 2**22
 
-Lend = Callable[[tuple[int, ...], np.dtype], np.ndarray]
+Acquire = Callable[[tuple[int, ...], np.dtype], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What travels with the pixels. The first three hold one entry an axis of the array.
+    """Physical scale, units and channels of an image.
 
     Attributes
     ----------
     scale, translation : tuple of float
-        Size of a step and position of the first element, in `units`.
+        Pixel size and position of the first pixel along each axis, in `units`.
     units : tuple of (str or None)
-        Names such as ``"micrometer"`` or ``"second"``; None where unknown.
+        Unit of each axis, such as ``"micrometer"`` or ``"second"``; None if unknown.
     channel_names : tuple of str
-        One for each entry of axis c, or empty.
+        Name of each channel, or empty.
     channel_colors : tuple of str
-        ``"RRGGBB"`` of each channel, or empty.
+        ``"RRGGBB"`` colour of each channel, or empty.
     display_ranges : tuple of (float, float)
         Contrast limits of each channel, or empty.
     """
@@ -46,11 +46,11 @@ class Metadata:
 
     @classmethod
     def default(cls, ndim: int) -> Self:
-        """Metadata of an array that tells nothing."""
+        """Return metadata with unit scale, zero translation and unknown units."""
         return cls((1.0,) * ndim, (0.0,) * ndim, (None,) * ndim)
 
     def reordered(self, order: Sequence[int]) -> Self:
-        """Metadata of the array transposed to `order`."""
+        """Return the metadata of the array transposed to `order`."""
         return replace(
             self,
             scale=tuple(self.scale[i] for i in order),
@@ -61,22 +61,22 @@ class Metadata:
 
 @dataclass(frozen=True)
 class Stack:
-    """An nD image with its axes and metadata; pixels are read when they are asked for.
+    """An nD image with its axes and metadata, read lazily.
 
     Attributes
     ----------
     array : array-like
-        NumPy, dask or zarr array, or anything that has a shape and a type and slices alike.
+        NumPy, dask or zarr array, or any object with shape, dtype and NumPy-like slicing.
     axes : str
-        One letter a dimension, see `napari_clip_denoise.images.axes`.
+        One letter per dimension, see `napari_clip_denoise.images.axes`.
     metadata : Metadata
-        Scale, units and the like.
+        Physical scale, units and channels.
     name : str
-        For people.
+        Display name.
     path : Path or None
-        Where it was opened from.
+        The file or store it was opened from.
     is_private : bool
-        Whether the path may name a patient, so that nothing that is kept may tell it.
+        Whether the path may identify a patient, so that it must not be stored with results.
     """
 
     array: Any
@@ -88,7 +88,7 @@ class Stack:
 
     @property
     def origin(self) -> str:
-        """What a result may keep of where it came from."""
+        """The source as recorded in results: the path, or the name if the path is private."""
         return self.name if self.is_private or self.path is None else str(self.path)
 
     @cached_property
@@ -108,7 +108,7 @@ class Stack:
 
     @property
     def is_rgb(self) -> bool:
-        """Whether the last axis holds RGB samples."""
+        """True if the last axis is RGB samples."""
         return self.axes.endswith("s")
 
     @cached_property
@@ -118,7 +118,7 @@ class Stack:
 
     @cached_property
     def plane_shape(self) -> tuple[int, int]:
-        """(Y, X)."""
+        """Shape (Y, X) of a plane."""
         height, width = self.shape[len(self.leading_shape) :][:2]
         return height, width
 
@@ -128,25 +128,25 @@ class Stack:
         return int(np.prod(self.leading_shape, dtype=np.int64))
 
     def whole_planes(self) -> tuple[int, ...]:
-        """Shape of a region of whole planes, at most a few megapixels or a single plane."""
+        """Return the shape of a region of whole planes: a few megapixels, or a single plane."""
         leading = [1] * len(self.leading_shape)
         if leading:
             height, width = self.plane_shape
             leading[-1] = min(self.leading_shape[-1], max(1, REGION_PIXELS // (height * width)))
         return (*leading, *self.shape[len(leading) :])
 
-    def read(self, index: tuple[slice, ...], lend: Lend = np.empty) -> np.ndarray:
+    def read(self, index: tuple[slice, ...], acquire: Acquire = np.empty) -> np.ndarray:
         """Read a part into memory.
 
         Parameters
         ----------
         index : tuple of slice
-            One an axis.
-        lend : callable
-            Gives memory for pixels that have to be decoded, by shape and type.
+            One slice per axis.
+        acquire : callable
+            Takes a shape and a type and returns an uninitialised array for decoded pixels.
         """
         if isinstance(self.array, zarr.Array):
-            return _decode(self.array, index, lend)
+            return _decode(self.array, index, acquire)
         part = self.array[index]
         if is_dask(part):
             part = part.compute(scheduler="synchronous")
@@ -158,24 +158,24 @@ class Stack:
         Parameters
         ----------
         position : sequence of int
-            One an axis before the plane.
+            One index per axis before the plane.
         window : tuple of slice
             Rows and columns.
 
         Returns
         -------
         numpy.ndarray
-            (Y, X) or, of RGB, (Y, X, 3).
+            (Y, X) or, for RGB, (Y, X, 3).
         """
         samples = (slice(0, 3),) if self.is_rgb else ()
         part = self.read((*(slice(int(i), int(i) + 1) for i in position), *window, *samples))
         return part.reshape(part.shape[len(position) :])
 
 
-def _decode(array: zarr.Array, index: tuple[slice, ...], lend: Lend) -> np.ndarray:
+def _decode(array: zarr.Array, index: tuple[slice, ...], acquire: Acquire) -> np.ndarray:
     starts_and_stops = zip(index, array.shape, strict=True)
     shape = tuple(len(range(*part.indices(size))) for part, size in starts_and_stops)
-    into = lend(shape, array.dtype)
+    into = acquire(shape, array.dtype)
     array.get_basic_selection(index, out=NDBuffer.from_numpy_array(into))
     return into
 
@@ -190,23 +190,23 @@ def as_stack(
     path: Path | None = None,
     is_private: bool = False,
 ) -> Stack:
-    """Make a stack of an array.
+    """Make a stack from an array.
 
     Parameters
     ----------
     array : array-like or Stack
-        A stack passes through, with other axes if they are given.
+        An image. A stack is returned unchanged, or with new axes if `axes` is given.
     axes : str, optional
-        One letter a dimension; inferred if not given, see `infer_axes`.
+        One letter per dimension; inferred by default, see `infer_axes`.
     rgb : bool
-        Whether the last axis holds RGB samples, where `axes` is not given.
+        Whether the last axis is RGB samples; ignored if `axes` is given.
     metadata, name, path, is_private :
         See `Stack`.
 
     Raises
     ------
     InputError
-        If the axes do not fit, or the array is empty or not of real numbers.
+        If the axes do not match the shape, or the array is empty or not of real numbers.
     """
     if isinstance(array, Stack):
         if axes is None:
@@ -228,13 +228,13 @@ def as_stack(
 
 
 def as_dask(array: Any, chunks: Any) -> Any:
-    """Wrap an array by a dask array; dask takes long to load and is needed only here."""
+    """Wrap an array in a dask array; imports dask only when called, as that is slow."""
     import dask.array as da
 
     return da.from_array(array, chunks=chunks)
 
 
 def is_dask(array: object) -> bool:
-    """Whether an array is a dask array; there is none before dask is loaded."""
+    """Return whether an array is a dask array, without importing dask."""
     dask_array = sys.modules.get("dask.array")
     return dask_array is not None and isinstance(array, dask_array.Array)

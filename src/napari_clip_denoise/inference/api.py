@@ -18,7 +18,7 @@ from napari_clip_denoise.inference.progress import CancelToken, Notify
 from napari_clip_denoise.inference.provenance import CHOSEN, fingerprint, provenance
 from napari_clip_denoise.inference.settings import DenoiseSettings, make_settings
 from napari_clip_denoise.inference.timing import Profile
-from napari_clip_denoise.models.card_view import caution
+from napari_clip_denoise.models.card_view import unsuitable_reason
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.models.folder import AUTO
 from napari_clip_denoise.models.registry import load
@@ -286,7 +286,7 @@ def open_writer(
         overwrite=overwrite,
         attributes=provenance(job, settings),
         fingerprint=fingerprint(job) if is_store else None,
-        adopt=tuple(name for name in CHOSEN if getattr(settings, name) is None),
+        inherit=tuple(name for name in CHOSEN if getattr(settings, name) is None),
         share=share,
         ome_version=ome_version,
     )
@@ -301,5 +301,5 @@ def _loaded(model: str | Path | Model, stack: Stack) -> Model:
 
 
 def _advise(stack: Stack, model: Model, notify: Notify | None = None) -> None:
-    if words := caution(model.card, rgb=stack.is_rgb):
+    if words := unsuitable_reason(model.card, rgb=stack.is_rgb):
         (notify or warnings.warn)(words)

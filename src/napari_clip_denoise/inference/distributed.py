@@ -24,7 +24,7 @@ from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.backoff import denoise_within_memory
 from napari_clip_denoise.inference.engine.job import Job, prepare
 from napari_clip_denoise.inference.engine.region import planes_in
-from napari_clip_denoise.inference.pipeline import Report, as_begun, ending_well
+from napari_clip_denoise.inference.pipeline import Report, cleanup_on_error, with_stored_settings
 from napari_clip_denoise.inference.progress import CancelToken, ProgressCounter
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.checkpoint import Model
@@ -105,7 +105,7 @@ def run_on_cluster(
     from distributed import CancelledError, KilledWorker, wait
 
     assert isinstance(writer, OmeZarrWriter)
-    stack, job = job.stack, as_begun(job, writer)
+    stack, job = job.stack, with_stored_settings(job, writer)
     task = Task(
         source=stack.path.resolve() if stack.path is not None else stack,
         axes=stack.axes,
@@ -119,7 +119,7 @@ def run_on_cluster(
     todo = [region for region in writer.regions() if not writer.has(region)]
     before = total - sum(planes_in(job, region) for region in todo)
     counter = ProgressCounter(total, progress, before)
-    with ending_well(writer):
+    with cleanup_on_error(writer):
         shared = client.scatter(task, broadcast=True, hash=False)
         waiting = deque(todo)
         pending: dict[Any, Region] = {}

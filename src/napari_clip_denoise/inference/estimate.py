@@ -18,7 +18,7 @@ from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.backoff import within_memory
 from napari_clip_denoise.inference.engine.job import Job, prepare
 from napari_clip_denoise.inference.engine.memory import free_memory
-from napari_clip_denoise.inference.engine.region import apply, correct, read_box
+from napari_clip_denoise.inference.engine.region import apply_change, predict_change, read_region
 from napari_clip_denoise.inference.outline import PYRAMID
 from napari_clip_denoise.inference.pipeline import REGIONS_IN_FLIGHT, WRITERS
 from napari_clip_denoise.inference.progress import CancelToken
@@ -155,13 +155,13 @@ def make_plan(
 def _time(job: Job, shape: tuple[int, ...], cancel: CancelToken | None) -> tuple[float, np.ndarray]:
     """Time a batch from the middle of the stack, and scale it up to the whole."""
     region = _sample(job, shape)
-    correct(job, region, read_box(job, region), cancel=cancel)
+    predict_change(job, region, read_region(job, region), cancel=cancel)
     started = time.perf_counter()
-    box = read_box(job, region)
+    box = read_region(job, region)
     read = time.perf_counter()
-    change = correct(job, region, box, cancel=cancel)
+    change = predict_change(job, region, box, cancel=cancel)
     corrected = time.perf_counter()
-    block = apply(job, region, box, change)
+    block = apply_change(job, region, box, change)
     host = read - started + time.perf_counter() - corrected
     device = corrected - read
     both = device + host if job.runner.device.type == "cpu" else max(device, host / WRITERS)

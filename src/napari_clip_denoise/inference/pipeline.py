@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,12 +21,12 @@ from napari_clip_denoise.inference.engine.backoff import within_memory
 from napari_clip_denoise.inference.engine.buffers import Scratch
 from napari_clip_denoise.inference.engine.job import Job, tile_grid
 from napari_clip_denoise.inference.engine.region import (
-    Box,
-    apply,
-    box_index,
-    correct,
-    make_box,
+    RegionInput,
+    apply_change,
+    input_index,
+    make_input,
     planes_in,
+    predict_change,
 )
 from napari_clip_denoise.inference.progress import CancelToken, Notify, Progress, ProgressCounter
 from napari_clip_denoise.inference.timing import Profile
@@ -75,52 +76,71 @@ def run(
         Counts where the time goes.
     """
     counter = ProgressCounter(total_planes or job.stack.n_planes, progress, planes_before)
-    profile = profile or Profile()
-    scratch = Scratch()
-
-    def read(region: Region, job: Job) -> Box:
-        index, tiles = box_index(job, region)
-        with profile.stage("read", READERS):
-            values = job.stack.read(index, scratch.lend)
-        with profile.stage("map", READERS):
-            return make_box(job, region, values, tiles, scratch)
-
-    def finish(job: Job, region: Region, box: Box, change: np.ndarray) -> None:
-        with profile.stage("unmap", WRITERS):
-            block = apply(job, region, box, change, scratch)
-            scratch.take_back(change)
-            scratch.take_back(box.values)
-        with profile.stage("write", WRITERS):
-            write(region, block)
-            scratch.take_back(block)
-
-    began_with = job
+    stages = _Stages(job, write, counter, profile or Profile(), cancel)
     with (
         ThreadPoolExecutor(READERS) as readers,
         ThreadPoolExecutor(WRITERS) as writers,
-        closing(_ahead(readers, lambda region: read(region, began_with), regions)) as boxes,
+        closing(_prefetch(readers, partial(stages.read, job), regions)) as inputs,
     ):
         writes: deque[Future[None]] = deque()
-        for region, box in boxes:
-
-            def attempt(
-                job: Job, region: Region = region, box: Box = box
-            ) -> tuple[Box, np.ndarray]:
-                if job is not began_with:
-                    box = read(region, job)
-                with profile.stage("device"), counter.attempt() as advance:
-                    return box, correct(
-                        job, region, box, cancel=cancel, advance=advance, scratch=scratch
-                    )
-
-            job, (box, change) = within_memory(job, attempt, notify)
-            scratch.take_back(box.inputs)
+        for region, given in inputs:
+            attempt = partial(stages.predict, region, given)
+            job, (given, change) = within_memory(job, attempt, notify)
+            stages.scratch.release(given.inputs)
             while len(writes) >= WRITERS:
                 writes.popleft().result()
-            writes.append(writers.submit(finish, job, region, box, change))
-            del attempt, box, change
+            writes.append(writers.submit(stages.finish, job, region, given, change))
+            del attempt, given, change
         for pending in writes:
             pending.result()
+
+
+class _Stages:
+    """The stages of a run, each of which works on another region at the same time."""
+
+    def __init__(
+        self,
+        first_job: Job,
+        write: Callable[[Region, np.ndarray], object],
+        counter: ProgressCounter,
+        profile: Profile,
+        cancel: CancelToken | None,
+    ):
+        self._first_job = first_job
+        self._write = write
+        self._counter = counter
+        self._profile = profile
+        self._cancel = cancel
+        self.scratch = Scratch()
+
+    def read(self, job: Job, region: Region) -> RegionInput:
+        """Read a region and map it to the network's scale, ahead of the device."""
+        index, tiles = input_index(job, region)
+        with self._profile.stage("read", READERS):
+            values = job.stack.read(index, self.scratch.acquire)
+        with self._profile.stage("map", READERS):
+            return make_input(job, region, values, tiles, self.scratch)
+
+    def predict(
+        self, region: Region, given: RegionInput, job: Job
+    ) -> tuple[RegionInput, np.ndarray]:
+        """Run the network; a job with other tiles than the first reads the region again."""
+        if job is not self._first_job:
+            given = self.read(job, region)
+        with self._profile.stage("device"), self._counter.attempt() as advance:
+            return given, predict_change(
+                job, region, given, cancel=self._cancel, advance=advance, scratch=self.scratch
+            )
+
+    def finish(self, job: Job, region: Region, given: RegionInput, change: np.ndarray) -> None:
+        """Add the change to the raw values and write the result."""
+        with self._profile.stage("unmap", WRITERS):
+            block = apply_change(job, region, given, change, self.scratch)
+            self.scratch.release(change)
+            self.scratch.release(given.values)
+        with self._profile.stage("write", WRITERS):
+            self._write(region, block)
+            self.scratch.release(block)
 
 
 def run_to_writer(
@@ -133,8 +153,8 @@ def run_to_writer(
     profile: Profile | None = None,
 ) -> Path:
     """Run all that a writer has not got yet, and finish it."""
-    job = as_begun(job, writer)
-    with ending_well(writer):
+    job = with_stored_settings(job, writer)
+    with cleanup_on_error(writer):
         total = before = 0.0
         for region in writer.regions():
             planes = planes_in(job, region)
@@ -154,8 +174,8 @@ def run_to_writer(
         return writer.finish()
 
 
-def as_begun(job: Job, writer: Writer) -> Job:
-    """Compute with the tiles, batch and threads of the run that began an output."""
+def with_stored_settings(job: Job, writer: Writer) -> Job:
+    """Return the job with the tiles, batch and threads of the run that began an output."""
     begun = writer.fingerprint
     if "tile" in begun:
         rows, columns = tile_grid(job.stack, job.runner.card, max(begun["tile"]))
@@ -167,7 +187,7 @@ def as_begun(job: Job, writer: Writer) -> Job:
 
 
 @contextmanager
-def ending_well(writer: Writer) -> Iterator[None]:
+def cleanup_on_error(writer: Writer) -> Iterator[None]:
     """Leave an output in order, whatever happens inside.
 
     A cancelled run removes what it wrote. One that fails for another reason, such as a full
@@ -192,10 +212,10 @@ def ending_well(writer: Writer) -> Iterator[None]:
         raise
 
 
-def _ahead(
+def _prefetch(
     pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T]
 ) -> Generator[tuple[T, R], None, None]:
-    """Do work on items in a pool and give the results in order, `READERS` of them ahead."""
+    """Do work on items in a pool and yield the results in order, `READERS` of them ahead."""
     waiting: deque[tuple[T, Future[R]]] = deque()
     try:
         for item in items:

@@ -19,7 +19,7 @@ from napari_clip_denoise.inference.settings import DenoiseSettings
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.engine.job import Job
-    from napari_clip_denoise.inference.engine.region import Box
+    from napari_clip_denoise.inference.engine.region import RegionInput
     from napari_clip_denoise.models.checkpoint import Model
 
 MAX_PIXELS = 2**20
@@ -64,7 +64,7 @@ class Preview:
     view : View
         What was looked at.
     job, box, change :
-        What `region.apply` needs.
+        What `region.apply_change` needs.
     seconds : float
         How long it took.
     how : dict
@@ -75,7 +75,7 @@ class Preview:
 
     view: View
     job: "Job"
-    box: "Box"
+    box: "RegionInput"
     change: np.ndarray
     seconds: float
     how: dict[str, Any]
@@ -87,12 +87,12 @@ class Preview:
 
     def pixels(self, strength: float) -> np.ndarray:
         """Give the region denoised at some strength, without the network."""
-        from napari_clip_denoise.inference.engine.region import apply
+        from napari_clip_denoise.inference.engine.region import apply_change
 
         if strength not in self.blended:
             job = replace(self.job, strength=strength)
             self.blended.clear()
-            self.blended[strength] = apply(job, self.view.region, self.box, self.change)
+            self.blended[strength] = apply_change(job, self.view.region, self.box, self.change)
         return self.blended[strength]
 
 
@@ -151,14 +151,14 @@ class PreviewMaker:
         Cancelled
             If the token says so.
         """
-        from napari_clip_denoise.inference.engine.region import correct, read_box
+        from napari_clip_denoise.inference.engine.region import predict_change, read_region
         from napari_clip_denoise.inference.provenance import provenance
 
         started = perf_counter()
         job = self.job(view)
         cancel.check()
-        box = read_box(job, view.region)
-        change = correct(job, view.region, box, cancel=cancel)
+        box = read_region(job, view.region)
+        change = predict_change(job, view.region, box, cancel=cancel)
         how = provenance(job, view.settings)
         preview = Preview(view, job, box, change, perf_counter() - started, how)
         preview.pixels(view.settings.strength)

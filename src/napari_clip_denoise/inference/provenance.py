@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from napari_clip_denoise.formats.fingerprint import identify
+from napari_clip_denoise.formats.fingerprint import source_fingerprint
 from napari_clip_denoise.formatting import software
 from napari_clip_denoise.inference.engine.job import Job
 from napari_clip_denoise.inference.settings import DenoiseSettings
@@ -35,7 +35,7 @@ def fingerprint(job: Job) -> dict[str, Any]:
     return {
         "software": f"{software()} with torch {torch.__version__}",
         "model": f"{runner.card.name} {runner.model.sha256}",
-        **identify(job.stack),
+        **source_fingerprint(job.stack),
         "intensity": [asdict(channel) for channel in job.mapping.channels],
         "strength": job.strength,
         "self-ensemble": job.self_ensemble,

@@ -1,1 +1,1 @@
-"""What a model is on disk: card, checkpoint, import and registry."""
+"""Models on disk: card, checkpoint, import, export and registry."""

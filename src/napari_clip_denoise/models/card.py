@@ -1,4 +1,4 @@
-"""The model card: what a model is, learned from, and is good for."""
+"""The model card: architecture, training and measured quality of a model."""
 
 from typing import Annotated, Any, Literal
 
@@ -8,17 +8,17 @@ from napari_clip_denoise.network.config import DenoiserConfig
 
 
 class EncoderCard(BaseModel):
-    """Where the encoder comes from.
+    """The origin of an encoder.
 
     Attributes
     ----------
     source : str
-        How to get it, or where it was trained.
+        Source of the weights, or a description of their training.
     sha256 : str
-        Over its tensors, see `napari_clip_denoise.models.checkpoint.tensors_sha256`.
+        SHA-256 of its tensors, see `napari_clip_denoise.models.checkpoint.tensors_sha256`.
     included : bool
-        Whether the model file holds its tensors. If not, loading pairs the decoder with the
-        encoder of the same SHA-256.
+        Whether the model file contains its tensors. Otherwise it is loaded from its source, and
+        its SHA-256 is checked.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,14 +29,15 @@ class EncoderCard(BaseModel):
 
 
 class Score(BaseModel):
-    """One measured figure.
+    """A measured score.
 
     Attributes
     ----------
     data, noise, metric : str
-        What was measured on what, such as "Set12", "Gaussian sigma 25", "PSNR (dB)".
+        Test images, their noise and the metric, such as "Set12", "Gaussian sigma 25" and
+        "PSNR (dB)".
     noisy, denoised : float
-        The figure of the input and of the result.
+        Score of the noisy input and of the result.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,37 +50,41 @@ class Score(BaseModel):
 
 
 class ModelCard(BaseModel):
-    """What a model is. Stored as JSON in the metadata of its ``.safetensors`` file.
+    """The description of a model, stored as JSON in its ``.safetensors`` file.
 
     Attributes
     ----------
+    format_version : int
+        Version of this format.
     name, description : str
         Name in the registry, and a sentence for users.
     network : DenoiserConfig
-        Shape of encoder and decoder.
+        Architecture of encoder and decoder.
     encoder : EncoderCard
-        Where the encoder comes from.
+        Origin of the encoder.
     pad_multiple : int
-        The image is reflect-padded at the bottom and right to a multiple of this.
+        Images are reflect-padded at the bottom and right to a multiple of this, in pixels.
     halo : int
-        Pixels around a tile that are computed and thrown away, measured so that tiles match
+        Margin of a tile in pixels that is computed and discarded, measured so that tiles match
         the whole plane.
     clamp : bool
-        Whether the result is kept within [0, 1] on the network's scale, as in the paper.
+        Whether results are clipped to [0, 1] on the network's scale, as in the paper.
     intensity : str
         Recommended intensity mapping.
     recipe : dict
-        The training recipe, where it is known.
+        Training recipe, if known.
     data, noise : str
-        What it learned from.
+        Training images and their noise.
+    seed : int or None
+        Random seed of the training, if known.
     scores : tuple of Score
-        What was measured.
+        Measured scores.
     software : dict
-        Versions it was trained or imported with.
+        Versions of the software used for training or import.
     licence : str
-        Terms of the weights.
+        Licence of the weights.
     parent_sha256 : str
-        SHA-256 over the tensors of the model that this one was fine-tuned from, or empty.
+        SHA-256 of the tensors of the model that this one was fine-tuned from, or empty.
     """
 
     model_config = ConfigDict(frozen=True)

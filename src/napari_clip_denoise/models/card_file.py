@@ -1,4 +1,4 @@
-"""The card of a model file, read and replaced without loading torch."""
+"""Reading and replacing the card of a model file, without importing torch."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def read_card(path: str | Path) -> ModelCard:
     Raises
     ------
     ModelError
-        If the file is not a model file of this package.
+        If the file is missing, damaged or not a model file of this package.
     """
     try:
         with safe_open(path, framework="numpy") as file:
@@ -36,7 +36,16 @@ def read_card(path: str | Path) -> ModelCard:
 
 
 def copy_model(path: Path, target: Path, card: ModelCard) -> None:
-    """Copy a model file with another card; the tensors stay byte for byte as they are.
+    """Copy a model file with a new card; the tensors are copied exactly.
+
+    Parameters
+    ----------
+    path : Path
+        The model file.
+    target : Path
+        The copy, written completely or not at all.
+    card : ModelCard
+        Card of the copy.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A model card in words."""
+"""Model cards as text, Markdown and HTML."""
 
 from html import escape
 
@@ -10,7 +10,7 @@ FIXED = "It comes with the program, and cannot be renamed or deleted."
 
 
 def facts_of(card: ModelCard) -> dict[str, str]:
-    """Give what is on a card, by what it is called; empty where it is not known."""
+    """Return the entries of a card by label; empty if unknown."""
     kind = "grey; RGB one channel at a time" if card.network.channels == 1 else "RGB"
     return {
         "for": kind,
@@ -22,13 +22,13 @@ def facts_of(card: ModelCard) -> dict[str, str]:
     }
 
 
-def caution(card: ModelCard, *, rgb: bool) -> str:
-    """Say in a sentence why a model does not suit images, and what does; nothing, where it may.
+def unsuitable_reason(card: ModelCard, *, rgb: bool) -> str:
+    """Explain why a model is unsuitable for images, and name a better one; empty if suitable.
 
     Parameters
     ----------
     card : ModelCard
-        Of the model.
+        Card of the model.
     rgb : bool
         Whether the images are RGB.
     """
@@ -42,7 +42,7 @@ def caution(card: ModelCard, *, rgb: bool) -> str:
 
 
 def as_markdown(card: ModelCard) -> str:
-    """Write a card as a page of Markdown."""
+    """Format a card as a Markdown page."""
     facts = facts_of(card) | {"fine-tuned from the model of SHA-256": card.parent_sha256}
     lines = [f"# {card.name}", "", card.description, ""]
     lines += [f"- {name}: {text}" for name, text in facts.items() if text]
@@ -56,12 +56,12 @@ def as_markdown(card: ModelCard) -> str:
 
 
 def as_html(entry: Entry) -> str:
-    """Write the card of a model that can be loaded by name as a page for a narrow panel.
+    """Format the card of a registered model as HTML for a narrow panel.
 
     Raises
     ------
     ModelError
-        If its file is gone or damaged.
+        If its file is missing or damaged.
     """
     card = entry.card
     facts = facts_of(card) | {"file": str(entry.path)}
@@ -82,7 +82,7 @@ def as_html(entry: Entry) -> str:
 
 
 def _by_images(scores: tuple[Score, ...]) -> dict[str, list[Score]]:
-    """Group scores by what was measured."""
+    """Group scores by test images and noise."""
     groups: dict[str, list[Score]] = {}
     for score in scores:
         groups.setdefault(f"{score.data}, {score.noise}", []).append(score)

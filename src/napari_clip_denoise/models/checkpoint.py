@@ -1,4 +1,4 @@
-"""Model files: one ``.safetensors`` with weights and card together."""
+"""Model files: weights and card in one ``.safetensors`` file."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -28,14 +28,13 @@ class Model:
     Attributes
     ----------
     card : ModelCard
-        What it is.
+        Description of the model.
     denoiser : Denoiser
         The network, in evaluation mode, float32, on the CPU.
     path : Path or None
         The file it was loaded from.
     ready : dict
-        What was made of it to run on devices, see `inference.engine.engine`; it goes when the
-        model goes.
+        Cache of its copies on devices, see `inference.engine.engine`; freed with the model.
     """
 
     card: ModelCard
@@ -45,18 +44,18 @@ class Model:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 over all tensors of the network."""
+        """SHA-256 of all tensors of the network."""
         return tensors_sha256(self.denoiser.state_dict())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Travel to another process as a path where that is enough, not as weights."""
+        """Pickle the path instead of the weights, if the model can be loaded from it."""
         if self.path is not None and self.card.encoder.included:
             return _load_once, (self.path.resolve(),)
         return Model, (self.card, self.denoiser, None)
 
 
 def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names and float32 bytes of floating-point tensors, in the order of names."""
+    """Return the SHA-256 of names and float32 bytes of floating-point tensors, sorted by name."""
     digest = hashlib.sha256()
     for name in sorted(tensors):
         if tensors[name].is_floating_point():
@@ -71,16 +70,16 @@ def save_model(model: Model, path: str | Path, *, dtype: torch.dtype = torch.flo
     Parameters
     ----------
     model : Model
-        Its card says whether the encoder's tensors are written too.
+        Its card determines whether the encoder's tensors are included.
     path : str or Path
-        The file, ending in ``.safetensors``; written whole or not at all.
+        The file, ending in ``.safetensors``; written completely or not at all.
     dtype : torch.dtype
-        Storage type of the weights that are written; ``float16`` halves the file.
+        Type of the stored weights; ``float16`` halves the file size.
 
     Returns
     -------
     Model
-        The model as a later `load_model` returns it, rounded to `dtype`.
+        The model as `load_model` returns it, with weights rounded to `dtype`.
 
     Raises
     ------
@@ -118,12 +117,17 @@ def load_model(path: str | Path, *, encoder: Callable[[], Encoder] | None = None
     path : str or Path
         A ``.safetensors`` file with a card.
     encoder : callable, optional
-        Gets the encoder of a file that holds only a decoder.
+        Returns the encoder for a file that contains only a decoder.
+
+    Returns
+    -------
+    Model
+        The model, in evaluation mode, float32, on the CPU.
 
     Raises
     ------
     ModelError
-        If the file is damaged, or its encoder is missing or another one than it was
+        If the file is missing or damaged, or its encoder is missing or not the one that it was
         trained with.
     """
     path = Path(path)

@@ -1,4 +1,4 @@
-"""Where CLIP's encoder lies on this computer; nothing here loads torch."""
+"""Local copies of CLIP's encoder; importing this does not import torch."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,18 +9,18 @@ if TYPE_CHECKING:
     from napari_clip_denoise.models.card import ModelCard
 
 REPOSITORY = "timm/resnet50_clip.openai"
-"""On the Hugging Face hub; where open_clip gets the weights of RN50."""
+"""Repository on the Hugging Face hub from which open_clip downloads the weights of RN50."""
 FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
-"""Names of the weights there, the first that exists."""
+"""File names of the weights in the repository; the first that exists is used."""
 
 
 def kept_encoder() -> Path:
-    """Name the file in the models folder that keeps CLIP's encoder, whether it is there or not."""
+    """Return the path of CLIP's encoder in the models folder; the file may not exist yet."""
     return models_folder() / "encoders" / f"{CLIP_MODEL}{SUFFIX}"
 
 
 def is_at_hand() -> bool:
-    """Whether CLIP's encoder can be loaded without a download."""
+    """Return whether CLIP's encoder can be loaded without a download."""
     from huggingface_hub import try_to_load_from_cache
 
     if kept_encoder().is_file():
@@ -29,5 +29,5 @@ def is_at_hand() -> bool:
 
 
 def lacks_encoder(card: "ModelCard") -> bool:
-    """Whether a model holds only a decoder, and CLIP's encoder is not on this computer."""
+    """Return whether a model needs CLIP's encoder, but that is not on this computer."""
     return not card.encoder.included and not is_at_hand()

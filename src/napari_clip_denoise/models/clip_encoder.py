@@ -1,4 +1,4 @@
-"""CLIP's own encoder, from where open_clip gets it."""
+"""CLIP's encoder, from a local file or the download that open_clip uses."""
 
 import errno
 import zipfile
@@ -29,7 +29,7 @@ PREFIX = "visual."
 UNUSED = ("layer4.", "attnpool.")
 LOCAL_COPY = "give a local copy of them with --clip-weights FILE (clip_weights= in Python)"
 Advance = Callable[[float, float], object]
-"""Gets how many bytes of a download are there, and of how many; what it raises ends it."""
+"""Called with the downloaded and the total bytes; an exception it raises stops the download."""
 
 
 def load_clip_encoder(
@@ -40,11 +40,11 @@ def load_clip_encoder(
     Parameters
     ----------
     weights : str or Path, optional
-        A local file with the weights, as open_clip or OpenAI offers them. Without it they
-        come from what `keep_clip_encoder` has kept, else from the cache that open_clip uses, too,
-        and are downloaded on first use; ``HF_ENDPOINT`` names another server.
+        A local file with the weights, as published by open_clip or OpenAI. By default, the file
+        written by `keep_clip_encoder`, or else the cache that open_clip uses, which is filled by a
+        download on first use; ``HF_ENDPOINT`` overrides the server.
     advance : callable, optional
-        Told how far a download is.
+        Called with the downloaded and the total bytes.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def load_clip_encoder(
     Raises
     ------
     ModelError
-        If the file does not hold CLIP RN50, or it is not in the cache and could not be
+        If the file does not contain CLIP RN50, or it is not in the cache and could not be
         downloaded.
     """
     if weights is None and kept_encoder().is_file():
@@ -72,12 +72,12 @@ def load_clip_encoder(
 
 
 def keep_clip_encoder(encoder: Encoder) -> None:
-    """Keep CLIP's encoder in the models folder, so that no later run asks for its weights.
+    """Save CLIP's encoder in the models folder, so that later runs need no download.
 
     Raises
     ------
     OutputError
-        If it cannot be written.
+        If the file cannot be written.
     """
     path = kept_encoder()
     make_folder(path.parent)
@@ -86,7 +86,7 @@ def keep_clip_encoder(encoder: Encoder) -> None:
 
 
 def _download(advance: Advance | None) -> Path:
-    """Find the weights in the cache, or download them into it; a broken download goes on."""
+    """Find the weights in the cache, or download them to it, resuming an interrupted download."""
     bar = None if advance is None else _bar(advance)
     try:
         try:
@@ -107,7 +107,7 @@ def _download(advance: Advance | None) -> Path:
             f"{constants.ENDPOINT} refused CLIP's RN50 weights (HTTP "
             f"{error.response.status_code}); try again later, or {LOCAL_COPY}."
         ) from error
-    except Exception as error:  # whatever sockets and their clients raise
+    except Exception as error:  # network libraries raise various errors
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise ModelError(
                 f"There is no room for CLIP's RN50 weights in {constants.HF_HUB_CACHE}; make "
@@ -120,7 +120,7 @@ def _download(advance: Advance | None) -> Path:
 
 
 def _bar(advance: Advance) -> type[tqdm]:
-    """Make what the hub takes for a progress bar, but shows nothing."""
+    """Return a tqdm class that shows nothing, but reports the progress to `advance`."""
 
     class Bar(tqdm):
         def __init__(self, *arguments: Any, initial: float = 0, **options: Any):
@@ -144,11 +144,11 @@ def _from_file(path: Path) -> Encoder:
         elif _is_torchscript(path):
             tensors = torch.jit.load(path, map_location="cpu").state_dict()
         else:
-            from open_clip.factory import load_state_dict  # which takes long to load
+            from open_clip.factory import load_state_dict  # slow to import
 
             tensors = load_state_dict(str(path), weights_only=True)
         return _encoder({k.removeprefix(PREFIX): v for k, v in tensors.items() if PREFIX in k})
-    except Exception as error:  # whatever a wrong file makes the readers raise
+    except Exception as error:  # readers raise various errors for a wrong file
         raise ModelError(
             f"{path} does not hold the weights of CLIP {ARCHITECTURE}; give the file that "
             "open_clip or OpenAI offers for it."

@@ -1,4 +1,4 @@
-"""Where the user's models lie, and the names of those that every user has."""
+"""The folder of the user's models, and the names of the bundled ones."""
 
 import os
 from pathlib import Path
@@ -12,23 +12,23 @@ FOLDER_VARIABLE = "CLIP_DENOISE_MODELS"
 DEFAULT_MODEL = "compact"
 RGB_MODEL = "compact-rgb"
 AUTO = "auto"
-"""Stands for the bundled model that suits an image, see `find`."""
+"""Selects the bundled model that suits an image, see `find`."""
 CLIP_MODEL = "clip-rn50"
 
 
 def models_folder() -> Path:
-    """Folder of the user's own models; the variable ``CLIP_DENOISE_MODELS`` overrides it."""
+    """Return the folder of the user's models, which ``CLIP_DENOISE_MODELS`` overrides."""
     override = os.environ.get(FOLDER_VARIABLE)
     return Path(override) if override else user_data_path("napari-clip-denoise") / "models"
 
 
 def make_folder(folder: Path) -> None:
-    """Make the models folder, or one within it, where it is not there yet.
+    """Create the models folder, or one within it, if it does not exist.
 
     Raises
     ------
     OutputError
-        If it cannot be made.
+        If it cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

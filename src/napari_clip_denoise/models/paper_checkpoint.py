@@ -22,22 +22,21 @@ _UNUSED = ("encoder.layer4.", "encoder.attnpool.")
 def import_published(path: str | Path, name: str = "clip-rn50") -> Model:
     """Read a published checkpoint of "Transfer CLIP for Generalizable Image Denoising".
 
-    The encoder is taken from the file, since its batch statistics differ from OpenAI's. The
-    RGB and the one-channel (CT) variant are told apart by their keys.
+    The encoder is read from the file, because its batch statistics differ from OpenAI's. The RGB
+    and the one-channel (CT) variant are distinguished by their keys.
 
     Parameters
     ----------
     path : str or Path
-        ``net_g_latest.pth``, a pickle that holds ``{"params": state_dict}``. Only tensors are
-        unpickled.
+        ``net_g_latest.pth``, a pickle of ``{"params": state_dict}``. Only tensors are unpickled.
     name : str
-        Name for the model.
+        Name of the model.
 
     Returns
     -------
     Model
-        Its output equals the original network's: reflect padding to a multiple of 32, and
-        results within [0, 1].
+        A model with the same output as the original network: images are reflect-padded to a
+        multiple of 32, and results are clipped to [0, 1].
 
     Raises
     ------

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """A model that can be loaded by its name."""
+    """A model that can be loaded by its name.
+
+    Attributes
+    ----------
+    name : str
+        Name in the registry.
+    path : Path
+        The model file.
+    origin : {"bundled", "user"}
+        Whether it is bundled with the package or in the user's folder.
+    """
 
     name: str
     path: Path
@@ -39,7 +49,7 @@ class Entry:
 
 
 def entries() -> list[Entry]:
-    """List the models that can be loaded by name; the user's go before bundled namesakes."""
+    """List the models that can be loaded by name; the user's take precedence over bundled ones."""
     bundled = Path(str(resources.files("napari_clip_denoise.models") / "weights"))
     found: dict[str, Entry] = {}
     for folder, origin in ((bundled, "bundled"), (models_folder(), "user")):
@@ -56,13 +66,18 @@ def find(name_or_path: str | Path, *, rgb: bool | None = None) -> Path:
     name_or_path : str or Path
         A name in the registry or a ``.safetensors`` file.
     rgb : bool, optional
-        Whether the images are RGB; chooses the bundled model that ``"auto"`` stands for, which
-        is no model without it.
+        Whether the images are RGB, which selects the bundled model for the name ``"auto"``. That
+        name is unknown without it.
+
+    Returns
+    -------
+    Path
+        The model file.
 
     Raises
     ------
     ModelError
-        If there is none; the message lists what there is.
+        If the model does not exist; the message lists the known ones.
     """
     if str(name_or_path) == AUTO and rgb is not None:
         name_or_path = RGB_MODEL if rgb else DEFAULT_MODEL
@@ -99,13 +114,18 @@ def load(
     name_or_path, rgb :
         See `find`.
     clip_weights : str or Path, optional
-        Local file with CLIP's RN50 weights, for a model that holds only a decoder. Without
-        it they come from open_clip's cache or its download.
+        Local file with CLIP's RN50 weights, for a model that contains only a decoder. By default
+        they are loaded from open_clip's cache, or downloaded to it.
+
+    Returns
+    -------
+    Model
+        The model, in evaluation mode, float32, on the CPU.
 
     Raises
     ------
     ModelError
-        If there is no such model, or it is damaged or incomplete.
+        If the model does not exist, is damaged or incomplete.
     """
     path = find(name_or_path, rgb=rgb)
     from napari_clip_denoise.models.checkpoint import load_model
@@ -119,15 +139,15 @@ def load(
 
 
 def place(name: str, *, overwrite: bool = False) -> Path:
-    """Find where in the user's folder a model of this name belongs.
+    """Return the path in the user's folder for a model of this name.
 
     Raises
     ------
     InputError
-        If there is one of that name and `overwrite` is not set, or it cannot be one.
+        If the name is reserved, or taken and `overwrite` is False.
     """
     if name == AUTO:
-        raise InputError(f"'{AUTO}' stands for the bundled models; choose another name.")
+        raise InputError(f"'{AUTO}' is reserved for the bundled models; choose another name.")
     path = models_folder() / f"{name}{SUFFIX}"
     if path.exists() and not overwrite:
         raise InputError(
@@ -137,14 +157,26 @@ def place(name: str, *, overwrite: bool = False) -> Path:
 
 
 def install(model: "Model", *, overwrite: bool = False) -> Path:
-    """Put a model into the user's folder, under the name on its card.
+    """Save a model in the user's folder, under the name on its card.
+
+    Parameters
+    ----------
+    model : Model
+        The model to save.
+    overwrite : bool
+        Whether to replace a model of the same name.
+
+    Returns
+    -------
+    Path
+        The model file.
 
     Raises
     ------
     InputError
-        If there is one of that name and `overwrite` is not set.
+        If the name is taken and `overwrite` is False.
     OutputError
-        If it cannot be written.
+        If the file cannot be written.
     """
     from napari_clip_denoise.models.checkpoint import save_model
 
@@ -155,16 +187,16 @@ def install(model: "Model", *, overwrite: bool = False) -> Path:
 
 
 def add_file(path: str | Path) -> str:
-    """Copy a model file into the user's folder, under the name on its card, and give that name.
+    """Copy a model file to the user's folder, and return its name, which is that on its card.
 
     Raises
     ------
     ModelError
-        If it is no model file.
+        If it is not a model file.
     InputError
-        If there is a model of that name.
+        If the name is taken.
     OutputError
-        If it cannot be written.
+        If the copy cannot be written.
     """
     from napari_clip_denoise.models.card_file import copy_model, read_card
 
@@ -176,12 +208,12 @@ def add_file(path: str | Path) -> str:
 
 
 def rename(name: str, new_name: str) -> Path:
-    """Give a model of the user's folder another name, on its card too.
+    """Rename a model in the user's folder, including its card, and return the new path.
 
     Raises
     ------
     ModelError, InputError
-        If it is no model of the user, or the new name is taken or cannot be one.
+        If it is not a user's model, or the new name is taken or invalid.
     OutputError
         If the files cannot be written or deleted.
     """
@@ -204,12 +236,12 @@ def rename(name: str, new_name: str) -> Path:
 
 
 def delete(name: str) -> None:
-    """Delete a model of the user's folder for good.
+    """Permanently delete a model in the user's folder.
 
     Raises
     ------
     ModelError, InputError
-        If it is no model of the user.
+        If it is not a user's model.
     OutputError
         If its file cannot be deleted.
     """
@@ -226,5 +258,5 @@ def _remove(path: Path) -> None:
 def _own(name: str) -> Path:
     path = find(name)
     if path.parent != models_folder():
-        raise InputError(f"The model '{name}' comes with the program and stays as it is.")
+        raise InputError(f"The model '{name}' comes with the program and cannot be changed.")
     return path

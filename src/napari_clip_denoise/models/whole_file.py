@@ -1,4 +1,4 @@
-"""Model files that appear under their name only when they are whole."""
+"""Atomic writing of model files."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +11,12 @@ from napari_clip_denoise.errors import OutputError
 
 @contextmanager
 def whole_file(target: Path) -> Iterator[Path]:
-    """Give a file to write that takes the target's place once it is complete.
+    """Yield a temporary path to write, which is moved to the target once it is complete.
 
     Raises
     ------
     OutputError
-        If there can be no such file; this is found out before the work begins.
+        If the target cannot be written, which is checked before yielding.
     """
     partial = target.with_name(f".{target.name}.partial")
     try:

@@ -103,9 +103,9 @@ def tone_curve(gamma: float, contrast: float) -> tuple[np.ndarray, np.ndarray]:
     return values, (1 - contrast) * tones + contrast * (3 - 2 * tones) * tones**2
 
 
-def camera_matrix(shares: np.ndarray) -> np.ndarray:
+def camera_matrix(weights: np.ndarray) -> np.ndarray:
     """Give the matrix from linear RGB to a camera's colours, which leaves white as it is."""
-    matrix = np.tensordot(shares, XYZ_TO_CAMERA, 1) @ RGB_TO_XYZ
+    matrix = np.tensordot(weights, XYZ_TO_CAMERA, 1) @ RGB_TO_XYZ
     return matrix / matrix.sum(axis=1, keepdims=True)
 
 

@@ -62,17 +62,17 @@ class CorrelatedGaussian:
         Standard deviation after the blur, on the image's scale.
     correlation : float
         Standard deviation of the blurring Gaussian in pixels.
-    share : float
+    fraction : float
         How much of the noise is blurred, 1 for all of it; the rest stays white.
     """
 
     sigma: float
     correlation: float
-    share: float = 1.0
+    fraction: float = 1.0
 
     def __call__(self, clean: Image, rng: Random) -> Image:
         """Add the noise."""
-        smear = Smear(self.share, (self.correlation, self.correlation))
+        smear = Smear(self.fraction, (self.correlation, self.correlation))
         noise = smear(normal(clean, rng), rng)
         return clean + self.sigma / smear.deviation * noise
 
@@ -85,18 +85,18 @@ class Smear:
 
     Parameters
     ----------
-    share : float
+    fraction : float
         Of the value, 0 to 1.
     width : tuple of float
         Standard deviation of the Gaussian by which it spreads, in pixels along (Y, X).
     """
 
-    share: float
+    fraction: float
     width: tuple[float, float]
 
     def __call__(self, clean: Image, rng: Random) -> Image:
         """Spread the values; the image's borders meet."""
-        return as_float32(clean + self.share * (blur(clean, self.width) - clean))
+        return as_float32(clean + self.fraction * (blur(clean, self.width) - clean))
 
     @property
     def deviation(self) -> float:
@@ -104,7 +104,7 @@ class Smear:
         impulse = np.zeros((33, 33), np.float32)
         impulse[16, 16] = 1
         blurred = gaussian_filter(impulse, self.width, mode="wrap")
-        return float(np.linalg.norm(impulse + np.float32(self.share) * (blurred - impulse)))
+        return float(np.linalg.norm(impulse + np.float32(self.fraction) * (blurred - impulse)))
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 from napari_clip_denoise.evaluation.trust.check import TrustReport, check_result
 from napari_clip_denoise.images.axes import leading_axes
 from napari_clip_denoise.images.regions import Region
+from napari_clip_denoise.images.sampling import plane_positions
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.preview import central_part
 from napari_clip_denoise.inference.progress import CancelToken
@@ -73,16 +74,13 @@ def choose_planes(stack: Stack, current: Region, *, everywhere: bool) -> list[Re
     if not everywhere:
         return [plane]
     axes = leading_axes(stack.axes)
-    sizes = [
+    sizes = tuple(
         1 if axis == "c" else size for axis, size in zip(axes, stack.leading_shape, strict=True)
-    ]
-    count = int(np.prod(sizes, dtype=np.int64))
-    chosen = np.unique(np.linspace(0, count - 1, min(count, MOST_PLANES)).round().astype(np.int64))
+    )
     regions = []
-    for flat in chosen:
-        position = np.unravel_index(flat, sizes) if sizes else ()
+    for position in plane_positions(sizes, MOST_PLANES):
         leading = [
-            part if axis == "c" else slice(int(i), int(i) + 1)
+            part if axis == "c" else slice(i, i + 1)
             for axis, i, part in zip(axes, position, current, strict=False)
         ]
         regions.append((*leading, *plane[n_leading:]))

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.inference.engine.engine import Pending, Runner
 from napari_clip_denoise.inference.engine.job import Job
-from napari_clip_denoise.inference.engine.region import apply, correct, read_box
+from napari_clip_denoise.inference.engine.region import apply_change, predict_change, read_region
 from napari_clip_denoise.inference.progress import CancelToken
 
 PASSES = 16
@@ -94,7 +94,7 @@ def uncertainty(
         float32, shape of the region: standard deviation over the passes, in raw values. It
         ranks pixels; it is no error bar, as what the encoder itself loses does not show in it.
     """
-    box = read_box(job, region)
+    box = read_region(job, region)
     disturbed = DisturbedRunner(job.runner, level)
     full = replace(
         job,
@@ -106,8 +106,8 @@ def uncertainty(
     results: list[np.ndarray] = []
     for number in range(passes):
         disturbed.begin_pass(seed + number)
-        change = correct(full, region, box, cancel=cancel)
-        results.append(apply(full, region, box, change).astype(np.float32))
+        change = predict_change(full, region, box, cancel=cancel)
+        results.append(apply_change(full, region, box, change).astype(np.float32))
         if advance is not None:
             advance(1 / passes)
     variance = np.var(results, axis=0)

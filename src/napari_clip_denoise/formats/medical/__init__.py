@@ -1,1 +1,1 @@
-"""Medical formats: DICOM series and files of many frames, NIfTI."""
+"""Medical formats: DICOM series, multi-frame DICOM files and NIfTI."""

@@ -1,4 +1,4 @@
-"""One DICOM file: its header, its pixels, and whether it can be part of a stack."""
+"""Reading and checking single DICOM files."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -40,17 +40,17 @@ HEADER = (
 
 
 def pydicom_read(path: Path, **options: Any) -> Any:
-    """Read a DICOM file.
+    """Read a DICOM file; `options` are those of `pydicom.dcmread`.
 
     Raises
     ------
     InputError
-        If it is none or cannot be read.
+        If it is not a DICOM file or cannot be read.
     """
     try:
         return pydicom.dcmread(path, **options)
     except InvalidDicomError as error:
-        raise InputError(f"{path.name} is no DICOM file; give one that is.") from error
+        raise InputError(f"{path.name} is not a DICOM file; give one that is.") from error
     except (OSError, EOFError, ValueError, KeyError) as error:
         raise InputError(
             f"The DICOM file {path.name} cannot be read; it may be damaged."
@@ -58,12 +58,12 @@ def pydicom_read(path: Path, **options: Any) -> Any:
 
 
 def read_pixels(dataset: Any, path: Path) -> np.ndarray:
-    """Decode the pixels of a file, as they are stored.
+    """Decode the pixels of a dataset, as stored numbers without rescaling.
 
     Raises
     ------
     InputError
-        If they cannot be.
+        If they cannot be decoded.
     """
     try:
         return dataset.pixel_array
@@ -72,18 +72,30 @@ def read_pixels(dataset: Any, path: Path) -> np.ndarray:
 
 
 def is_deflated(path: Path) -> bool:
-    """Whether all of a file has to be inflated to get at any of it."""
+    """Return whether a file is deflated, so that all of it must be decompressed to read any."""
     header = pydicom_read(path, stop_before_pixels=True, specific_tags=[])
     return bool(header.file_meta.TransferSyntaxUID.is_deflated)
 
 
 def read_frames(path: Path, frames: Sequence[int]) -> Iterator[np.ndarray]:
-    """Decode some frames of a file one after another, as they are stored.
+    """Decode frames of a file one by one, as stored numbers without rescaling.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    frames : sequence of int
+        Numbers of the frames, from 0.
+
+    Yields
+    ------
+    numpy.ndarray
+        (Y, X), one for each of `frames`.
 
     Raises
     ------
     InputError
-        If they cannot be.
+        If they cannot be decoded.
     """
     if not frames:
         return
@@ -95,7 +107,7 @@ def read_frames(path: Path, frames: Sequence[int]) -> Iterator[np.ndarray]:
 
 
 def start_of_pixels(path: Path) -> int:
-    """Where the pixels of an uncompressed file begin."""
+    """Return the offset of the pixels of an uncompressed file, in bytes."""
     with path.open("rb") as file:
         header = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=[])
         is_implicit = header.file_meta.TransferSyntaxUID.is_implicit_VR
@@ -103,22 +115,22 @@ def start_of_pixels(path: Path) -> int:
 
 
 def read_header(path: Path) -> Any:
-    """Read what `formats.medical.dicom_reader` needs to know of a file, but not its pixels."""
+    """Read the tags that `formats.medical.dicom_reader` needs, without the pixels."""
     return pydicom_read(path, stop_before_pixels=True, specific_tags=list(HEADER))
 
 
 def count_frames(header: Any) -> int:
-    """Number of images that a file holds."""
+    """Return the number of frames in a file."""
     return int(header.get("NumberOfFrames") or 1)
 
 
 def check_single_frame(header: Any, path: Path) -> None:
-    """Refuse a file of many frames among those of a series.
+    """Check that a file of a series has a single frame.
 
     Raises
     ------
     InputError
-        With what to do instead.
+        If it has several frames.
     """
     if count_frames(header) > 1:
         raise InputError(
@@ -128,12 +140,12 @@ def check_single_frame(header: Any, path: Path) -> None:
 
 
 def check_image(header: Any, path: Path) -> None:
-    """Refuse what is not grey or cannot be decoded.
+    """Check that a file contains a grey image that can be decoded.
 
     Raises
     ------
     InputError
-        With what to do instead.
+        If it does not; the message says what to do instead.
     """
     if "Rows" not in header or "SeriesInstanceUID" not in header:
         kind = pydicom.uid.UID(header.get("SOPClassUID", "")).name or "no image"

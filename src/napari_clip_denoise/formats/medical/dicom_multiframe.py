@@ -1,4 +1,4 @@
-"""Files of many frames, such as enhanced CT and MR: where each frame lies and what it means."""
+"""Multi-frame DICOM files, such as enhanced CT and MR: position and rescaling of each frame."""
 
 import warnings
 from collections.abc import Iterator
@@ -18,8 +18,8 @@ from napari_clip_denoise.formats.medical.dicom_series import (
     Slice,
     SliceArray,
     numbers,
+    rescale_of_header,
     series_name,
-    stored_as,
 )
 from napari_clip_denoise.images.stack import Metadata
 from napari_clip_denoise.optional import from_extra
@@ -35,24 +35,24 @@ MILLISECONDS = 1000
 
 @dataclass(frozen=True, eq=False)
 class Frames(Series):
-    """The frames of one file.
+    """The frames of a multi-frame file.
 
     Attributes
     ----------
     step : float or None
-        From frame to frame, in millimetres or seconds, of frames whose places are not told.
+        Distance between frames without positions, in millimetres or, along time, seconds.
     """
 
     step: float | None = None
 
     @property
     def array(self) -> SliceArray:
-        """The values (Z, Y, X), read when they are asked for."""
+        """The values (Z or T, Y, X), read lazily."""
         return FrameArray(self.slices, self.plane_shape, self.dtype)
 
     @property
     def metadata(self) -> Metadata:
-        """Of the axes z or t, y, x."""
+        """Metadata of the axes z or t, y and x."""
         known = super().metadata
         if self.affine is not None or self.step is None:
             return known
@@ -61,7 +61,7 @@ class Frames(Series):
 
 
 class FrameArray(SliceArray):
-    """The values of the frames of one file, in the order of its slices."""
+    """The values of the frames of a file, in the order of its slices."""
 
     def _planes(self, numbers: range) -> Iterator[np.ndarray]:
         parts = [self._slices[number] for number in numbers]
@@ -71,12 +71,12 @@ class FrameArray(SliceArray):
 
 
 def find_frames(path: Path) -> Frames:
-    """Read and check all that a file of many frames tells of them.
+    """Read and check the header of a multi-frame file.
 
     Raises
     ------
     InputError
-        If they cannot be a stack.
+        If the frames cannot form a stack.
     """
     header = pydicom_read(path, stop_before_pixels=True)
     if header.get("PhotometricInterpretation", GREY[0]) not in GREY:
@@ -97,7 +97,7 @@ def find_frames(path: Path) -> Frames:
     slices = tuple(
         Slice(
             path,
-            _storage(header, groups[frame]),
+            _rescale(header, groups[frame]),
             None if directions is None else places[frame],
             frame,
         )
@@ -126,7 +126,7 @@ def find_frames(path: Path) -> Frames:
 
 
 def _groups(header: Any, path: Path) -> list[dict[str, Any]]:
-    """The functional groups of every frame: its own, or else those that all share."""
+    """Return the functional groups of every frame; its own override the shared ones."""
     own = header.get("PerFrameFunctionalGroupsSequence") or [()] * count_frames(header)
     if len(own) != count_frames(header):
         raise InputError(
@@ -139,19 +139,19 @@ def _groups(header: Any, path: Path) -> list[dict[str, Any]]:
 
 
 def _first(group: dict[str, Any], keyword: str) -> Any:
-    """The single item of a functional group; empty where there is none."""
+    """Return the single item of a functional group, or an empty dict if it is missing."""
     items = group.get(keyword)
     return items[0] if items else {}
 
 
 def _shared(values: list[Any]) -> Any:
-    """What all frames have in common; None where they differ."""
+    """Return the value that all frames have in common, or None if they differ."""
     return values[0] if all(value == values[0] for value in values) else None
 
 
-def _storage(header: Any, group: dict[str, Any]) -> Any:
+def _rescale(header: Any, group: dict[str, Any]) -> Any:
     line = _first(group, "PixelValueTransformationSequence") or header
-    return stored_as(header, line.get("RescaleSlope"), line.get("RescaleIntercept"))
+    return rescale_of_header(header, line.get("RescaleSlope"), line.get("RescaleIntercept"))
 
 
 def _position(group: dict[str, Any]) -> Any:
@@ -159,7 +159,7 @@ def _position(group: dict[str, Any]) -> Any:
 
 
 def _geometry(groups: list[dict[str, Any]], path: Path) -> tuple[Any, Any]:
-    """Where rows and columns point to, and where every frame lies; None where it is no volume."""
+    """Return directions (2, 3) and frame positions (N, 3); None twice if not a volume."""
     turns = [_first(g, "PlaneOrientationSequence").get("ImageOrientationPatient") for g in groups]
     positions = [_position(group) for group in groups]
     if not all(turns) or not all(positions):
@@ -172,7 +172,7 @@ def _geometry(groups: list[dict[str, Any]], path: Path) -> tuple[Any, Any]:
         warnings.warn(
             f"The frames of {path.name} are not one behind the other, such as phases, echoes or "
             "several directions; each is denoised as it is, in the order of the file, but "
-            "together they are no volume.",
+            "together they do not form a volume.",
             stacklevel=2,
         )
         return None, None
@@ -180,7 +180,7 @@ def _geometry(groups: list[dict[str, Any]], path: Path) -> tuple[Any, Any]:
 
 
 def _timing(header: Any) -> tuple[bool, float | None]:
-    """Whether frames follow each other in time, and the seconds between them if always equal."""
+    """Return whether the frames are a time series, and its interval in seconds if constant."""
     pointer = header.get("FrameIncrementPointer")
     if pointer:
         pointers = [pointer] if isinstance(pointer, int) else [*pointer]

@@ -1,4 +1,4 @@
-"""Derived DICOM files of many frames, each frame written in its place."""
+"""Writing derived multi-frame DICOM files, frame by frame."""
 
 import io
 from collections.abc import Iterator
@@ -36,16 +36,21 @@ def create_dicom_writer(
     overwrite: bool,
     attributes: dict[str, Any],
 ) -> DicomWriter:
-    """Begin a series or a file of many frames, whichever the stack was opened from.
+    """Create a writer of a series or of a multi-frame file, whichever the source is.
+
+    Parameters
+    ----------
+    path, stack, dtype, overwrite, attributes :
+        See `DicomWriter`.
 
     Raises
     ------
     InputError
-        If it is neither.
+        If the source is not DICOM.
     """
     if stack.path is None or not is_dicom(stack.path):
         raise InputError(
-            f"A DICOM series can only be derived from one, and {stack.name} is none; let the "
+            f"A DICOM series can only be derived from another, which {stack.name} is not; let the "
             "output end in .nii.gz, .ome.zarr or .tif."
         )
     series = find_series(stack.path)
@@ -54,7 +59,7 @@ def create_dicom_writer(
 
 
 class DicomFramesWriter(DicomWriter):
-    """Writes a derived file of many frames: ``.dcm``, or the only file of a folder.
+    """Writes a derived multi-frame file, as ``.dcm`` or as the only file of a folder.
 
     Parameters
     ----------
@@ -69,7 +74,7 @@ class DicomFramesWriter(DicomWriter):
         frames = [part.frame for part in parts]
         raw = read_frames(parts[0].path, frames) if self._padding else iter(())
         for number, part, plane in zip(numbers, parts, block, strict=True):
-            stored = part.storage.to_stored(plane)
+            stored = part.rescale.to_stored(plane)
             if self._padding:
                 before = next(raw)
                 stored = np.where(is_padding(self._padding, before), before, stored)
@@ -78,7 +83,7 @@ class DicomFramesWriter(DicomWriter):
 
     def _begin(self, dtype: np.dtype) -> SliceArray:
         parts = self._series.slices
-        kept = parts[0].storage.dtype
+        kept = parts[0].rescale.dtype
         shape = (len(parts), *self._series.plane_shape)
         n_bytes = int(np.prod(shape, dtype=np.int64)) * kept.itemsize
         if n_bytes > LARGEST_PIXEL_DATA:
@@ -113,7 +118,7 @@ class DicomFramesWriter(DicomWriter):
         return super()._target(0)
 
     def _derive(self, dataset: Any) -> None:
-        """Make a dataset that of a new image; the frames say that they are derived as well."""
+        """Turn a dataset into that of a new image, and mark its frames as derived, too."""
         kind = [*dataset.get("ImageType", [])]
         super()._derive(dataset)
         items = [item for keyword in GROUPS for item in dataset.get(keyword) or []]
@@ -135,7 +140,7 @@ class DicomFramesWriter(DicomWriter):
 
 
 class _WrittenFrames(SliceArray):
-    """What was written of the frames; 0 where nothing is yet."""
+    """The frames written so far; 0 elsewhere."""
 
     def __init__(self, stored: np.ndarray, series: Any, dtype: np.dtype):
         super().__init__(series.slices, series.plane_shape, dtype)
@@ -146,14 +151,14 @@ class _WrittenFrames(SliceArray):
         for number in numbers:
             part = self._slices[number]
             if self.is_written[number]:
-                native = self._stored[part.frame].astype(part.storage.dtype)
+                native = self._stored[part.frame].astype(part.rescale.dtype)
                 yield self._values(native, part)
             else:
                 yield np.zeros(self.shape[1:], self.dtype)
 
 
 class _Zeros(io.RawIOBase):
-    """So many bytes of 0, which take no memory."""
+    """A stream of `size` zero bytes that takes no memory."""
 
     def __init__(self, size: int):
         self._size = size

@@ -1,4 +1,4 @@
-"""DICOM series, read slice by slice, in the units that the scanner gives (CT: Hounsfield)."""
+"""DICOM series, read slice by slice in the scanner's units (CT: Hounsfield units)."""
 
 import warnings
 from pathlib import Path
@@ -21,8 +21,8 @@ from napari_clip_denoise.formats.medical.dicom_series import (
     Series,
     Slice,
     numbers,
+    rescale_of_header,
     series_name,
-    stored_as,
 )
 from napari_clip_denoise.images.stack import Stack, as_stack
 
@@ -30,7 +30,15 @@ MAX_NAMED = 5
 
 
 def read_dicom(path: Path, axes: str | None) -> Stack:
-    """Open the series in a folder, or the one that a file belongs to, or the frames of a file."""
+    """Open the series in a folder or around a file, or a multi-frame file.
+
+    Warns if the slices are not evenly spaced.
+
+    Raises
+    ------
+    InputError
+        If there is not exactly one series, or its images cannot form a stack.
+    """
     series = find_series(path)
     if not series.is_even:
         warnings.warn(
@@ -50,12 +58,12 @@ def read_dicom(path: Path, axes: str | None) -> Stack:
 
 
 def find_series(path: Path) -> Series:
-    """Find and check the series in a folder, or the one that a file belongs to or holds.
+    """Find and check the series in a folder, the one that a file belongs to, or its frames.
 
     Raises
     ------
     InputError
-        If there is none or more than one, or its images cannot be a stack.
+        If there is not exactly one series, or its images cannot form a stack.
     """
     found: dict[str, list[tuple[Path, Any]]] = {}
     wanted = None if path.is_dir() else read_header(path)
@@ -73,7 +81,7 @@ def find_series(path: Path) -> Series:
         return _series(found[str(wanted.SeriesInstanceUID)])
     if not found:
         raise InputError(
-            f"The folder {path} holds no DICOM images; give the folder that the images lie in."
+            f"The folder {path} holds no DICOM images; give the folder that contains them."
         )
     if len(found) > 1:
         firsts = [files[0][0].name for files in found.values()]
@@ -125,19 +133,19 @@ def _series(files: list[tuple[Path, Any]]) -> Series:
 
 
 def _slice(path: Path, header: Any, *, has_position: bool) -> Slice:
-    storage = stored_as(header, header.get("RescaleSlope"), header.get("RescaleIntercept"))
-    return Slice(path, storage, numbers(header.ImagePositionPatient) if has_position else None)
+    rescale = rescale_of_header(header, header.get("RescaleSlope"), header.get("RescaleIntercept"))
+    return Slice(path, rescale, numbers(header.ImagePositionPatient) if has_position else None)
 
 
 def _directions(headers: list[Any]) -> np.ndarray | None:
-    """Where rows and columns point to, the same for all; None where the files don't tell."""
+    """Return the common directions (2, 3) of all images; None if the headers do not give them."""
     keys = ("ImageOrientationPatient", "ImagePositionPatient")
     if not all(header.get(key) for header in headers for key in keys):
         return None
     directions = np.array([numbers(header.ImageOrientationPatient) for header in headers])
     if np.abs(directions - directions[0]).max() > PARALLEL:
         raise InputError(
-            "The images of the series are not parallel, so they are no stack; move those that do "
+            "The images of the series are not parallel, so they do not form a stack; move those that do "
             "not belong to it, such as a localizer, to another folder."
         )
     return directions[0].reshape(2, 3)

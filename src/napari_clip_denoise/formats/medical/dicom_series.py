@@ -1,4 +1,4 @@
-"""A series of DICOM images in the order in which they lie in the patient, and its values."""
+"""Series of DICOM images, sorted by their position in the patient."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,7 @@ import numpy as np
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats.medical.dicom_file import pydicom_read, read_pixels
 from napari_clip_denoise.formats.medical.geometry import volume_metadata
-from napari_clip_denoise.formats.medical.rescale import Storage
+from napari_clip_denoise.formats.medical.rescale import Rescale
 from napari_clip_denoise.images.stack import Metadata
 
 PARALLEL = 1e-3
@@ -23,46 +23,46 @@ DIGEST_LETTERS = 8
 
 @dataclass(frozen=True, eq=False)
 class Slice:
-    """An image of a series: a file, or a frame of the one that holds them all.
+    """An image of a series: a single-frame file, or a frame of a multi-frame file.
 
     Attributes
     ----------
     path : Path
         The file.
-    storage : Storage
-        How its pixels stand for values.
+    rescale : Rescale
+        Conversion between stored pixels and values.
     position : numpy.ndarray or None
-        Of the first pixel in the patient, in millimetres; None where the file doesn't tell.
+        Position (3,) of the first pixel in the patient, in millimetres; None if unknown.
     frame : int
-        Number within the file, from 0.
+        Frame number within the file, from 0.
     """
 
     path: Path
-    storage: Storage
+    rescale: Rescale
     position: np.ndarray | None
     frame: int = 0
 
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """The images of one SeriesInstanceUID in a folder, or the frames of one file, in order.
+    """The images with one SeriesInstanceUID in a folder, or the frames of a file, in order.
 
     Attributes
     ----------
     name : str
-        Modality and a digest of the series' identifier; nothing of the patient.
+        Modality and a digest of the series' identifier; contains no patient data.
     slices : tuple of Slice
-        Sorted along the normal of the planes, or by number where positions are not told.
+        Sorted along the normal of the planes, or by instance number if positions are unknown.
     plane_shape : (int, int)
         Rows and columns of every slice.
     spacing : (float, float) or None
-        Between rows and between columns, in millimetres.
+        Distance between rows and between columns, in millimetres.
     directions : numpy.ndarray or None
-        (2, 3), where x and y of the plane point to in the patient.
+        (2, 3), unit vectors along x and y of the plane in patient coordinates.
     thickness : float
-        Step of a series of a single slice, in millimetres.
+        Slice thickness in millimetres, used as the step of a single slice.
     axes : str
-        Letters of the axes.
+        One letter per dimension.
     """
 
     name: str
@@ -75,42 +75,42 @@ class Series:
 
     @property
     def dtype(self) -> np.dtype:
-        """Type that holds the values of every slice."""
-        return np.result_type(*{part.storage.value_dtype for part in self.slices})
+        """Common type of the values of all slices."""
+        return np.result_type(*{part.rescale.value_dtype for part in self.slices})
 
     @property
     def array(self) -> "SliceArray":
-        """The values (Z, Y, X), read when they are asked for."""
+        """The values (Z, Y, X), read lazily."""
         return SliceArray(self.slices, self.plane_shape, self.dtype)
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(Z, Y, X)."""
+        """Shape (Z, Y, X)."""
         return (len(self.slices), *self.plane_shape)
 
     @cached_property
     def positions(self) -> np.ndarray | None:
-        """(Z, 3) in millimetres; None where unknown."""
+        """Positions (Z, 3) of the slices in millimetres; None if unknown."""
         if self.directions is None:
             return None
         return np.array([part.position for part in self.slices])
 
     @cached_property
     def steps(self) -> np.ndarray:
-        """Distances from slice to slice along the normal; empty where unknown."""
+        """Distances (Z - 1,) between slices along the normal in millimetres; empty if unknown."""
         if self.positions is None or self.directions is None:
             return np.empty(0)
         return np.diff(self.positions @ np.cross(*self.directions))
 
     @property
     def is_even(self) -> bool:
-        """Whether all steps are equal, up to how they are usually rounded."""
+        """True if all steps are equal up to the usual rounding."""
         steps = self.steps
         return bool(np.allclose(steps, np.median(steps), rtol=EVEN_STEPS)) if steps.size else True
 
     @property
     def affine(self) -> np.ndarray | None:
-        """(4, 4), voxels (x, y, z) to the patient's millimetres (left, posterior, superior)."""
+        """Affine (4, 4) from voxels (x, y, z) to patient coordinates (LPS, mm); None if unknown."""
         if self.positions is None or self.directions is None or self.spacing is None:
             return None
         affine = np.eye(4)
@@ -126,7 +126,7 @@ class Series:
 
     @property
     def metadata(self) -> Metadata:
-        """Of the axes z, y, x."""
+        """Metadata of the axes z, y and x."""
         if self.affine is not None:
             return volume_metadata(self.affine, "millimeter")
         if self.spacing is not None:
@@ -135,14 +135,14 @@ class Series:
 
 
 class SliceArray:
-    """The values of a series (Z, Y, X), a file read for each plane that is asked for.
+    """The values of a series (Z, Y, X), read lazily, one file for each plane.
 
     Parameters
     ----------
     slices : sequence of Slice
-        In order.
+        The slices in order.
     plane_shape : (int, int)
-        Of each.
+        Rows and columns of each slice.
     dtype : numpy.dtype
         Type of the values.
     """
@@ -172,15 +172,23 @@ class SliceArray:
     def _values(self, stored: np.ndarray, part: Slice) -> np.ndarray:
         if stored.shape != self.shape[1:]:
             raise InputError(f"The slice {part.path.name} has changed; open the series again.")
-        return part.storage.to_values(stored, self.dtype)
+        return part.rescale.to_values(stored, self.dtype)
 
 
-def stored_as(header: Any, slope: float | None, intercept: float | None) -> Storage:
-    """How the pixels of a file stand for values; without a slope they are the values."""
+def rescale_of_header(header: Any, slope: float | None, intercept: float | None) -> Rescale:
+    """Return the conversion between the stored pixels of a file and their values.
+
+    Parameters
+    ----------
+    header : pydicom.Dataset
+        Gives the type and number of bits of the pixels.
+    slope, intercept : float or None
+        Rescale slope and intercept, 1 and 0 if missing.
+    """
     is_signed = bool(header.get("PixelRepresentation", 0))
     dtype = np.dtype(f"{'i' if is_signed else 'u'}{header.BitsAllocated // 8}")
     bits = int(header.BitsStored)
-    return Storage(
+    return Rescale(
         dtype,
         -(2 ** (bits - 1)) if is_signed else 0,
         2 ** (bits - 1) - 1 if is_signed else 2**bits - 1,
@@ -190,11 +198,11 @@ def stored_as(header: Any, slope: float | None, intercept: float | None) -> Stor
 
 
 def series_name(header: Any) -> str:
-    """Modality and a digest of the series' identifier; nothing of the patient."""
+    """Return the modality and a digest of the series' identifier, without patient data."""
     digest = hashlib.sha256(str(header.SeriesInstanceUID).encode()).hexdigest()
     return f"{header.get('Modality') or 'DICOM'} {digest[:DIGEST_LETTERS]}"
 
 
 def numbers(values: Any) -> np.ndarray:
-    """A DICOM value of several numbers as an array."""
+    """Convert a multi-valued DICOM number to an array (N,)."""
     return np.array([float(value) for value in values])

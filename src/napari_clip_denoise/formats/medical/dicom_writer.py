@@ -1,4 +1,4 @@
-"""Derived DICOM series: the source's files with other pixels and a note of what was done."""
+"""Writing derived DICOM series: the source's files with new pixels and a derivation note."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -46,22 +46,29 @@ SHORT_TEXT = 1024
 
 
 class DicomWriter(PartialFile):
-    """Writes a derived series: a folder with a file a slice, or a single ``.dcm`` file.
+    """Writes a derived series: a folder with a file for each slice, or a single ``.dcm`` file.
 
-    Every tag of the source stays, but those that describe the pixels and what makes the
-    result a new, derived image.
+    All tags of the source are kept, except those that describe the pixels or identify the result
+    as a new, derived image.
 
     Parameters
     ----------
     path, stack, overwrite :
         See `PartialFile`.
     series : Series
-        What the stack was opened from.
+        The series that the stack was opened from.
     dtype : numpy.dtype
-        Type of the values that are written; they are stored as the source stores its own, to
-        the nearest step.
+        Type of the values. They are stored with the type, slope and intercept of the source,
+        rounded to the nearest step.
     attributes : dict
-        How the result was made, for the note.
+        How the result was made, for the derivation note.
+
+    Raises
+    ------
+    InputError
+        If the series has changed, or a single file is given for several slices.
+    OutputError
+        If the path cannot be written.
     """
 
     def __init__(
@@ -100,7 +107,7 @@ class DicomWriter(PartialFile):
         for number, plane in zip(range(*index[0].indices(self.stack.shape[0])), block, strict=True):
             part = self._series.slices[number]
             dataset = pydicom_read(part.path)
-            stored = part.storage.to_stored(plane)
+            stored = part.rescale.to_stored(plane)
             if "PixelPaddingValue" in dataset:
                 raw = read_pixels(dataset, part.path)
                 stored = np.where(is_padding(dataset, raw), raw, stored)
@@ -109,7 +116,7 @@ class DicomWriter(PartialFile):
             dataset.save_as(self._target(number), enforce_file_format=True)
 
     def _begin(self, dtype: np.dtype) -> SliceArray:
-        """Make ready to write; give what was written as an array."""
+        """Prepare for writing; return an array of the planes written so far."""
         parts = [replace(part, path=self._target(i)) for i, part in enumerate(self._series.slices)]
         return _Written(parts, self._series.plane_shape, dtype)
 
@@ -117,7 +124,7 @@ class DicomWriter(PartialFile):
         return self.partial if self._is_file else self.partial / f"{number + 1:04d}.dcm"
 
     def _derive(self, dataset: Any) -> None:
-        """Make a dataset that of a new image, and say what it was derived from and how."""
+        """Turn a dataset into that of a new image, and record its source and derivation."""
         source = Dataset()
         source.ReferencedSOPClassUID = dataset.SOPClassUID
         source.ReferencedSOPInstanceUID = dataset.SOPInstanceUID
@@ -150,7 +157,7 @@ class DicomWriter(PartialFile):
 
 
 class _Written(SliceArray):
-    """What was written of a series; 0 where nothing is yet."""
+    """The slices written so far; 0 elsewhere."""
 
     def _planes(self, numbers: range) -> Iterator[np.ndarray]:
         for number in numbers:
@@ -161,7 +168,7 @@ class _Written(SliceArray):
 
 
 def _replace_pixels(dataset: Any, stored: np.ndarray) -> None:
-    """Put uncompressed pixels into a dataset, and mend the tags that describe them."""
+    """Put uncompressed pixels into a dataset, and update the tags that describe them."""
     ordered = uncompress(dataset, stored.dtype)
     for keyword, value in (
         ("SmallestImagePixelValue", stored.min()),
@@ -176,7 +183,20 @@ def _replace_pixels(dataset: Any, stored: np.ndarray) -> None:
 
 
 def uncompress(dataset: Any, dtype: np.dtype) -> np.dtype:
-    """Mend the tags of a dataset whose pixels will be plain; give their type as it is stored."""
+    """Update the tags of a dataset for uncompressed pixels.
+
+    Parameters
+    ----------
+    dataset : pydicom.Dataset
+        Modified in place.
+    dtype : numpy.dtype
+        Type of the pixels.
+
+    Returns
+    -------
+    numpy.dtype
+        `dtype` in the byte order of the file.
+    """
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax in LOSSY_SYNTAXES:
         dataset.LossyImageCompression = "01"
@@ -190,7 +210,7 @@ def uncompress(dataset: Any, dtype: np.dtype) -> np.dtype:
 
 
 def is_padding(dataset: Any, stored: np.ndarray) -> np.ndarray:
-    """Where the scanner saw nothing and filled in a number."""
+    """Return a mask of padding: pixels outside the scanner's field of view."""
     ends = (
         int(dataset.PixelPaddingValue),
         int(dataset.get("PixelPaddingRangeLimit", dataset.PixelPaddingValue)),
@@ -199,7 +219,7 @@ def is_padding(dataset: Any, stored: np.ndarray) -> np.ndarray:
 
 
 def _note(attributes: dict[str, Any]) -> str:
-    """Say how a result was made, in a sentence."""
+    """Describe in a sentence how a result was made."""
     parts = [f"Denoised with {attributes.get('software', SOFTWARE)}"]
     if "model" in attributes:
         parts.append(f"model {attributes['model']} ({attributes['model_sha256'][:16]})")
@@ -217,7 +237,7 @@ def _code(code: Any) -> Sequence:
 
 
 def _check_replaceable(folder: Path) -> None:
-    """Refuse to replace a folder that holds anything but DICOM files."""
+    """Check that a folder to be replaced contains only DICOM files."""
     if not all(looks_like_dicom(file) for file in folder.iterdir()):
         raise OutputError(
             f"The folder {folder} holds other things than DICOM files and is not replaced; give "

@@ -1,4 +1,4 @@
-"""Where a volume lies in the patient."""
+"""Position and orientation of a volume in the patient."""
 
 import numpy as np
 
@@ -6,19 +6,19 @@ from napari_clip_denoise.images.stack import Metadata
 
 
 def volume_metadata(affine: np.ndarray, unit: str | None) -> Metadata:
-    """Describe the axes z, y, x of a volume along its own directions.
+    """Return the metadata of the axes z, y and x of a volume, along its own directions.
 
     Parameters
     ----------
     affine : numpy.ndarray
-        (4, 4), voxel indices (x, y, z) to the patient's coordinates.
+        (4, 4), from voxel indices (x, y, z) to patient coordinates.
     unit : str or None
-        Of these coordinates.
+        Unit of the patient coordinates.
 
     Returns
     -------
     Metadata
-        The step along each axis, and the place of the first voxel along it.
+        Voxel size, and position of the first voxel, along each axis.
     """
     columns = affine[:3, :3]
     steps = np.linalg.norm(columns, axis=0)

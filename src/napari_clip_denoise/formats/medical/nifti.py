@@ -1,4 +1,4 @@
-"""NIfTI volumes (``.nii``, ``.nii.gz``), with their place in the patient."""
+"""NIfTI volumes (``.nii``, ``.nii.gz``) with their position in the patient."""
 
 import hashlib
 import zlib
@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats.medical.geometry import volume_metadata
-from napari_clip_denoise.formats.medical.rescale import Storage
+from napari_clip_denoise.formats.medical.rescale import Rescale
 from napari_clip_denoise.images.stack import Metadata, Stack, as_stack
 from napari_clip_denoise.optional import from_extra
 
@@ -19,7 +19,7 @@ with from_extra("medical", "NIfTI files"):
     from nibabel.spatialimages import HeaderDataError
 
 ORDER = "ctzyx"
-"""NIfTI's axes (x, y, z, t, and the fifth for channels), the slowest first."""
+"""NIfTI's axes (x, y, z, t, and the fifth for channels), slowest first."""
 SPACE_UNITS = {"meter": "meter", "mm": "millimeter", "micron": "micrometer"}
 TIME_UNITS = {"sec": "second", "msec": "millisecond", "usec": "microsecond"}
 DIGEST_BYTES = 2**20
@@ -27,31 +27,37 @@ DIGEST_LETTERS = 8
 
 
 class StoredArray:
-    """The values of an array of stored numbers, converted as they are read.
+    """The values of an array of stored numbers, converted when they are read.
 
     Parameters
     ----------
     stored : array-like
-        Slices like NumPy.
-    storage : Storage
-        How its numbers stand for values.
+        Stored numbers; sliced like a NumPy array.
+    rescale : Rescale
+        Conversion between stored numbers and values.
     dtype : numpy.dtype
         Type of the values.
     """
 
-    def __init__(self, stored: Any, storage: Storage, dtype: np.dtype):
+    def __init__(self, stored: Any, rescale: Rescale, dtype: np.dtype):
         self.shape = stored.shape
         self.ndim = len(stored.shape)
         self.dtype = dtype
         self._stored = stored
-        self._storage = storage
+        self._rescale = rescale
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        return self._storage.to_values(np.asarray(self._stored[index]), self.dtype)
+        return self._rescale.to_values(np.asarray(self._stored[index]), self.dtype)
 
 
 def read_nifti(path: Path, axes: str | None) -> Stack:
-    """Open a NIfTI file; an uncompressed one is not read until it is asked for."""
+    """Open a NIfTI file, lazily if it is uncompressed.
+
+    Raises
+    ------
+    InputError
+        If it is damaged, or does not contain real numbers in at most five dimensions.
+    """
     image = open_nifti(path)
     dtype = image.get_data_dtype()
     if dtype.kind not in "uif" or len(image.shape) > len(ORDER):
@@ -66,11 +72,11 @@ def read_nifti(path: Path, axes: str | None) -> Stack:
             f"The NIfTI file {path.name} cannot be read; it may be damaged."
         ) from error
     letters = ORDER[len(ORDER) - stored.ndim :]
-    storage = storage_of(image)
+    rescale = rescale_of_image(image)
     with path.open("rb") as file:
         digest = hashlib.sha256(file.read(DIGEST_BYTES)).hexdigest()
     return as_stack(
-        StoredArray(stored, storage, storage.value_dtype),
+        StoredArray(stored, rescale, rescale.value_dtype),
         axes or letters,
         metadata=_metadata(image, letters),
         name=f"NIfTI {digest[:DIGEST_LETTERS]}",
@@ -85,7 +91,7 @@ def open_nifti(path: Path) -> Any:
     Raises
     ------
     InputError
-        If it is none or damaged.
+        If it is not a NIfTI file or is damaged.
     """
     try:
         return nibabel.load(path, mmap="r")
@@ -95,10 +101,10 @@ def open_nifti(path: Path) -> Any:
         ) from error
 
 
-def storage_of(image: Any) -> Storage:
-    """How the numbers in a NIfTI file stand for values."""
+def rescale_of_image(image: Any) -> Rescale:
+    """Return the conversion between the stored numbers of a NIfTI file and their values."""
     data = image.dataobj
-    return Storage.of_type(image.get_data_dtype(), float(data.slope), float(data.inter))
+    return Rescale.of_type(image.get_data_dtype(), float(data.slope), float(data.inter))
 
 
 def _metadata(image: Any, axes: str) -> Metadata:

@@ -1,4 +1,4 @@
-"""NIfTI files, with the header of a NIfTI source or the geometry of any other."""
+"""Writing NIfTI files, with the header of a NIfTI source or the geometry of any other."""
 
 import gzip
 import shutil
@@ -10,8 +10,13 @@ import numpy as np
 from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.formats.base import PartialFile, remove
 from napari_clip_denoise.formats.detect import NIFTI_SUFFIXES, is_dicom
-from napari_clip_denoise.formats.medical.nifti import ORDER, StoredArray, open_nifti, storage_of
-from napari_clip_denoise.formats.medical.rescale import Storage
+from napari_clip_denoise.formats.medical.nifti import (
+    ORDER,
+    StoredArray,
+    open_nifti,
+    rescale_of_image,
+)
+from napari_clip_denoise.formats.medical.rescale import Rescale
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.optional import from_extra
 
@@ -30,25 +35,32 @@ UNITS = {
     "millisecond": ("msec", 1.0),
     "microsecond": ("usec", 1.0),
 }
-"""NIfTI's units, and how many of them one of ours is."""
+"""For each unit, the NIfTI unit to write and the factor to convert to it."""
 LARGEST_SIDE_OF_NIFTI1 = 2**15 - 1
 DESCRIPTION_BYTES = 79
 NOTE = "denoised: napari-clip-denoise"
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-"""Turns DICOM's directions (left, posterior) into NIfTI's (right, anterior)."""
+"""Converts DICOM's axes (left, posterior) to NIfTI's (right, anterior)."""
 SCANNER, ALIGNED, UNKNOWN = 1, 2, 0
 ORTHOGONAL = 1e-4
 
 
 class NiftiWriter(PartialFile):
-    """Writes a NIfTI file, with the header of the source where that is one.
+    """Writes a NIfTI file, with the header of the source if that is NIfTI, too.
 
     Parameters
     ----------
     path, stack, overwrite :
-        See `PartialFile`. From a DICOM series the place in the patient is kept as well.
+        See `PartialFile`. The position in the patient is also kept from a DICOM series.
     dtype : numpy.dtype
-        Type of the values. Where it is the source's, they are stored as there.
+        Type of the values. If it is that of a NIfTI source, its rescaling is kept, too.
+
+    Raises
+    ------
+    InputError
+        If NIfTI does not support the axes, the type or uneven slices.
+    OutputError
+        If the path cannot be written.
     """
 
     def __init__(self, path: Path, stack: Stack, dtype: np.dtype, *, overwrite: bool):
@@ -60,9 +72,9 @@ class NiftiWriter(PartialFile):
             )
         source = _source_image(stack)
         is_kept = source is not None and dtype == stack.dtype
-        self._storage = storage_of(source) if is_kept else Storage.of_type(dtype)
+        self._rescale = rescale_of_image(source) if is_kept else Rescale.of_type(dtype)
         header = _new_header(stack) if source is None else source.header.as_byteswapped("<")
-        _describe(header, self._storage)
+        _describe(header, self._rescale)
         super().__init__(path, stack, overwrite=overwrite)
         self._is_compressed = path.suffix.lower() == ".gz"
         self._plain = path.with_name(f".{path.name}.plain") if self._is_compressed else self.partial
@@ -72,27 +84,27 @@ class NiftiWriter(PartialFile):
             self.abort()
             raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
         self._stored: Any = stored.transpose([self._order.index(axis) for axis in stack.axes])
-        self.array: Any = StoredArray(self._stored, self._storage, dtype)
+        self.array: Any = StoredArray(self._stored, self._rescale, dtype)
 
     def write(self, index: tuple[slice, ...], block: np.ndarray) -> None:
         """Store a finished region."""
-        self._stored[index] = self._storage.to_stored(block)
+        self._stored[index] = self._rescale.to_stored(block)
 
     def abort(self) -> None:
-        """Remove what was written so far; the final name is left as it was."""
+        """Remove everything written so far; an existing output is left untouched."""
         super().abort()
         remove(self._plain)
 
     def _allocate(self, header: Any) -> np.memmap:
-        """Write the header and make room for the pixels; give them in NIfTI's order."""
+        """Write the header, allocate the pixels and map them to memory, in NIfTI's axis order."""
         with self._plain.open("wb") as file:
             header.write_to(file)
             offset = int(header.get_data_offset())
             n_items = int(np.prod(self.stack.shape, dtype=np.int64))
-            file.truncate(offset + n_items * self._storage.dtype.itemsize)
+            file.truncate(offset + n_items * self._rescale.dtype.itemsize)
         sizes = dict(zip(self.stack.axes, self.stack.shape, strict=True))
         shape = tuple(sizes[axis] for axis in self._order)
-        return np.memmap(self._plain, self._storage.dtype.newbyteorder("<"), "r+", offset, shape)
+        return np.memmap(self._plain, self._rescale.dtype.newbyteorder("<"), "r+", offset, shape)
 
     def _close(self) -> None:
         if self.array is None:
@@ -113,7 +125,7 @@ class NiftiWriter(PartialFile):
 
 
 def _source_image(stack: Stack) -> Any:
-    """The NIfTI image a stack was opened from, unless its axes were named otherwise."""
+    """Return the NIfTI image a stack was opened from; None if its axes were changed."""
     if stack.path is None or not stack.path.name.lower().endswith(NIFTI_SUFFIXES):
         return None
     image = open_nifti(stack.path)
@@ -122,7 +134,7 @@ def _source_image(stack: Stack) -> Any:
 
 
 def _new_header(stack: Stack) -> Any:
-    """A header for a stack that does not come from NIfTI: size, voxels and place."""
+    """Make a header for a stack from another format: shape, voxel size and position."""
     is_large = max(stack.shape) > LARGEST_SIDE_OF_NIFTI1
     header = nibabel.Nifti2Header() if is_large else nibabel.Nifti1Header()
     sizes = dict(zip(stack.axes, stack.shape, strict=True))
@@ -146,7 +158,7 @@ def _new_header(stack: Stack) -> Any:
 
 
 def _affine(stack: Stack) -> tuple[np.ndarray, int, str | None]:
-    """Voxels (x, y, z) to the patient's or, of other images, their own coordinates."""
+    """Return the affine from voxels (x, y, z) to patient or image coordinates, code and unit."""
     if stack.path is not None and is_dicom(stack.path):
         from napari_clip_denoise.formats.medical.dicom_reader import find_series
 
@@ -167,15 +179,15 @@ def _affine(stack: Stack) -> tuple[np.ndarray, int, str | None]:
     return affine, ALIGNED, unit
 
 
-def _describe(header: Any, storage: Storage) -> None:
-    """Tell in a header how pixels are stored, and that they were denoised."""
+def _describe(header: Any, rescale: Rescale) -> None:
+    """Record in a header how pixels are stored, and that they were denoised."""
     try:
-        header.set_data_dtype(storage.dtype)
+        header.set_data_dtype(rescale.dtype)
     except HeaderDataError as error:
         raise InputError(
-            f"NIfTI cannot hold pixels of type {storage.dtype}; ask for float32."
+            f"NIfTI cannot hold pixels of type {rescale.dtype}; ask for float32."
         ) from error
-    header.set_slope_inter(storage.slope, storage.intercept)
+    header.set_slope_inter(rescale.slope, rescale.intercept)
     before = header["descrip"].item().decode("latin-1").rstrip("\0 ")
     described = f"{before}; {NOTE}" if before else NOTE
     if len(described) <= DESCRIPTION_BYTES:

@@ -1,1 +1,1 @@
-"""OME-Zarr stores: read, written region by region, resumed."""
+"""Reading OME-Zarr stores, and writing them region by region, across interrupted runs."""

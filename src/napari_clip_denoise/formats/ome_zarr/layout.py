@@ -1,4 +1,4 @@
-"""How the axes and pixels of a stack lie in an OME-Zarr store."""
+"""Layout of a stack in an OME-Zarr store: axes, chunks and shards."""
 
 import math
 from dataclasses import dataclass
@@ -16,22 +16,24 @@ WHOLE_CHUNK_SIDE = 1024
 
 @dataclass(frozen=True)
 class StoreLayout:
-    """All but `region_of_source` in the order in which axes are stored.
+    """Axes, shape, chunks and regions of a stored stack.
+
+    All attributes but `region_of_source` are in the order in which axes are stored.
 
     Attributes
     ----------
     axes : str
-        Such as ``"czyx"``; RGB samples are stored as channels.
+        Stored axes, such as ``"czyx"``; RGB samples are stored as channels.
     order : tuple of int
-        The axes of the source in this order.
+        For each stored axis, its index in the source.
     shape : tuple of int
-        Of the full resolution.
+        Shape of the full resolution.
     chunks : tuple of int
-        One plane, or a piece of a large one.
+        Shape of a chunk: one plane, or a tile of a large one.
     region : tuple of int
-        What is written at once: a shard.
+        Shape of a region that is written at once, which is one shard.
     region_of_source : tuple of int
-        The same in the order of the source.
+        Shape of a region in the axis order of the source.
     """
 
     axes: str
@@ -43,12 +45,12 @@ class StoreLayout:
 
     @classmethod
     def of(cls, stack: Stack) -> Self:
-        """Lay out a stack.
+        """Return the layout of a stack.
 
         Raises
         ------
         InputError
-            If OME-Zarr has no such axes.
+            If OME-Zarr does not support its axes.
         """
         letters = stack.axes.replace("s", "c")
         if len(set(letters)) != len(letters) or not set(letters) <= set(ORDER):

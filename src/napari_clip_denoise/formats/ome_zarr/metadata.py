@@ -1,4 +1,4 @@
-"""OME-NGFF metadata, to and from `Metadata`."""
+"""Conversion between OME-NGFF metadata and `Metadata`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ UNITS = {
 
 
 def axes_of(multiscale: dict[str, Any], ndim: int) -> str:
-    """One letter a dimension, or nothing where the metadata does not tell (before 0.4)."""
+    """Return one letter per dimension, or ``""`` if the metadata names no axes (before 0.4)."""
     axes = multiscale.get("axes", [])
     names = [axis["name"] if isinstance(axis, dict) else str(axis) for axis in axes]
     letters = "".join(name[0].lower() for name in names)
@@ -27,7 +27,17 @@ def axes_of(multiscale: dict[str, Any], ndim: int) -> str:
 
 
 def metadata_of(multiscale: dict[str, Any], omero: dict[str, Any] | None, axes: str) -> Metadata:
-    """Scale, translation, units and channels of the full resolution."""
+    """Return scale, translation, units and channels of the full resolution.
+
+    Parameters
+    ----------
+    multiscale : dict
+        An entry of the OME-NGFF ``multiscales`` metadata.
+    omero : dict or None
+        The ``omero`` metadata, if any.
+    axes : str
+        One letter per dimension of the array.
+    """
     ndim = len(axes)
     scale, translation = np.ones(ndim), np.zeros(ndim)
     transforms = [
@@ -62,7 +72,23 @@ def image_metadata(
     omero: dict[str, Any],
     version: str,
 ) -> dict[str, Any]:
-    """Describe a pyramid whose levels halve Y and X, as OME-Zarr 0.4 or 0.5."""
+    """Return the OME-Zarr 0.4 or 0.5 metadata of a pyramid whose levels halve Y and X.
+
+    Parameters
+    ----------
+    name : str
+        Name of the image.
+    axes : str
+        Stored axes, one letter each.
+    metadata : Metadata
+        Metadata of the full resolution, in the order of `axes`.
+    n_levels : int
+        Number of levels of the pyramid.
+    omero : dict
+        Channel metadata, see `omero_metadata`.
+    version : {"0.4", "0.5"}
+        OME-Zarr version.
+    """
     described = []
     for axis, unit in zip(axes, metadata.units, strict=True):
         entry: dict[str, str] = {"name": axis, "type": KINDS[axis]}
@@ -99,7 +125,19 @@ def image_metadata(
 def omero_metadata(
     axes: str, metadata: Metadata, levels: Sequence[zarr.Array], *, rgb: bool
 ) -> dict[str, Any]:
-    """Names, colours and display ranges of the channels; ranges come from the smallest level."""
+    """Return names, colours and display ranges of the channels.
+
+    Parameters
+    ----------
+    axes : str
+        Stored axes, one letter each.
+    metadata : Metadata
+        Its channel names, colours and display ranges are used if there is one per channel.
+    levels : sequence of zarr.Array
+        The pyramid; the default display ranges come from its smallest level.
+    rgb : bool
+        Whether the channels are RGB(A) samples.
+    """
     n_channels = levels[-1].shape[axes.index("c")] if "c" in axes else 1
     channels = []
     for channel in range(n_channels):
@@ -118,7 +156,7 @@ def omero_metadata(
 
 
 def _extent(level: zarr.Array, axes: str, channel: int) -> tuple[float, float]:
-    """Finite extremes of the middle planes of a channel."""
+    """Return the finite minimum and maximum of the middle planes of a channel."""
     index = tuple(
         slice(channel, channel + 1)
         if axis == "c"

@@ -1,4 +1,4 @@
-"""Mean pyramids of stored arrays."""
+"""Multi-resolution pyramids of stored arrays, downsampled by averaging."""
 
 import itertools
 from collections.abc import Iterator
@@ -18,23 +18,23 @@ from napari_clip_denoise.images.regions import Region, split
 SMALLEST_SIDE = 256
 THREADS = 4
 CONFIG: Any = {"write_empty_chunks": True}
-"""Else zarr compares each pixel with 0, which takes a sixth of the time of writing."""
+"""Skips zarr's comparison of every pixel with 0, which takes a sixth of the writing time."""
 
 
 @dataclass(frozen=True)
 class Pyramid:
-    """The arrays of a store on this disk, each half of the one before in Y and X.
+    """The levels of a store on disk, each half the size of the one before in Y and X.
 
-    Travels to other processes, which may write other regions at the same time.
+    It can be pickled and sent to other processes, which may write other regions at the same time.
 
     Attributes
     ----------
     root : Path
-        The store.
+        Folder of the store.
     levels : tuple of zarr.Array
-        Named by their number, the full resolution first.
+        The levels, named by their number, with the full resolution first.
     layout : StoreLayout
-        Of the full resolution.
+        Layout of the full resolution.
     """
 
     root: Path
@@ -42,12 +42,19 @@ class Pyramid:
     layout: StoreLayout
 
     def write(self, index: Region, block: np.ndarray) -> int:
-        """Store a region of the source, with whole planes to all levels.
+        """Store a region of the source; regions of whole planes are stored at all levels.
+
+        Parameters
+        ----------
+        index : Region
+            Region in the axes of the source.
+        block : numpy.ndarray
+            Its pixels.
 
         Returns
         -------
         int
-            Bytes of its files; once this returns, they outlive a loss of power.
+            Size of the region's files in bytes. They are flushed to disk before this returns.
         """
         index, block = self._turned(index), block.transpose(self.layout.order)
         levels = self.levels if self.has_whole_planes else self.levels[:1]
@@ -58,11 +65,11 @@ class Pyramid:
         return self._size(index)
 
     def size(self, index: Region) -> int:
-        """Bytes of the files that hold a region of the source."""
+        """Return the size in bytes of the files that store a region of the source."""
         return self._size(self._turned(index))
 
     def fill(self) -> None:
-        """Complete the levels below the first, each from the stored one above it."""
+        """Compute the lower-resolution levels, each from the stored level above it."""
         if self.has_whole_planes:
             return
         with ThreadPoolExecutor(THREADS) as pool:
@@ -73,7 +80,7 @@ class Pyramid:
 
     @property
     def has_whole_planes(self) -> bool:
-        """Whether a region holds whole planes, so that all levels can be written with it."""
+        """True if regions contain whole planes, so that all levels can be written at once."""
         sides = zip(self.layout.region[-2:], self.layout.shape[-2:], strict=True)
         return all(region >= plane for region, plane in sides)
 
@@ -94,7 +101,7 @@ class Pyramid:
         return (place for place in self._places(level, index) if place.exists())
 
     def _places(self, level: zarr.Array, index: Region) -> Iterator[Path]:
-        """Where the files of a level lie that a region of the first fills; a shard is one."""
+        """Iterate over the chunk or shard files of a level that a full-resolution region fills."""
         steps = level.shards or level.chunks
         ranges = (
             range(part.start // step, -(-min(part.stop, size) // step))
@@ -105,18 +112,18 @@ class Pyramid:
 
 
 def create_pyramid(root: Path, group: zarr.Group, layout: StoreLayout, dtype: np.dtype) -> Pyramid:
-    """Create empty arrays that halve Y and X until they are small.
+    """Create empty arrays that halve Y and X until the larger is at most `SMALLEST_SIDE`.
 
     Parameters
     ----------
     root : Path
-        The store.
+        Folder of the store.
     group : zarr.Group
-        Of the store; in zarr format 3 its arrays are sharded by regions.
+        Group of the store; in zarr format 3 its arrays have one shard per region.
     layout : StoreLayout
-        Of the full resolution; the other levels have chunks and shards of the same size.
+        Layout of the full resolution; all levels have chunks and shards of the same size.
     dtype : numpy.dtype
-        Type of the pixels; they are stored in this machine's byte order.
+        Type of the pixels, stored in native byte order.
     """
     options: dict[str, Any] = {
         "chunks": layout.chunks,
@@ -136,14 +143,24 @@ def create_pyramid(root: Path, group: zarr.Group, layout: StoreLayout, dtype: np
 
 
 def open_pyramid(root: Path, group: Any, layout: StoreLayout) -> Pyramid:
-    """Open what `create_pyramid` has created."""
+    """Open a pyramid made by `create_pyramid`.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the store.
+    group : zarr.Group
+        Group of the store.
+    layout : StoreLayout
+        Layout of the full resolution.
+    """
     names = takewhile(lambda name: name in group, map(str, itertools.count()))
     levels = tuple(group[name].with_config(CONFIG) for name in names)
     return Pyramid(root, levels, layout)
 
 
 def halve(block: np.ndarray) -> np.ndarray:
-    """Average 2x2 pixels of the last two axes; an odd last row or column is repeated."""
+    """Average blocks of 2x2 pixels along the last two axes, repeating an odd last row or column."""
     *leading, height, width = block.shape
     means = np.empty((*leading, -(-height // 2), -(-width // 2)), block.dtype)
     for plane in np.ndindex(*leading):
@@ -168,6 +185,6 @@ def _fill(above: zarr.Array, level: zarr.Array, target: Region) -> None:
 
 
 def _sides(index: Region, block: np.ndarray) -> Region:
-    """Y and X of a region, or of the same whole planes in a level below."""
+    """Return the Y and X slices of a block, which may be whole planes of a lower level."""
     pairs = zip(index[-2:], block.shape[-2:], strict=True)
     return tuple(slice(part.start, part.start + size) for part, size in pairs)

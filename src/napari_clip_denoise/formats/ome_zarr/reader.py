@@ -14,11 +14,17 @@ OWN_KEY = "napari_clip_denoise"
 
 
 def read_zarr(path: Path, axes: str | None) -> Stack:
-    """Open a plain zarr array, or the full resolution of an OME-Zarr image (0.4 or 0.5)."""
+    """Open a plain zarr array, or the full resolution of an OME-Zarr image (0.4 or 0.5).
+
+    Raises
+    ------
+    InputError
+        If the store is damaged, unfinished, a plate, or a group of several arrays.
+    """
     try:
         node = zarr.open(path, mode="r")
     except (BaseZarrError, ValueError, KeyError, OSError) as error:
-        raise InputError(f"{path} is no zarr store that can be read.") from error
+        raise InputError(f"{path} is not a readable zarr store.") from error
     name = path.name.split(".")[0]
     if isinstance(node, zarr.Array):
         return as_stack(node, axes, name=name, path=path)
@@ -31,13 +37,13 @@ def read_zarr(path: Path, axes: str | None) -> Stack:
         wells = [well["path"] for well in ome["plate"].get("wells", [])] or ["A/1"]
         raise InputError(
             f"{path} is a plate; give the image of one well, such as {path / wells[0] / '0'}, and "
-            "go on well by well."
+            "continue well by well."
         )
     array: Any = full_resolution(node)
     if array is None:
         n_arrays = len(list(node.arrays()))
         raise InputError(
-            f"{path} is no OME-Zarr image and holds {n_arrays} arrays; give one of them."
+            f"{path} is not an OME-Zarr image and holds {n_arrays} arrays; give one of them."
         )
     if "multiscales" not in ome:
         return as_stack(array, axes, name=name, path=path)
@@ -54,7 +60,7 @@ def read_zarr(path: Path, axes: str | None) -> Stack:
 
 
 def full_resolution(node: zarr.Array | zarr.Group) -> zarr.Array | None:
-    """Find the array to read: the first level of an image, or the only array of a group."""
+    """Return the first level of an image or the only array of a group; None if there are more."""
     if isinstance(node, zarr.Array):
         return node
     attributes = dict(node.attrs)

@@ -1,4 +1,4 @@
-"""What an unfinished store knows: how it is made, which regions are done, who is at work."""
+"""Progress and locks of an unfinished store, for resumed and concurrent runs."""
 
 import json
 import os
@@ -18,27 +18,28 @@ SETUP_SECONDS = 60
 
 
 class Manifest:
-    """The folder ``.progress`` of an unfinished store.
+    """The ``.progress`` folder of an unfinished store.
 
-    It holds the fingerprint of the run, for each share of the work a list of finished regions,
-    and lock files. The locks are the operating system's, so they end with their process.
+    It contains the fingerprint of the run, a list of finished regions for each part of the work,
+    and lock files. The locks belong to the operating system, so they are released when their
+    process ends.
 
     Parameters
     ----------
     store : Path
         The unfinished store.
     path : Path
-        Its final name, for messages.
-    share : (int, int)
-        This process does part `i` of `n`, counted from 0.
+        Its final path, for messages.
+    part : (int, int)
+        ``(i, n)``: this process does part `i` of `n`, counted from 0.
     """
 
-    def __init__(self, store: Path, path: Path, share: tuple[int, int] = (0, 1)):
+    def __init__(self, store: Path, path: Path, part: tuple[int, int] = (0, 1)):
         self._store = store
         self._path = path
         self._folder = store / FOLDER
-        self._own = "{}-of-{}".format(*share)
-        self._n_shares = share[1]
+        self._own = "{}-of-{}".format(*part)
+        self._n_parts = part[1]
         self._setup = self._lock_at("setup")
         self._finish = self._lock_at("finish")
         self._lock = self._lock_at(self._own)
@@ -48,16 +49,16 @@ class Manifest:
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
-        """Take this share until `release`; inside, no other share is set up or finished.
+        """Lock this part until `release`; within the context, no other part starts or finishes.
 
         Raises
         ------
         OutputError
-            If another process works on it, or on another division of the store.
+            If another process works on the same part, or with another number of parts.
         """
         with self._alone():
             for file in self._folder.glob("*-of-*.lock"):
-                if not file.stem.endswith(f"-of-{self._n_shares}") and _is_held(file):
+                if not file.stem.endswith(f"-of-{self._n_parts}") and _is_held(file):
                     raise self._busy()
             try:
                 self._lock.acquire(timeout=0)
@@ -70,16 +71,19 @@ class Manifest:
                 raise
 
     def may_finish(self, n_regions: int) -> bool:
-        """Whether all regions of all shares are finished, and no other share makes them whole."""
+        """Return whether all regions are finished and no other part is completing the store.
+
+        If so, this also locks the completion of the store.
+        """
         if not self._folder.exists():
             return False
         with ExitStack() as stack:
             try:
                 stack.enter_context(self._alone())
-            except FileNotFoundError:  # another share has just made the store whole, and moved it
+            except FileNotFoundError:  # another part has just completed the store and moved it
                 return False
             if self.fingerprint() is None:
-                remove(self._store)  # moved, too: there is only what the lock has made anew
+                remove(self._store)  # moved, too: only the lock's new folder is left
                 return False
             if len(self._read()) < n_regions:
                 return False
@@ -90,19 +94,19 @@ class Manifest:
             return True
 
     def others_at_work(self) -> bool:
-        """Whether another share is being worked on."""
+        """Return whether another part is in progress."""
         files = self._folder.glob("*-of-*.lock")
         return any(_is_held(file) for file in files if file.stem != self._own)
 
     def fingerprint(self) -> dict[str, Any] | None:
-        """What `begin` was told, or None where no run got that far."""
+        """Return the fingerprint given to `begin`, or None if no run called it."""
         try:
             return json.loads((self._folder / "fingerprint.json").read_text())
         except (FileNotFoundError, ValueError):
             return None
 
     def clear(self) -> None:
-        """Remove all of the store but the locks."""
+        """Remove everything in the store except the locks."""
         for file in self._store.iterdir():
             if file != self._folder:
                 remove(file)
@@ -111,29 +115,29 @@ class Manifest:
                 remove(file)
 
     def begin(self, fingerprint: dict[str, Any]) -> None:
-        """Note that the store is set up, once it is."""
+        """Record the fingerprint, which marks the store as set up."""
         partial = self._folder / "fingerprint.json.partial"
         partial.write_text(json.dumps(fingerprint))
         sync(partial)
         partial.replace(self._folder / "fingerprint.json")
 
     def open_list(self) -> None:
-        """Read which regions are finished, and be ready to add to them."""
+        """Read the list of finished regions and open it for `add`."""
         self._finished = self._read()
         self._list = (self._folder / f"{self._own}.txt").open("a")
         self._list.write("\n")
 
     @property
     def is_empty(self) -> bool:
-        """Whether no region was finished."""
+        """True if no region is finished."""
         return not self._finished
 
     def size_of(self, region: int) -> int | None:
-        """Bytes that a finished region had on the disk; None if it is not finished."""
+        """Return the recorded size in bytes of a region, or None if it is not finished."""
         return self._finished.get(region)
 
     def add(self, region: int, n_bytes: int) -> None:
-        """Note that a region is on the disk."""
+        """Record that a region is on disk, with its size in bytes."""
         with self._guard:
             self._finished[region] = n_bytes
             assert self._list is not None
@@ -142,7 +146,7 @@ class Manifest:
             os.fsync(self._list.fileno())
 
     def release(self) -> None:
-        """Let others go on; what is finished stays noted."""
+        """Release the locks; the list of finished regions remains."""
         if self._list is not None:
             self._list.close()
             self._list = None
@@ -179,7 +183,7 @@ class Manifest:
 
 
 def difference(then: dict[str, Any], now: dict[str, Any]) -> str | None:
-    """Say in a few words what differs between two fingerprints, or None if nothing does."""
+    """Describe the first difference between two fingerprints; None if they are equal."""
     now = json.loads(json.dumps(now))
     for key in {**now, **then}:
         if then.get(key) != now.get(key):

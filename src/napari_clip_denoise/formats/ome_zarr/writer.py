@@ -1,4 +1,4 @@
-"""Writing OME-Zarr stores, region by region and in as many sittings as it takes."""
+"""Writing OME-Zarr stores region by region, in one or more runs."""
 
 import os
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from napari_clip_denoise.images.stack import Stack, as_dask
 
 
 class OmeZarrWriter(PartialFile):
-    """Writes an OME-Zarr store with its pyramid; a region is a shard and is written at once.
+    """Writes an OME-Zarr store with its pyramid; each region is one zarr shard.
 
     Parameters
     ----------
@@ -32,21 +32,23 @@ class OmeZarrWriter(PartialFile):
     attributes : dict
         How the result was made; stored in the group's attributes.
     fingerprint : dict, optional
-        What decides the pixels. An unfinished store of the same is resumed; one of another is
-        replaced if `overwrite` says so, and else refused. Without it, a store is begun anew.
-    adopt : tuple of str
-        Entries of `fingerprint` that a run which is resumed decides, whatever they are now.
+        Everything that determines the pixels. An unfinished store with the same fingerprint is
+        resumed. One with a different fingerprint is replaced if `overwrite` is True, and raises
+        otherwise. Without a fingerprint, the store is always created from scratch.
+    inherit : tuple of str
+        Keys of `fingerprint` whose values are taken from the store when a run is resumed.
     share : (int, int)
-        Write part `i` of `n` only, counted from 0; the last one to end makes the store whole.
-    ome_version : str
-        ``"0.5"`` (sharded) or ``"0.4"``.
+        ``(i, n)``: write only part `i` of `n`, counted from 0. The last part to finish completes
+        the store.
+    ome_version : {"0.5", "0.4"}
+        OME-Zarr version; only 0.5 is sharded.
 
     Raises
     ------
     InputError
         If OME-Zarr cannot hold such an image.
     OutputError
-        If the place cannot be used, or another run is at work on it.
+        If the path cannot be written, another run is writing it, or it has another fingerprint.
     """
 
     can_resume = True
@@ -60,7 +62,7 @@ class OmeZarrWriter(PartialFile):
         overwrite: bool,
         attributes: dict[str, Any],
         fingerprint: dict[str, Any] | None = None,
-        adopt: tuple[str, ...] = (),
+        inherit: tuple[str, ...] = (),
         share: tuple[int, int] = (0, 1),
         ome_version: OmeVersion = "0.5",
     ):
@@ -75,9 +77,9 @@ class OmeZarrWriter(PartialFile):
         self._manifest = Manifest(self.partial, path, share)
         try:
             with self._manifest.claimed():
-                self._group, self.pyramid = self._set_up(fingerprint, adopt)
+                self._group, self.pyramid = self._set_up(fingerprint, inherit)
                 self._manifest.open_list()
-            self._own |= {key: self.fingerprint[key] for key in adopt if key in self.fingerprint}
+            self._own |= {key: self.fingerprint[key] for key in inherit if key in self.fingerprint}
         except OSError as error:
             if isinstance(error, OutputError):
                 raise
@@ -88,22 +90,22 @@ class OmeZarrWriter(PartialFile):
             self.array = as_dask(self.array, layout.region).transpose(back)
 
     def _set_up(
-        self, fingerprint: dict[str, Any] | None, adopt: tuple[str, ...]
+        self, fingerprint: dict[str, Any] | None, inherit: tuple[str, ...]
     ) -> tuple[zarr.Group, Pyramid]:
-        """Open the store of an interrupted run, or create one."""
+        """Open the store of an interrupted run, or create a new one."""
         layout, root = self._layout, self.partial.resolve()
         now = {**(fingerprint or {}), "regions": list(self.region_shape), "ome": self._version}
         then = self._manifest.fingerprint()
         if then is not None and fingerprint is not None:
-            differs = difference(then, now | {key: then.get(key) for key in adopt})
+            differs = difference(then, now | {key: then.get(key) for key in inherit})
             if differs is None:
                 self.fingerprint = then
                 group = zarr.open_group(root, mode="r+")
                 return group, open_pyramid(root, group, layout)
             if not self._overwrite or self._manifest.others_at_work():
                 raise OutputError(
-                    f"{self.path} was begun in another way ({differs}); go on as then, allow "
-                    "overwriting (--overwrite) to begin anew, or give another name."
+                    f"{self.path} was started differently ({differs}); continue as then, allow "
+                    "overwriting (--overwrite) to start over, or give another name."
                 )
         self._manifest.clear()
         group = zarr.create_group(root, zarr_format=3 if self._version == "0.5" else 2)
@@ -114,27 +116,27 @@ class OmeZarrWriter(PartialFile):
         return group, pyramid
 
     def regions(self) -> Iterator[Region]:
-        """The regions of this share."""
+        """Iterate over the regions of this part."""
         part, n_parts = self._share
         total = count(self.stack.shape, self.region_shape)
         start, stop = part * total // n_parts, (part + 1) * total // n_parts
         return islice(super().regions(), start, stop)
 
     def has(self, index: Region) -> bool:
-        """Whether a region was finished before, and its file is still as it was."""
+        """Return whether a region is finished and its files still have the recorded size."""
         size = self._manifest.size_of(self._number(index))
         return size is not None and size == self.pyramid.size(index)
 
     def write(self, index: Region, block: np.ndarray) -> None:
-        """Store a finished region; once this returns, it outlives a loss of power."""
+        """Store a finished region; it is flushed to disk before this returns."""
         self.note(index, self.pyramid.write(index, block))
 
     def note(self, index: Region, n_bytes: int) -> None:
-        """Note that a region was stored, by this process or another."""
+        """Record that this or another process has stored a region of `n_bytes`."""
         self._manifest.add(self._number(index), n_bytes)
 
     def finish(self) -> Path:
-        """Make the store whole and give it its name, unless other shares are still to come."""
+        """Complete the store and move it to its final path, unless other parts are unfinished."""
         if self._manifest.may_finish(count(self.stack.shape, self.region_shape)):
             super().finish()
             self._manifest.release()
@@ -144,13 +146,13 @@ class OmeZarrWriter(PartialFile):
         return self.path
 
     def abort(self) -> None:
-        """Remove what was written so far, but nothing that belongs to other shares."""
+        """Remove everything written so far, unless the store is shared with other parts."""
         self._let_go()
         if self._share[1] == 1:
             super().abort()
 
     def pause(self) -> None:
-        """Stop for now; a later run with the same fingerprint goes on from what is finished."""
+        """Stop writing; a later run with the same fingerprint continues from here."""
         if self._manifest.is_empty:
             self.abort()
         else:

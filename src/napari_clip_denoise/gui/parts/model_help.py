@@ -8,7 +8,7 @@ from napari_clip_denoise.gui.parts.clip_remedy import ClipRemedy
 from napari_clip_denoise.gui.parts.encoder_remedy import EncoderRemedy
 from napari_clip_denoise.gui.parts.model_list import model_list
 from napari_clip_denoise.models.card_file import read_card
-from napari_clip_denoise.models.card_view import caution
+from napari_clip_denoise.models.card_view import unsuitable_reason
 from napari_clip_denoise.models.clip_cache import lacks_encoder
 from napari_clip_denoise.models.folder import AUTO, CLIP_MODEL
 from napari_clip_denoise.models.registry import entries, find
@@ -66,7 +66,7 @@ class ModelHelp(QWidget):
             card = read_card(find(name, rgb=is_rgb))
         except ModelError as error:
             return False, str(error)
-        return lacks_encoder(card), "" if layer is None else caution(card, rgb=is_rgb)
+        return lacks_encoder(card), "" if layer is None else unsuitable_reason(card, rgb=is_rgb)
 
     def _use_clip(self) -> None:
         self._form.model.value = CLIP_MODEL

@@ -1,4 +1,4 @@
-"""Memory that is used again: fresh pages cost the system more time than the sums done on them."""
+"""Reuse of array memory: fresh pages take the system longer than the arithmetic on them."""
 
 import math
 import threading
@@ -9,9 +9,9 @@ from numpy.typing import DTypeLike
 
 
 class Scratch:
-    """Lends arrays and takes them back, from any thread.
+    """A thread-safe pool of array memory.
 
-    It never holds more than were lent at the same time.
+    It never holds more arrays than were in use at the same time.
     """
 
     def __init__(self) -> None:
@@ -19,8 +19,8 @@ class Scratch:
         self._free: list[np.ndarray] = []
         self._guard = threading.Lock()
 
-    def lend(self, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
-        """Give an array with any values in it, as `numpy.empty` does."""
+    def acquire(self, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
+        """Return an uninitialised array, like `numpy.empty`."""
         n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
         with self._guard:
             fitting = [memory for memory in self._free if memory.size >= n_bytes]
@@ -32,8 +32,8 @@ class Scratch:
             self._lent[id(memory)] = memory
         return memory[:n_bytes].view(dtype).reshape(shape)
 
-    def take_back(self, array: np.ndarray) -> None:
-        """Take what was lent, or a view of it, which is not used any more; leave all else."""
+    def release(self, array: np.ndarray) -> None:
+        """Return an array, or a view of it, to the pool; arrays from elsewhere are ignored."""
         memory = array
         while isinstance(memory.base, np.ndarray):
             memory = memory.base

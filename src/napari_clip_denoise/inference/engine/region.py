@@ -1,7 +1,7 @@
 """The one way from noisy to clean: a region of the source in, the same region denoised out.
 
-It has three steps, which a run does for different regions at the same time: `read_box` on the
-host, `correct` on the device, `apply` on the host.
+It has three steps, which a run does for different regions at the same time: `read_region` on the
+host, `predict_change` on the device, `apply_change` on the host.
 """
 
 import math
@@ -26,7 +26,7 @@ BAND_SAMPLES = 2**17
 
 
 @dataclass(frozen=True)
-class Box:
+class RegionInput:
     """What a region needs: the region itself and the halo of its tiles.
 
     Attributes
@@ -84,17 +84,19 @@ def denoise_region(
         up to the rounding of different batches; the same region has always the same bytes,
         since no batch reaches beyond it.
     """
-    box = read_box(job, region)
-    return apply(job, region, box, correct(job, region, box, cancel=cancel, advance=advance))
+    box = read_region(job, region)
+    return apply_change(
+        job, region, box, predict_change(job, region, box, cancel=cancel, advance=advance)
+    )
 
 
-def read_box(job: Job, region: Region) -> Box:
+def read_region(job: Job, region: Region) -> RegionInput:
     """Read a region and the halo of its tiles, and map it to the network's scale."""
-    index, tiles = box_index(job, region)
-    return make_box(job, region, job.stack.read(index), tiles)
+    index, tiles = input_index(job, region)
+    return make_input(job, region, job.stack.read(index), tiles)
 
 
-def box_index(job: Job, region: Region) -> tuple[Region, list[tuple[Span, Span]]]:
+def input_index(job: Job, region: Region) -> tuple[Region, list[tuple[Span, Span]]]:
     """Find the part of the source that a region needs, and its tiles."""
     n_leading = _n_leading(job)
     y, x = region[n_leading : n_leading + 2]
@@ -106,32 +108,32 @@ def box_index(job: Job, region: Region) -> tuple[Region, list[tuple[Span, Span]]
     return index, list(product(rows, columns))
 
 
-def make_box(
+def make_input(
     job: Job,
     region: Region,
     values: np.ndarray,
     tiles: list[tuple[Span, Span]],
     scratch: Scratch | None = None,
-) -> Box:
-    """Put a box together from what was read at `box_index`; its inputs are lent by `scratch`."""
+) -> RegionInput:
+    """Put a box together from what was read at `input_index`; its inputs are lent by `scratch`."""
     scratch = scratch or Scratch()
     values = values.reshape(-1, *values.shape[_n_leading(job) :])
     if not job.stack.is_rgb:
         values = values[..., np.newaxis]
     colours = fill_non_finite(values[..., :3])
-    unit = scratch.lend(colours.shape, np.float32)
+    unit = scratch.acquire(colours.shape, np.float32)
     for plane, channel in enumerate(_channels(job, region)):
         mapping = job.mapping.channel(channel)
         for rows in _bands(colours.shape):
-            unit[plane, rows] = mapping.to_unit(colours[plane, rows])
+            unit[plane, rows] = mapping.normalize(colours[plane, rows])
     inputs = _to_network(unit, job.runner.card.network.channels)
-    return Box(values, colours, inputs, tiles[0][0].start, tiles[0][1].start, tiles)
+    return RegionInput(values, colours, inputs, tiles[0][0].start, tiles[0][1].start, tiles)
 
 
-def correct(
+def predict_change(
     job: Job,
     region: Region,
-    box: Box,
+    box: RegionInput,
     *,
     cancel: CancelToken | None = None,
     advance: Callable[[float], None] | None = None,
@@ -143,7 +145,7 @@ def correct(
     ----------
     job, region, cancel, advance :
         See `denoise_region`.
-    box : Box
+    box : RegionInput
         Of the region.
     scratch : Scratch, optional
         Lends the memory of the result.
@@ -157,7 +159,7 @@ def correct(
     scratch = scratch or Scratch()
     y, x = region[_n_leading(job) :][:2]
     size = (y.stop - y.start, x.stop - x.start)
-    total = scratch.lend((*box.inputs.shape[:2], *size), np.float32)
+    total = scratch.acquire((*box.inputs.shape[:2], *size), np.float32)
     total.fill(0)
     share = planes_in(job, region) / (len(box.inputs) * len(box.tiles))
     work = product(range(len(box.inputs)), box.tiles)
@@ -173,23 +175,25 @@ def correct(
     return total
 
 
-def apply(
-    job: Job, region: Region, box: Box, change: np.ndarray, scratch: Scratch | None = None
+def apply_change(
+    job: Job, region: Region, box: RegionInput, change: np.ndarray, scratch: Scratch | None = None
 ) -> np.ndarray:
-    """Add what `correct` found to the raw values, on their scale; `scratch` lends the result."""
+    """Add the change to the raw values, on their scale, in memory that `scratch` acquires."""
     scratch = scratch or Scratch()
-    unit_change = _from_network(change, len(box.values), box.colours.shape[-1])
+    normalized_change = _from_network(change, len(box.values), box.colours.shape[-1])
     y, x = region[_n_leading(job) :][:2]
     inside = (slice(y.start - box.y, y.stop - box.y), slice(x.start - box.x, x.stop - box.x))
     shape = (len(box.values), *change.shape[-2:], box.values.shape[-1])
-    result = scratch.lend(shape, job.dtype)
+    result = scratch.acquire(shape, job.dtype)
     values, colours = (array[:, *inside] for array in (box.values, box.colours))
     exact_type = np.result_type(values.dtype, np.float32)
     for plane, channel in enumerate(_channels(job, region)):
         mapping = job.mapping.channel(channel)
         for rows in _bands(colours.shape):
             exact = values[plane, rows].astype(exact_type)
-            raw_change = mapping.change(colours[plane, rows], unit_change[plane, rows])
+            raw_change = mapping.denormalize_change(
+                colours[plane, rows], normalized_change[plane, rows]
+            )
             raw_change *= job.strength
             exact[..., :3] += raw_change
             result[plane, rows] = cast(exact, job.dtype)
@@ -223,7 +227,7 @@ class _Batch:
 
 def _start(
     job: Job,
-    box: Box,
+    box: RegionInput,
     group: list[tuple[int, tuple[Span, Span]]],
     scratch: Scratch,
     cancel: CancelToken | None,
@@ -234,7 +238,7 @@ def _start(
     varied = [i for i, window in enumerate(windows) if np.ptp(window) > 0]
     noisy = pending = None
     if varied:
-        noisy = scratch.lend((len(varied), *windows[0].shape), np.float32)
+        noisy = scratch.acquire((len(varied), *windows[0].shape), np.float32)
         np.stack([windows[i] for i in varied], out=noisy)
         pending = job.runner.start(noisy, cancel, ensemble=job.self_ensemble)
     return _Batch(group, varied, noisy, pending, job.runner.card.clamp)
@@ -256,13 +260,13 @@ def _collect(
                 denoised = np.clip(denoised, low, np.maximum(noisy, 1), out=low)
             image, tile = batch.group[i]
             _add(total[image], np.subtract(denoised, noisy, out=noisy), tile, region)
-        scratch.take_back(batch.noisy)
+        scratch.release(batch.noisy)
     if advance is not None:
         advance(share * len(batch.group))
 
 
 def _window(
-    plane: np.ndarray, tile: tuple[Span, Span], box: Box, plane_shape: tuple[int, int]
+    plane: np.ndarray, tile: tuple[Span, Span], box: RegionInput, plane_shape: tuple[int, int]
 ) -> np.ndarray:
     """Cut a tile out of a plane (C, Y, X), reflect-padded beyond the plane's end."""
     row, column = tile

@@ -1,4 +1,4 @@
-"""Handing a model on: as this package's own file, as ONNX, or to the BioImage Model Zoo."""
+"""Export of models: as this package's own file, ONNX, or a BioImage Model Zoo package."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from napari_clip_denoise.models.whole_file import whole_file
 
 Format = Literal["safetensors", "onnx", "bioimageio"]
 SUFFIXES: dict[Format, str] = {"safetensors": ".safetensors", "onnx": ".onnx", "bioimageio": ".zip"}
-"""How the files of each format end."""
+"""File suffix of each format."""
 
 
 def export_model(
@@ -22,20 +22,20 @@ def export_model(
     authors: Sequence[str] = (),
     clip_weights: str | Path | None = None,
 ) -> Path:
-    """Write a model to a file, to hand it on.
+    """Export a model to a file for use elsewhere.
 
     Parameters
     ----------
     name : str or Path
         A name in the registry or a model file.
     target : str or Path
-        The file to write; the format's suffix is added where it is missing.
+        The file to write; the suffix of the format is added if it is missing.
     format : {"safetensors", "onnx", "bioimageio"}, optional
-        This package's own format, which holds all there is to a model; the bare network as ONNX,
+        This package's own format, which contains the complete model; the bare network as ONNX,
         see `napari_clip_denoise.models.export.onnx.onnx_bytes`; or a package of the BioImage Model
-        Zoo. By default what the target's suffix says, else the first.
+        Zoo. By default it is inferred from the suffix of `target`, else ``"safetensors"``.
     authors : sequence of str
-        Names for a package of the zoo.
+        Authors of the model, for a package of the zoo.
     clip_weights : str or Path, optional
         See `load`.
 
@@ -47,9 +47,9 @@ def export_model(
     Raises
     ------
     ModelError
-        If there is no such model.
+        If the model does not exist.
     InputError
-        If the format is unknown, or takes libraries that are not installed.
+        If the format is unknown, or needs libraries that are not installed.
     OutputError
         If the file cannot be written.
     """

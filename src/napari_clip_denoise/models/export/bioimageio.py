@@ -1,4 +1,4 @@
-"""Packages of the BioImage Model Zoo (bioimage.io), which deepImageJ, ilastik and others run."""
+"""Packages of the BioImage Model Zoo (bioimage.io), for deepImageJ, ilastik and others."""
 
 import tempfile
 import warnings
@@ -47,22 +47,23 @@ and no structure. Scores above were measured with the plugin napari-clip-denoise
 def write_bioimageio(model: Model, path: Path, authors: Sequence[str] = ()) -> None:
     """Write a model as a package of the BioImage Model Zoo.
 
-    It holds the network as TorchScript and ONNX, a simulated test input with its output, the
-    intensity mapping as far as the format can say it, and the card as documentation.
+    The package contains the network as TorchScript and ONNX, a simulated test input with its
+    output, the intensity mapping as far as the format supports it, and the card as documentation.
 
     Parameters
     ----------
     model : Model
-        Its licence is given as SPDX identifier if the card's begins with one, else as a file.
+        The model. If the licence on its card starts with an SPDX identifier, that is used;
+        otherwise the licence is added as a file.
     path : Path
         The package, ending in ``.zip``.
     authors : sequence of str
-        Names of those who made the model; the zoo asks for one at least.
+        Names of the model's authors; the zoo requires at least one.
 
     Raises
     ------
     InputError
-        If the libraries that this takes are not installed.
+        If the required libraries are not installed.
     """
     with from_extra("export", "Packages of the BioImage Model Zoo"):
         from bioimageio.spec import ValidationContext, save_bioimageio_package
@@ -76,15 +77,15 @@ def write_bioimageio(model: Model, path: Path, authors: Sequence[str] = ()) -> N
 
 
 def _describe(model: Model, folder: Path, authors: Sequence[str]) -> Any:
-    """Write the files of a package into a folder, and describe them."""
+    """Write the files of a package to a folder, and return their description."""
     from bioimageio.spec.model import v0_5 as zoo
 
     card, mapping = model.card, zoo_mapping(model.card)
     noisy = _test_input(card)
     with torch.inference_mode():
-        denoised = Portable(model)(torch.from_numpy(mapping.to_unit(noisy))).numpy()
+        denoised = Portable(model)(torch.from_numpy(mapping.normalize(noisy))).numpy()
     np.save(folder / f"{INPUT}.npy", noisy)
-    np.save(folder / f"{OUTPUT}.npy", mapping.from_unit(denoised))
+    np.save(folder / f"{OUTPUT}.npy", mapping.denormalize(denoised))
     (folder / "weights.pt").write_bytes(torchscript_bytes(model))
     (folder / "weights.onnx").write_bytes(onnx_bytes(model))
     use = HOW_TO_USE.format(multiple=card.pad_multiple, halo=card.halo, mapping=mapping.words)
@@ -129,7 +130,7 @@ def _describe(model: Model, folder: Path, authors: Sequence[str]) -> Any:
 
 
 def _axes(card: ModelCard, *, is_input: bool) -> list[Any]:
-    """Describe batch, channel and both axes of a plane; the result's are as long as the input's."""
+    """Describe the axes (N, C, Y, X) of the input or the output, which have the same sizes."""
     from bioimageio.spec.model import v0_5 as zoo
 
     channel, *plane = (zoo.AxisId(axis) for axis in SAMPLE_AXES)
@@ -151,7 +152,7 @@ def _axes(card: ModelCard, *, is_input: bool) -> list[Any]:
 
 
 def _smallest(card: ModelCard) -> int:
-    """The smallest multiple of which something is left without the halo."""
+    """Return the smallest valid side in pixels that is larger than both halos together."""
     return (2 * card.halo // card.pad_multiple + 1) * card.pad_multiple
 
 
@@ -164,7 +165,7 @@ def _test_input(card: ModelCard) -> np.ndarray:
 
 
 def _licence(text: str, folder: Path) -> Any:
-    """Give the SPDX identifier that a card's licence begins with, or else put it into a file."""
+    """Return the SPDX identifier that a licence starts with, or else write it to a file."""
     from bioimageio.spec.model import v0_5 as zoo
 
     if not text:

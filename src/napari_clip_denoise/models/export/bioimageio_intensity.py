@@ -1,4 +1,4 @@
-"""Intensity mappings, as far as a package of the BioImage Model Zoo can say them."""
+"""Intensity mappings in the format of the BioImage Model Zoo, as far as it supports them."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,37 +14,37 @@ EPSILON = 1e-6
 
 @dataclass(frozen=True)
 class ZooMapping:
-    """How a package maps raw values to the network's scale.
+    """The mapping of raw values to the network's scale in a package.
 
     Attributes
     ----------
     words : str
-        The same, for people.
+        Description for users.
     percentiles : (float, float) or None
-        Those of a sample that become 0 and 1. The format cannot map back.
+        Percentiles of a sample that map to 0 and 1. The format cannot map results back.
     window : (float, float) or None
-        The raw values that become 0 and 1; the result is mapped back.
+        Raw values that map to 0 and 1; results are mapped back.
     """
 
     words: str
     percentiles: tuple[float, float] | None = None
     window: tuple[float, float] | None = None
 
-    def to_unit(self, values: np.ndarray) -> np.ndarray:
-        """Map a sample (1, C, Y, X), float32, as the format defines it."""
+    def normalize(self, values: np.ndarray) -> np.ndarray:
+        """Map a sample (1, C, Y, X) to the network's scale, float32, as the format defines it."""
         if self.percentiles is not None:
             low, high = np.percentile(values, self.percentiles)
             return ((values - low) / (high - low + EPSILON)).astype(np.float32)
         low, high = self.window or (0.0, 1.0)
         return ((values - low) / (high - low)).astype(np.float32)
 
-    def from_unit(self, values: np.ndarray) -> np.ndarray:
-        """Map a result back, where the format can."""
+    def denormalize(self, values: np.ndarray) -> np.ndarray:
+        """Map a result back to raw values, if the format supports it."""
         low, high = self.window or (0.0, 1.0)
         return (low + (high - low) * values).astype(np.float32)
 
     def before(self) -> list[Any]:
-        """Describe the steps before the network."""
+        """Return the description of the preprocessing."""
         from bioimageio.spec.model import v0_5 as zoo
 
         if self.percentiles is not None:
@@ -63,7 +63,7 @@ class ZooMapping:
         return [zoo.ScaleLinearDescr(kwargs=line)]
 
     def after(self) -> list[Any]:
-        """Describe the steps after the network."""
+        """Return the description of the postprocessing."""
         from bioimageio.spec.model import v0_5 as zoo
 
         if self.window is None:
@@ -74,7 +74,7 @@ class ZooMapping:
 
 
 def zoo_mapping(card: ModelCard) -> ZooMapping:
-    """Find what comes nearest to the mapping that a card recommends."""
+    """Return the closest supported equivalent of the mapping that a card recommends."""
     match card.intensity:
         case "anscombe" | "percentile":
             words = (

@@ -1,4 +1,4 @@
-"""The network in formats that programs without this package run."""
+"""Export of the network to ONNX and TorchScript."""
 
 import io
 import warnings
@@ -13,16 +13,16 @@ from napari_clip_denoise.optional import from_extra
 
 INPUT, OUTPUT = "noisy", "denoised"
 OPSET = 18
-"""The oldest that the exporter writes as it is; read by ONNX Runtime since 1.14 (2023)."""
+"""The oldest opset that the exporter writes natively; supported by ONNX Runtime 1.14 (2023)."""
 
 
 class Portable(nn.Module):
-    """A model's network as a run uses it: folded, and within [0, 1] if the card says so.
+    """The network as used for inference: folded, and clipped to [0, 1] if the card says so.
 
     Parameters
     ----------
     model : Model
-        Left as it is.
+        The model, which is not modified.
     """
 
     def __init__(self, model: Model):
@@ -32,22 +32,22 @@ class Portable(nn.Module):
         self.eval()
 
     def forward(self, noisy: Tensor) -> Tensor:
-        """Denoise a batch, see `Denoiser.forward`."""
+        """Denoise a batch (N, C, Y, X), see `Denoiser.forward`."""
         denoised = self.network(noisy)
         return denoised.clamp(0, 1) if self.clamp else denoised
 
 
 def onnx_bytes(model: Model) -> bytes:
-    """Write a model's network as ONNX.
+    """Return a model's network as ONNX.
 
     Input ``noisy`` and output ``denoised`` are float32 (batch, channels, rows, columns) on the
-    network's scale of about [0, 1], of any size whose rows and columns are multiples of the
-    card's ``pad_multiple``. The card is JSON in the metadata.
+    network's scale of about [0, 1]. Rows and columns must be multiples of the card's
+    ``pad_multiple``. The metadata contains the card as JSON.
 
     Raises
     ------
     InputError
-        If the libraries that this takes are not installed.
+        If the required libraries are not installed.
     """
     with from_extra("export", "ONNX files"):
         import onnx  # noqa: F401
@@ -70,7 +70,7 @@ def onnx_bytes(model: Model) -> bytes:
 
 
 def torchscript_bytes(model: Model) -> bytes:
-    """Write a model's network as TorchScript; input and output are those of `onnx_bytes`."""
+    """Return a model's network as TorchScript; input and output are those of `onnx_bytes`."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"`torch\.jit\.\w+` is deprecated")
         traced = torch.jit.trace(Portable(model), _example(model))

@@ -10,11 +10,12 @@ import skimage.data
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.formats.table import SUFFIXES
+from napari_clip_denoise.images.sampling import plane_positions
 from napari_clip_denoise.noise.simulation import STRUCTURES, fluorescence
 from napari_clip_denoise.training.data.noise_synthesis import corrupt
 from napari_clip_denoise.training.pretrain.recipe import ImageGroup, Recipe, Remap
 
-MAX_PLANES_A_FILE = 24
+MAX_PLANES_PER_FILE = 24
 MERGED = 0.5
 SAMPLES = (
     "astronaut", "camera", "cell", "chelsea", "coffee", "coins", "hubble_deep_field",
@@ -32,7 +33,7 @@ class CleanPlane:
 
 
 def read_group(group: ImageGroup, data: Path, smallest: int) -> list[CleanPlane]:
-    """Read the planes of a group into memory, at most `MAX_PLANES_A_FILE` of each file.
+    """Read the planes of a group into memory, at most `MAX_PLANES_PER_FILE` of each file.
 
     Planes with a side under `smallest` pixels and constant planes are left out.
 
@@ -48,11 +49,9 @@ def read_group(group: ImageGroup, data: Path, smallest: int) -> list[CleanPlane]
         stack = open_stack(path)
         if min(stack.plane_shape) < smallest:
             continue
-        wanted = np.linspace(0, stack.n_planes - 1, min(stack.n_planes, MAX_PLANES_A_FILE))
-        for flat in np.unique(wanted.round().astype(int)):
-            leading = np.unravel_index(flat, stack.leading_shape) if stack.leading_shape else ()
+        for leading in plane_positions(stack.leading_shape, MAX_PLANES_PER_FILE):
             index = (
-                *(slice(int(i), int(i) + 1) for i in leading),
+                *(slice(i, i + 1) for i in leading),
                 *(slice(None),) * (stack.ndim - len(leading)),
             )
             pixels = stack.read(index).reshape(stack.shape[len(leading) :])

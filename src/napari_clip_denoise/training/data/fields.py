@@ -16,6 +16,7 @@ from napari_clip_denoise.images.intensity import (
     estimate_mapping,
 )
 from napari_clip_denoise.images.regions import whole
+from napari_clip_denoise.images.sampling import evenly
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.training.data.pairs import IDENTITY, Line
@@ -114,7 +115,7 @@ class Field:
         if self.mapping is not None:
             line = self.line if self.other is not None else IDENTITY
             second = _mapped(mapping, line(second), is_clean=self.is_clean)
-            first = mapping.to_unit(first)
+            first = mapping.normalize(first)
         else:
             first, second = self.line(first), self.line(second)
         return _samples(first, chosen), _samples(second, chosen)
@@ -168,14 +169,13 @@ def mapped_field(stack: Stack, intensity: Intensity, **others: Any) -> Field:
 
 
 def some(items: Sequence[T], most: int = MAX_MEASURED) -> list[T]:
-    """Give at most so many of many, evenly chosen."""
-    chosen = np.linspace(0, len(items) - 1, min(len(items), most)).astype(int)
-    return [items[i] for i in np.unique(chosen)]
+    """Return at most `most` of several items, spread evenly."""
+    return [items[i] for i in evenly(len(items), most)]
 
 
 def _mapped(mapping: ChannelMapping, values: np.ndarray, *, is_clean: bool) -> np.ndarray:
     """Map values; clean ones to the mean of what noisy ones around them map to."""
-    return mapping.expected(values) if is_clean else mapping.to_unit(values)
+    return mapping.expected(values) if is_clean else mapping.normalize(values)
 
 
 def _samples(patch: np.ndarray, chosen: int | None) -> np.ndarray:

@@ -9,6 +9,7 @@ from scipy.ndimage import shift as shift_image
 from skimage.registration import phase_cross_correlation
 
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.sampling import plane_positions
 from napari_clip_denoise.images.stack import Stack
 
 MAX_PLANES = 4
@@ -97,9 +98,7 @@ def _sample(stack: Stack) -> Iterator[np.ndarray]:
     """Read the middle of a few planes, float64; RGB samples are averaged."""
     middle = [slice(max(0, (n - WINDOW_SIDE) // 2), (n + WINDOW_SIDE) // 2)
               for n in stack.plane_shape]  # fmt: skip
-    n_planes = stack.n_planes
-    for flat in np.unique(np.linspace(0, n_planes - 1, min(n_planes, MAX_PLANES)).astype(int)):
-        position = np.unravel_index(flat, stack.leading_shape) if stack.leading_shape else ()
+    for position in plane_positions(stack.leading_shape, MAX_PLANES):
         plane = stack.read_plane(position, (middle[0], middle[1])).astype(np.float64)
         yield plane.mean(axis=-1) if stack.is_rgb else plane
 

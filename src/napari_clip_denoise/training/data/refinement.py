@@ -62,9 +62,9 @@ class Excerpt:
         for number, piece in enumerate(noisy):
             finite = np.isfinite(piece)
             known = piece if finite.all() else np.where(finite, piece, piece[finite].mean())
-            unit = self.mapping.to_unit(known)
+            unit = self.mapping.normalize(known)
             change = _denoised(network, unit, samples) - unit
-            clean[number] = piece + self.mapping.change(known, change)
+            clean[number] = piece + self.mapping.denormalize_change(known, change)
         other = replace(self.stack, array=clean)
         return replace(self.field, other=other, is_clean=True, noise=noise)
 

@@ -170,7 +170,7 @@ class Synthetic(_Plain):
 
     def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
         """Put noise on the first patches, which are clean raw values, and map both."""
-        noisy = self.mapping.to_unit(self.noise(first, rng))
+        noisy = self.mapping.normalize(self.noise(first, rng))
         return _example(noisy, self.mapping.expected(first))
 
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 from PIL import Image
+from typer import Typer
 from typer.testing import CliRunner
 
+from benchmarks import study
 from napari_clip_denoise import load
-from napari_clip_denoise.cli.app import app
-from napari_clip_denoise.evaluation import study
 from napari_clip_denoise.noise.simulation import fluorescence
 from napari_clip_denoise.training.pretrain.fit import learning_rate
 
@@ -33,7 +33,9 @@ def test_variants_differ_in_what_is_studied_alone():
 
 
 def test_the_command_trains_scores_and_goes_on(folder, tmp_path):
-    arguments = ["study", "--data", str(folder), "--test", str(folder), "--steps", "4",
+    app = Typer()
+    app.command()(study.main)
+    arguments = ["--data", str(folder), "--test", str(folder), "--steps", "4",
                  "--batch", "2", "--crop", "32", "--run", str(tmp_path / "run")]  # fmt: skip
     done = CliRunner().invoke(app, arguments)
     assert done.exit_code == 0, done.stderr

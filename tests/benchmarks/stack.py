@@ -16,7 +16,12 @@ from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.api import open_writer
 from napari_clip_denoise.inference.engine.engine import Pending, Runner
 from napari_clip_denoise.inference.engine.job import Job, prepare
-from napari_clip_denoise.inference.engine.region import apply, box_index, correct, make_box
+from napari_clip_denoise.inference.engine.region import (
+    apply_change,
+    input_index,
+    make_input,
+    predict_change,
+)
 from napari_clip_denoise.inference.pipeline import run_to_writer
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.inference.timing import Profile, Stage, peak_memory, with_memory
@@ -173,12 +178,12 @@ def _stage_bytes(job: Job, settings: DenoiseSettings, path: Path) -> dict[str, i
     """Do the first region stage by stage, each while nothing else is done."""
     writer = open_writer(job, settings, path)
     region = next(writer.regions())
-    index, tiles = box_index(job, region)
+    index, tiles = input_index(job, region)
     grown = {}
     values, grown["read"] = with_memory(lambda: job.stack.read(index))
-    box, grown["map"] = with_memory(lambda: make_box(job, region, values, tiles))
-    change, grown["device"] = with_memory(lambda: correct(job, region, box))
-    block, grown["unmap"] = with_memory(lambda: apply(job, region, box, change))
+    box, grown["map"] = with_memory(lambda: make_input(job, region, values, tiles))
+    change, grown["device"] = with_memory(lambda: predict_change(job, region, box))
+    block, grown["unmap"] = with_memory(lambda: apply_change(job, region, box, change))
     _, grown["write"] = with_memory(lambda: writer.write(region, block))
     writer.abort()
     return grown

@@ -1,4 +1,7 @@
-"""``clip-denoise bench``."""
+"""Time a model against the paper's network, and a run against its parts.
+
+In ``tests``: ``python -m benchmarks.bench --help``.
+"""
 
 from pathlib import Path
 from typing import Annotated
@@ -38,8 +41,8 @@ def bench(
     if model:
         find(model)
 
-    from napari_clip_denoise.evaluation.bench import compare, paper_model
-    from napari_clip_denoise.evaluation.bench_stack import bench_stack
+    from benchmarks.network import compare, paper_model
+    from benchmarks.stack import bench_stack
     from napari_clip_denoise.formatting import format_bytes
     from napari_clip_denoise.inference.engine.device import resolve_device, resolve_precision
 
@@ -81,3 +84,7 @@ def bench(
             )
     if json is not None:
         json.write_text(dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(bench)

@@ -3,7 +3,7 @@ import math
 import torch
 from torch import nn
 
-from napari_clip_denoise.evaluation.arithmetic import flops_a_plane, matmul_rate
+from benchmarks.arithmetic import flops_a_plane, matmul_rate
 
 
 def test_operations_are_those_of_the_convolutions(tiny):

@@ -8,7 +8,7 @@ import torch
 from open_clip.modified_resnet import ModifiedResNet
 from torch import Tensor, nn
 
-from napari_clip_denoise.evaluation.arithmetic import flops_a_plane, matmul_rate, seconds_of
+from benchmarks.arithmetic import flops_a_plane, matmul_rate, seconds_of
 from napari_clip_denoise.inference.engine.engine import Runner, cpu_threads
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model
