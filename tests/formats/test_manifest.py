@@ -32,7 +32,7 @@ def test_a_store_may_be_finished_once_all_regions_are(manifest, store):
 
 
 @pytest.mark.parametrize("when", ["before", "while waiting", "after looking"])
-def test_a_store_that_another_share_has_finished_is_left_alone(manifest, store, when, monkeypatch):
+def test_a_store_that_another_part_has_finished_is_left_alone(manifest, store, when, monkeypatch):
     manifest.add(0, 10)
     acquire = manifest._setup.acquire
 

@@ -34,7 +34,7 @@ def test_auto_is_no_model_where_the_kind_of_images_is_not_told():
 
 
 def test_no_model_is_called_auto(tiny, models_folder):
-    with pytest.raises(InputError, match="'auto' stands for the bundled models"):
+    with pytest.raises(InputError, match="'auto' is reserved for the bundled models"):
         install(Model(tiny.card.model_copy(update={"name": "auto"}), tiny.denoiser))
     assert not list(models_folder.iterdir())
 

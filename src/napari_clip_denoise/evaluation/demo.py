@@ -75,7 +75,8 @@ def run_demo(
     made = as_stack(taken.noisy, "zyx", metadata=metadata, name="noisy")
     writer = create_writer(folder / NOISY, made, made.dtype, overwrite=True)
     writer.write(whole(SHAPE), taken.noisy)
-    noisy = open_stack(writer.finish())
+    writer.finish()
+    noisy = open_stack(folder / NOISY)
 
     started = time.perf_counter()
     store = denoise_to_file(noisy, folder / DENOISED, settings, overwrite=True, progress=progress)

@@ -21,8 +21,6 @@ class Writer(Protocol):
 
     Attributes
     ----------
-    path : Path
-        Final path of the output.
     array : array-like
         The pixels written so far, in the axes of the source; sliced like a NumPy array.
     region_shape : tuple of int
@@ -34,11 +32,15 @@ class Writer(Protocol):
         Everything that determines the pixels, as recorded by the run that created the output.
     """
 
-    path: Path
     array: Any
     region_shape: tuple[int, ...]
     can_resume: bool
     fingerprint: dict[str, Any]
+
+    @property
+    def path(self) -> Path | None:
+        """Final path of the output; None for a result in memory."""
+        ...
 
     def regions(self) -> Iterator[Region]:
         """Iterate over the regions that this run writes."""
@@ -52,8 +54,8 @@ class Writer(Protocol):
         """Store a finished region; the caller reuses the memory of `block` afterwards."""
         ...
 
-    def finish(self) -> Path:
-        """Close the output, move it to its final path and return that."""
+    def finish(self) -> Path | None:
+        """Close the output, move it to its final path, if any, and return that."""
         ...
 
     def abort(self) -> None:

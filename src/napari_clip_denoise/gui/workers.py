@@ -1,5 +1,6 @@
 """Long work, as generators for napari's ``thread_worker``: no widget and no viewer in here."""
 
+import math
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ import psutil
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats import open_stack
+from napari_clip_denoise.formats.base import Writer
+from napari_clip_denoise.formats.memory import MemoryWriter
 from napari_clip_denoise.formatting import format_bytes
 from napari_clip_denoise.gui.llvm import keep_triton_out
-from napari_clip_denoise.images.regions import Region, split, whole
+from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.preview import PreviewMaker, View
 from napari_clip_denoise.inference.priority import step_back
@@ -263,38 +266,13 @@ def _denoise(request: Request, cancel: CancelToken, report: Callable[[Message], 
     job = prepare(stack, load(settings.model, rgb=stack.is_rgb), settings)
     how = provenance(job, settings)
     if request.store is None:
-        return _denoise_in_memory(job, request.region, how, cancel, report)
-    writer = open_writer(job, settings, request.store)
+        shape = [part.stop - part.start for part in request.region]
+        check_memory(math.prod(shape) * job.dtype.itemsize)
+        writer: Writer = MemoryWriter(stack, job.dtype, request.region)
+    else:
+        writer = open_writer(job, settings, request.store)
     report(Started(writer.array, how))
-    path = run_to_writer(job, writer, progress=report, cancel=cancel)
-    return Finished(open_stack(path).array, path)
-
-
-def _denoise_in_memory(
-    job: Any,
-    region: Region,
-    how: dict[str, Any],
-    cancel: CancelToken,
-    report: Callable[[Message], None],
-) -> Finished:
-    from napari_clip_denoise.inference.pipeline import run
-
-    shape = tuple(part.stop - part.start for part in region)
-    check_memory(int(np.prod(shape, dtype=np.int64)) * job.dtype.itemsize)
-    result = np.zeros(shape, job.dtype)
-    report(Started(result, how))
-
-    def store(part: Region, block: np.ndarray) -> None:
-        index = zip(part, region, strict=True)
-        result[tuple(slice(p.start - r.start, p.stop - r.start) for p, r in index)] = block
-
-    everything = region == whole(job.stack.shape)
-    run(
-        job,
-        split(job.stack.shape, job.stack.whole_planes()) if everything else [region],
-        store,
-        progress=report,
-        cancel=cancel,
-        total_planes=job.stack.n_planes if everything else 1,
-    )
-    return Finished(result, None)
+    run_to_writer(job, writer, progress=report, cancel=cancel)
+    if request.store is None:
+        return Finished(writer.array, None)
+    return Finished(open_stack(request.store).array, request.store)

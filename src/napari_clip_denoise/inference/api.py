@@ -4,16 +4,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats import check_output, create_writer, open_stack
 from napari_clip_denoise.formats.base import OmeVersion, Writer
+from napari_clip_denoise.formats.memory import MemoryWriter
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity
-from napari_clip_denoise.images.regions import split
 from napari_clip_denoise.images.stack import Stack, as_stack, is_dask
 from napari_clip_denoise.inference.engine.job import Job, prepare
-from napari_clip_denoise.inference.pipeline import Report, run, run_to_writer
+from napari_clip_denoise.inference.pipeline import Report, run_to_writer
 from napari_clip_denoise.inference.progress import CancelToken, Notify
 from napari_clip_denoise.inference.provenance import CHOSEN, fingerprint, provenance
 from napari_clip_denoise.inference.settings import DenoiseSettings, make_settings
@@ -121,15 +119,9 @@ def denoise(
 
         return denoise_lazily(stack, loaded, settings)
     job = prepare(stack, loaded, settings)
-    result = np.empty(stack.shape, job.dtype)
-    run(
-        job,
-        split(stack.shape, stack.whole_planes()),
-        result.__setitem__,
-        progress=progress,
-        cancel=cancel,
-    )
-    return result
+    writer = MemoryWriter(stack, job.dtype)
+    run_to_writer(job, writer, progress=progress, cancel=cancel)
+    return writer.array
 
 
 def denoise_to_zarr(
@@ -262,10 +254,10 @@ def denoise_to_file(
     if client is not None:
         from napari_clip_denoise.inference.distributed import run_on_cluster
 
-        return run_on_cluster(job, settings, writer, client, progress=progress, cancel=cancel)
-    return run_to_writer(
-        job, writer, progress=progress, cancel=cancel, notify=notify, profile=profile
-    )
+        run_on_cluster(job, settings, writer, client, progress=progress, cancel=cancel)
+    else:
+        run_to_writer(job, writer, progress=progress, cancel=cancel, notify=notify, profile=profile)
+    return Path(path)
 
 
 def open_writer(

@@ -78,7 +78,7 @@ def run_on_cluster(
     *,
     progress: Report | None = None,
     cancel: CancelToken | None = None,
-) -> Path:
+) -> None:
     """Let the workers of a cluster denoise and store all that a writer has not got yet.
 
     A worker that is lost costs only the regions it had in hand; others do them again, also if
@@ -132,7 +132,8 @@ def run_on_cluster(
                     future = client.submit(_denoise_and_store, shared, region, pure=False)
                     pending[future] = region
                 if not pending:
-                    return writer.finish()
+                    writer.finish()
+                    return
                 with suppress(TimeoutError, CancelledError):
                     wait(list(pending), timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
                 for future in [future for future in pending if future.done()]:

@@ -9,7 +9,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -151,8 +150,18 @@ def run_to_writer(
     cancel: CancelToken | None = None,
     notify: Notify | None = None,
     profile: Profile | None = None,
-) -> Path:
-    """Run all that a writer has not got yet, and finish it."""
+) -> None:
+    """Denoise all regions that a writer does not have yet, and finish it.
+
+    Parameters
+    ----------
+    job : Job
+        Source, model and settings.
+    writer : Writer
+        Of the result.
+    progress, cancel, notify, profile :
+        See `run`.
+    """
     job = with_stored_settings(job, writer)
     with cleanup_on_error(writer):
         total = before = 0.0
@@ -171,7 +180,7 @@ def run_to_writer(
             notify=notify,
             profile=profile,
         )
-        return writer.finish()
+        writer.finish()
 
 
 def with_stored_settings(job: Job, writer: Writer) -> Job:
@@ -200,7 +209,7 @@ def cleanup_on_error(writer: Writer) -> Iterator[None]:
         raise
     except OSError as error:
         writer.pause()
-        if isinstance(error, ClipDenoiseError):
+        if isinstance(error, ClipDenoiseError) or writer.path is None:
             raise
         again = "run it again, it goes on where it stopped" if writer.can_resume else "run it again"
         raise OutputError(
