@@ -1,41 +1,41 @@
-"""Samples of large images: a few of many, spread evenly."""
+"""Evenly spaced samples of large images."""
 
 import numpy as np
 
 
 def evenly(count: int, most: int) -> np.ndarray:
-    """Return at most `most` of the numbers from 0 to `count` - 1, spread evenly.
+    """Return at most `most` of the numbers from 0 to `count` - 1, evenly spaced.
 
     Parameters
     ----------
     count : int
-        How many there are.
+        Number of items to choose from.
     most : int
-        How many to choose at most. Two or more include the first and the last.
+        Maximum number to choose. From two on, the first and the last item are included.
 
     Returns
     -------
     numpy.ndarray
-        (N,), int64, ascending, each once.
+        Unique numbers (N,), int64, ascending.
     """
     spread = np.linspace(0, count - 1, min(count, most))
     return np.unique(spread.round().astype(np.int64))
 
 
 def plane_positions(shape: tuple[int, ...], most: int) -> list[tuple[int, ...]]:
-    """Return the positions of at most `most` planes of a stack, spread evenly.
+    """Return the positions of at most `most` planes of a stack, evenly spaced.
 
     Parameters
     ----------
     shape : tuple of int
-        Of the axes before the plane; none for a single plane.
+        Sizes of the axes before the plane; empty for a single plane.
     most : int
-        How many to choose at most.
+        Maximum number of planes to choose.
 
     Returns
     -------
     list of tuple of int
-        One number an axis of `shape` each, in C order.
+        One index per axis of `shape` for each plane, in C order.
     """
     flat = evenly(int(np.prod(shape, dtype=np.int64)), most)
     return [tuple(int(i) for i in np.unravel_index(one, shape)) if shape else () for one in flat]

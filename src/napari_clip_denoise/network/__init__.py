@@ -1,1 +1,1 @@
-"""The network in pure torch: tensors in, tensors out."""
+"""The network in plain PyTorch."""

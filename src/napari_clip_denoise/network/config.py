@@ -1,18 +1,19 @@
-"""Shapes of the network, as plain values that a model card can hold."""
+"""Architecture of the network, as plain values that are stored in a model card."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Shape of the encoder, a CLIP ``ModifiedResNet`` cut after its third stage.
+    """Architecture of the encoder, a CLIP ``ModifiedResNet`` truncated after its third stage.
 
     Parameters
     ----------
     layers : tuple of int
-        Bottleneck blocks in ``layer1``, ``layer2`` and ``layer3``. CLIP RN50 has (3, 4, 6).
+        Number of bottleneck blocks in ``layer1``, ``layer2`` and ``layer3``; (3, 4, 6) in CLIP
+        RN50.
     width : int
-        Channels of the stem's output. CLIP RN50 has 64.
+        Output channels of the stem; 64 in CLIP RN50.
     """
 
     layers: tuple[int, int, int] = (3, 4, 6)
@@ -26,26 +27,26 @@ class EncoderConfig:
 
 @dataclass(frozen=True)
 class DenoiserConfig:
-    """Shape of a denoiser. The defaults are the paper's RGB network on CLIP RN50.
+    """Architecture of a denoiser. The defaults are the paper's RGB network on CLIP RN50.
 
     Parameters
     ----------
     encoder : EncoderConfig
-        Shape of the frozen encoder.
+        Architecture of the frozen encoder.
     channels : {1, 3}
         Channels of the image. One channel is expanded to three by a learnable 1x1 convolution.
     decoder_channels : tuple of int
-        Output channels of the decoder's blocks, from the coarsest to the finest: five of them,
-        or four with ``decoder_stride=2``.
+        Output channels of the decoder's blocks, from coarsest to finest: five, or four with
+        ``decoder_stride=2``.
     align_corners : bool
-        Corner convention of the bilinear upsampling. With ``False`` a pixel's result does not
-        depend on the size of the tile it is computed in.
+        Corner convention of the bilinear upsampling. With ``False``, the result of a pixel does
+        not depend on the size of its tile.
     residual : bool
         Whether the decoder's output is added to the image instead of replacing it.
     decoder_stride : {1, 2}
-        Where the image joins the decoder. With 2 it does so beside F1, each 2x2 pixels as
-        channels, and the result is shuffled back (Shi et al., CVPR 2016): the convolutions at
-        full resolution, the dearest of all, fall away.
+        Stride at which the image is concatenated in the decoder. With 2, its 2x2 pixels become
+        channels next to F1, and the output is pixel-shuffled back (Shi et al., CVPR 2016). This
+        saves the convolutions at full resolution, which are the most expensive ones.
     """
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)

@@ -1,4 +1,4 @@
-"""The learnable decoder: a U-shaped path from the coarsest feature back to the image."""
+"""The learnable decoder, the upward path of a U-Net from the coarsest features to the image."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,13 @@ NEGATIVE_SLOPE = 0.2
 
 
 class ConvBlock(nn.Module):
-    """Two 3x3 convolutions without bias, each followed by a leaky ReLU."""
+    """Two 3x3 convolutions without bias, each followed by a leaky ReLU.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels of the input and of the output.
+    """
 
     def __init__(self, in_channels: int, out_channels: int):
         super().__init__()
@@ -30,7 +36,17 @@ class ConvBlock(nn.Module):
 
 
 class UpBlock(nn.Module):
-    """Bilinear upsampling by two, concatenation with features, and a `ConvBlock`."""
+    """Bilinear upsampling by two, concatenation with skip features, and a `ConvBlock`.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of the input and the skip features together.
+    out_channels : int
+        Channels of the output.
+    align_corners : bool
+        Corner convention of the upsampling.
+    """
 
     def __init__(self, in_channels: int, out_channels: int, align_corners: bool):
         super().__init__()
@@ -40,7 +56,7 @@ class UpBlock(nn.Module):
     def forward(self, x: Tensor, *skips: Tensor) -> Tensor:
         """Map x (N, C, H, W) and skips (N, C', 2H, 2W) to (N, out, 2H, 2W).
 
-        Without `skips`, `x` is neither upsampled nor joined.
+        Without `skips`, `x` is not upsampled.
         """
         if skips:
             x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=self.align_corners)
@@ -49,12 +65,12 @@ class UpBlock(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Turns the noisy image and the encoder's features into an image.
+    """Maps the noisy image and the encoder's features to an image.
 
     Parameters
     ----------
     config : DenoiserConfig
-        Shapes of encoder and decoder.
+        Architecture of encoder and decoder.
     """
 
     def __init__(self, config: DenoiserConfig):
@@ -81,12 +97,12 @@ class Decoder(nn.Module):
                 nn.init.kaiming_normal_(conv.weight, a=NEGATIVE_SLOPE)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Decode features F0 to F4 into an image.
+        """Decode the features F0 to F4 to an image.
 
         Parameters
         ----------
         features : sequence of Tensor
-            F0, the image itself (with three channels where the stride is 1), then the
+            F0, which is the image (N, channels, H, W), with three channels for stride 1, then the
             encoder's F1 to F4.
 
         Returns

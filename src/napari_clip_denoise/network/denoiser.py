@@ -1,4 +1,4 @@
-"""Encoder and decoder together."""
+"""The complete denoising network of encoder and decoder."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from napari_clip_denoise.network.decoder import IMAGE_FEATURE_CHANNELS, Decoder
 from napari_clip_denoise.network.encoder import Encoder
 
 STRIDE = 16
-"""Total stride of the encoder in pixels: H and W of its input are multiples of it."""
+"""Total stride of the encoder; H and W of the input must be multiples of it."""
 
 
 class Denoiser(nn.Module):
@@ -17,10 +17,11 @@ class Denoiser(nn.Module):
     Parameters
     ----------
     config : DenoiserConfig
-        Shape of the network; by default the paper's on CLIP RN50.
+        Architecture; by default the paper's on CLIP RN50.
     augmentation_level : float
-        Strength of the progressive feature augmentation: in training mode feature F_i
-        (i = 1..4) is multiplied elementwise by ``1 + N(0, augmentation_level * i)``.
+        Strength of the progressive feature augmentation: in training mode, feature F_i
+        (i = 1..4) is multiplied elementwise by ``1 + N(0, augmentation_level * i)``, where the
+        second argument is the standard deviation.
 
     References
     ----------
@@ -48,7 +49,7 @@ class Denoiser(nn.Module):
         Returns
         -------
         Tensor
-            Same shape. Values are not clipped.
+            Denoised images of the same shape, not clipped.
         """
         features = self.features(image)
         if self.training:
@@ -56,7 +57,7 @@ class Denoiser(nn.Module):
         return self.decode(image, features)
 
     def features(self, image: Tensor) -> list[Tensor]:
-        """Compute F0 to F4 of a batch (N, channels, H, W)."""
+        """Compute the features F0 to F4 of a batch (N, channels, H, W)."""
         expanded = self.first(image)
         joined = expanded if self.config.decoder_stride == 1 else image
         return [joined, *self.encoder(expanded)]
@@ -67,10 +68,16 @@ class Denoiser(nn.Module):
         level: float | None = None,
         generator: torch.Generator | None = None,
     ) -> list[Tensor]:
-        """Apply the progressive feature augmentation; F0 is left alone.
+        """Apply the progressive feature augmentation; F0 is unchanged.
 
-        `level` takes the place of `augmentation_level`; the noise is drawn from `generator`,
-        which lives on the features' device.
+        Parameters
+        ----------
+        features : list of Tensor
+            F0 to F4.
+        level : float, optional
+            Strength of the augmentation, `augmentation_level` by default.
+        generator : torch.Generator, optional
+            Random generator on the device of the features.
         """
         level = self.augmentation_level if level is None else level
         return [
@@ -81,6 +88,6 @@ class Denoiser(nn.Module):
         ]
 
     def decode(self, image: Tensor, features: list[Tensor]) -> Tensor:
-        """Decode F0 to F4 into an image (N, channels, H, W)."""
+        """Decode the features F0 to F4 of `image` to a denoised image (N, channels, H, W)."""
         decoded = self.decoder(features)
         return image + decoded if self.config.residual else decoded

@@ -1,4 +1,4 @@
-"""The frozen encoder: CLIP's ResNet without its last stage and attention pool."""
+"""The frozen encoder: CLIP's ResNet without its last stage and attention pooling."""
 
 from typing import Self
 
@@ -8,14 +8,16 @@ from napari_clip_denoise.network.config import EncoderConfig
 
 
 class Bottleneck(nn.Module):
-    """A residual block of CLIP's ResNet, which strides by averaging, so that nothing aliases.
+    """A residual block of CLIP's ResNet, with anti-aliased strides by average pooling.
 
     Parameters
     ----------
-    channels_in, channels : int
-        Of the input and within the block; the output has four times the latter.
+    channels_in : int
+        Channels of the input.
+    channels : int
+        Channels within the block; the output has four times as many.
     stride : int
-        Side of the squares that are averaged.
+        Stride and side of the average pooling.
     """
 
     def __init__(self, channels_in: int, channels: int, stride: int = 1):
@@ -44,14 +46,14 @@ class Bottleneck(nn.Module):
 class Encoder(nn.Module):
     """Dense features of an image at strides 2, 4, 8 and 16.
 
-    A frozen part: its parameters ask for no gradient, and its batch normalisation always uses
-    the stored statistics, also after ``.train()``. Parameter names are those of
-    ``open_clip``'s ``visual`` tower, so its state dict loads as it is.
+    The encoder is frozen: its parameters require no gradient, and its batch normalisation always
+    uses the stored statistics, even after ``.train()``. Parameter names match the ``visual`` tower
+    of ``open_clip``, so its state dict can be loaded directly.
 
     Parameters
     ----------
     config : EncoderConfig
-        Number of blocks and width.
+        Number of blocks and width; CLIP RN50 by default.
 
     References
     ----------
@@ -75,9 +77,10 @@ class Encoder(nn.Module):
         self.eval()
 
     def init_parameters(self) -> None:
-        """Initialise the weights of an encoder that none are loaded into.
+        """Initialise the weights of an encoder that is trained from scratch.
 
-        Convolutions as He et al., 2015; a block begins as the path around it (Goyal et al., 2017).
+        Convolutions follow He et al., 2015; each residual block starts as its shortcut (Goyal et
+        al., 2017).
         """
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -86,7 +89,7 @@ class Encoder(nn.Module):
                 nn.init.zeros_(module.bn3.weight)
 
     def train(self, mode: bool = True) -> Self:
-        """Keep evaluation mode, whatever `mode` is: frozen means frozen."""
+        """Stay in evaluation mode regardless of `mode`, as the encoder is frozen."""
         return super().train(False)
 
     def forward(self, image: Tensor) -> list[Tensor]:
@@ -95,8 +98,8 @@ class Encoder(nn.Module):
         Parameters
         ----------
         image : Tensor
-            (N, 3, H, W), values about [0, 1], without CLIP's mean and deviation applied.
-            H and W are multiples of 16.
+            (N, 3, H, W), values about [0, 1], not standardised by CLIP's mean and standard
+            deviation. H and W are multiples of 16.
 
         Returns
         -------
@@ -123,7 +126,7 @@ class Encoder(nn.Module):
 def _convolution(
     channels_in: int, channels: int, side: int, stride: int = 1
 ) -> tuple[nn.Conv2d, nn.BatchNorm2d, nn.ReLU]:
-    """Make a convolution that keeps the size but for its stride, and what follows it."""
+    """Make a padded convolution, its batch normalisation and its activation."""
     conv = nn.Conv2d(channels_in, channels, side, stride, padding=side // 2, bias=False)
     return conv, nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
 

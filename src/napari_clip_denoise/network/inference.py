@@ -1,4 +1,4 @@
-"""A denoiser made ready for inference, and averaged over orientations."""
+"""Optimisation of a denoiser for inference, and self-ensembling over orientations."""
 
 import copy
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from napari_clip_denoise.network.denoiser import Denoiser
 
 ORIENTATIONS = tuple(product(range(4), (False, True)))
-"""Quarter turns, and whether the plane is mirrored first: the eight symmetries of a square."""
+"""The eight symmetries of a square: quarter turns, and whether to mirror the plane first."""
 _STEM = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
 _DOWNSAMPLE = (("0", "1"),)
 
@@ -19,14 +19,14 @@ _DOWNSAMPLE = (("0", "1"),)
 def fold(denoiser: Denoiser) -> Denoiser:
     """Copy a denoiser with batch normalisation folded into the convolutions.
 
-    The copy computes the same function up to rounding, in evaluation mode, with weights in
-    ``channels_last`` layout, and is not meant for training. Its last convolution is computed in
-    float32 under autocast, too: in bfloat16 an image would have 256 levels.
+    The copy computes the same function up to rounding. It is in evaluation mode with weights in
+    ``channels_last`` layout, and not meant for training. Its last convolution runs in float32 even
+    under autocast, because in bfloat16 an image would have only 256 levels.
 
     Parameters
     ----------
     denoiser : Denoiser
-        Left as it is.
+        The denoiser, which is not modified.
 
     Returns
     -------
@@ -46,22 +46,22 @@ def fold(denoiser: Denoiser) -> Denoiser:
 
 
 def self_ensemble(network: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
-    """Run a network on the eight turned and mirrored copies of a batch, and average.
+    """Run a network on the eight rotated and mirrored copies of a batch, and average the results.
 
-    The errors it makes of the same noise in different orientations are in part independent. It
-    takes eight times as long and hardly more memory.
+    The network's errors in different orientations are partly independent, so averaging reduces
+    them. This takes eight times as long, but hardly more memory.
 
     Parameters
     ----------
     network : callable
-        Gives a tensor of the shape of its input.
+        Maps a tensor to one of the same shape.
     batch : torch.Tensor
-        (N, C, H, W); turned copies are (N, C, W, H).
+        (N, C, H, W); rotated copies are (N, C, W, H).
 
     Returns
     -------
     torch.Tensor
-        (N, C, H, W), float32.
+        Mean result (N, C, H, W), float32.
 
     References
     ----------
@@ -78,14 +78,20 @@ def self_ensemble(network: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
 
 
 class FullPrecision(nn.Module):
-    """A module that computes in float32, whatever comes in and whatever autocast says."""
+    """A wrapper that runs a module in float32, regardless of input type and autocast.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        The module to wrap.
+    """
 
     def __init__(self, module: nn.Module):
         super().__init__()
         self.module = module
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map float32 or less to float32."""
+        """Apply the module to `x` converted to float32."""
         with torch.autocast(x.device.type, enabled=False):
             return self.module(x.float())
 

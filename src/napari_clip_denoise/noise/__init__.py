@@ -1,1 +1,1 @@
-"""What noise is, without any network: models that make it and simulated images."""
+"""Noise models, noise estimation and simulated images, independent of the network."""

@@ -1,7 +1,7 @@
-"""Random numbers and filters of the noise models, for NumPy arrays and torch tensors alike.
+"""Random numbers and filters of the noise models, for both NumPy arrays and torch tensors.
 
-What an image is decides: an array is drawn for by a `numpy.random.Generator`, a tensor by a
-`torch.Generator` of its device, and stays there.
+The type of the image determines the type of the random generator: `numpy.random.Generator` for
+arrays, `torch.Generator` on the same device for tensors. Results of tensors stay on their device.
 """
 
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,11 +17,21 @@ Image = TypeVar("Image", np.ndarray, "Tensor")
 Random = Any
 """A `numpy.random.Generator` for arrays, a `torch.Generator` for tensors."""
 TRUNCATE = 4.0
-"""Where a Gaussian kernel ends, in standard deviations, as in `scipy.ndimage`."""
+"""Radius of Gaussian kernels in standard deviations, as in `scipy.ndimage`."""
 
 
 def normal(like: Image, rng: Random, shape: tuple[int, ...] | None = None) -> Image:
-    """Draw float32 numbers of mean 0 and deviation 1, in the shape of `like` or another."""
+    """Draw standard normal float32 numbers.
+
+    Parameters
+    ----------
+    like : numpy.ndarray or torch.Tensor
+        Determines type, device and, by default, shape of the result.
+    rng : numpy.random.Generator or torch.Generator
+        Random generator.
+    shape : tuple of int, optional
+        Another shape for the result.
+    """
     shape = tuple(like.shape) if shape is None else shape
     if isinstance(like, np.ndarray):
         return rng.standard_normal(shape, np.float32)
@@ -31,7 +41,7 @@ def normal(like: Image, rng: Random, shape: tuple[int, ...] | None = None) -> Im
 
 
 def uniform(like: Image, rng: Random) -> Image:
-    """Draw float32 numbers from 0 to 1, in the shape of `like`."""
+    """Draw float32 numbers uniformly from [0, 1), in the shape of `like`."""
     if isinstance(like, np.ndarray):
         return rng.random(like.shape, np.float32)
     import torch
@@ -40,7 +50,7 @@ def uniform(like: Image, rng: Random) -> Image:
 
 
 def poisson(rate: Image, rng: Random) -> Image:
-    """Draw counts whose expectations are given."""
+    """Draw Poisson counts with the given expected values."""
     if isinstance(rate, np.ndarray):
         return rng.poisson(rate)
     import torch
@@ -61,19 +71,32 @@ def as_float32(image: Image) -> Image:
 
 
 def n_values(image: Image) -> int:
-    """Count the different values."""
+    """Return the number of distinct values."""
     return len(np.unique(image)) if isinstance(image, np.ndarray) else len(image.unique())
 
 
 def replace(image: Image, where: Image, value: float) -> Image:
-    """Put a value where a mask says so."""
+    """Return a copy of an image with a value where a mask is True.
+
+    Parameters
+    ----------
+    image : numpy.ndarray or torch.Tensor
+        Any shape.
+    where : numpy.ndarray or torch.Tensor
+        Boolean mask of the same shape.
+    value : float
+        Value of the masked pixels.
+    """
     if isinstance(image, np.ndarray):
         return np.where(where, np.float32(value), image)
     return image.masked_fill(where, value)
 
 
 def blur(image: Image, width: tuple[float, float]) -> Image:
-    """Blur by a Gaussian of some deviations in pixels along (Y, X); opposite borders meet."""
+    """Blur (..., Y, X) by a Gaussian, with periodic borders.
+
+    `width` is its standard deviations in pixels along (Y, X).
+    """
     if isinstance(image, np.ndarray):
         return gaussian_filter(image, width, mode="wrap", axes=(-2, -1), truncate=TRUNCATE)
     for axis, deviation in zip((-2, -1), width, strict=True):
@@ -85,7 +108,7 @@ def blur(image: Image, width: tuple[float, float]) -> Image:
 
 
 def mean_filter(image: Image, size: int) -> Image:
-    """Average over squares of `size` pixels; the image is mirrored at its borders."""
+    """Average (..., Y, X) over squares of `size` pixels, with mirrored borders."""
     if isinstance(image, np.ndarray):
         return uniform_filter(image, size, axes=(-2, -1))
     from torch.nn.functional import avg_pool2d
@@ -99,7 +122,7 @@ def mean_filter(image: Image, size: int) -> Image:
 
 
 def filter_spectrum(image: Image, gain: np.ndarray) -> Image:
-    """Multiply the spectrum of each plane by a real gain, in the order of `scipy.fft.rfft2`."""
+    """Multiply the spectrum of each plane by a real gain, in the layout of `scipy.fft.rfft2`."""
     gain = gain.astype(np.float32)
     shape = tuple(image.shape[-2:])
     if isinstance(image, np.ndarray):

@@ -1,4 +1,4 @@
-"""A simulated camera: photons of a clean image in, integer counts out."""
+"""A simulated camera, from the light of a clean image to integer counts."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from napari_clip_denoise.noise.models import PoissonGaussian
 
 @dataclass(frozen=True)
 class Acquisition:
-    """A noisy image and what it would be without noise.
+    """A noisy image and its noise-free expectation.
 
     Attributes
     ----------
     noisy : numpy.ndarray
-        uint16 camera counts.
+        Camera counts, uint16.
     truth : numpy.ndarray
-        float32 expected counts, same shape.
+        Expected counts, float32, same shape.
     """
 
     noisy: np.ndarray
@@ -33,22 +33,29 @@ def acquire(
     offset: float = 100.0,
     seed: int = 0,
 ) -> Acquisition:
-    """Take an image with a camera of known gain and offset.
+    """Simulate the acquisition of an image by a camera of known gain and offset.
 
     Parameters
     ----------
     clean : numpy.ndarray
-        Any shape, 0 is no light, about 1 is bright.
+        Noise-free image of any shape, from 0 (no light) to about 1 (bright).
     photons : float
-        Expected photons where `clean` is 1.
+        Expected photons per pixel where `clean` is 1.
     background : float
-        Photons a pixel from elsewhere.
+        Additional background photons per pixel.
     read_noise : float
         Standard deviation of the read noise in photons.
-    gain, offset : float
-        Counts a photon, and counts without light.
+    gain : float
+        Counts per photon.
+    offset : float
+        Counts without light.
     seed : int
-        The same seed gives the same noise.
+        Seed of the noise.
+
+    Returns
+    -------
+    Acquisition
+        The noisy image and its expectation, in counts.
     """
     light = clean + background / photons
     noise = PoissonGaussian(photons, read_noise)

@@ -1,4 +1,4 @@
-"""Stabilisation of variance: shot noise becomes about white Gaussian noise of variance 1."""
+"""Variance stabilisation: turns shot noise into nearly Gaussian noise of variance 1."""
 
 import math
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ _ROOT = math.sqrt(3 / 2)
 
 @dataclass(frozen=True)
 class AnscombeTransform:
-    """The generalized Anscombe transform of values whose noise variance is linear in them.
+    """The generalized Anscombe transform, for noise whose variance is linear in the value.
 
     Parameters
     ----------
     gain : float
-        Slope of the noise variance over the value, in raw units a photon; positive.
+        Slope of the noise variance over the value, in raw units per photon; positive.
     intercept : float
-        Noise variance at the raw value 0, in squared raw units. Read noise makes it larger, a
-        camera offset smaller.
+        Noise variance at the raw value 0, in squared raw units. Read noise increases it, a camera
+        offset decreases it.
 
     References
     ----------
@@ -33,7 +33,7 @@ class AnscombeTransform:
     intercept: float = 0.0
 
     def forward(self, values: np.ndarray) -> np.ndarray:
-        """Transform raw values; those whose variance would be negative become 0."""
+        """Transform raw values; those with a negative variance become 0."""
         squared = np.array(values, np.result_type(values, np.float32))
         squared *= 4 / self.gain
         squared += 4 * (self.intercept / self.gain**2 + _SHIFT)
@@ -41,7 +41,7 @@ class AnscombeTransform:
         return np.sqrt(squared, out=squared)
 
     def inverse(self, stabilised: np.ndarray) -> np.ndarray:
-        """Give the raw value whose noisy transforms have this mean (exact unbiased inverse)."""
+        """Return the raw value whose noisy transforms have this mean (exact unbiased inverse)."""
         d = np.maximum(stabilised, _LOWEST)
         r = 1 / d
         tail = self.gain * 5 / 8 * _ROOT * r
@@ -56,7 +56,7 @@ class AnscombeTransform:
         return np.maximum(d, dark)
 
     def expected(self, values: np.ndarray) -> np.ndarray:
-        """Give the mean of the transform of noisy values around `values`: `inverse`, inverted."""
+        """Return the mean transform of noisy values around `values`: the inverse of `inverse`."""
         stabilised, raw = self._table
         low = np.interp(values, raw, stabilised)
         return np.where(values > raw[-1], self.forward(values), low)

@@ -1,4 +1,4 @@
-"""The noise of one camera on its raw scale, given by hand or estimated."""
+"""Noise of a camera in raw units, given or estimated."""
 
 from dataclasses import dataclass, field
 
@@ -10,18 +10,18 @@ from napari_clip_denoise.noise.estimate import NoiseEstimate
 
 @dataclass(frozen=True)
 class CameraNoise:
-    """Shot noise and read noise of raw values, perhaps correlated between neighbours.
+    """Shot noise and read noise of raw values, optionally spatially correlated.
 
     Parameters
     ----------
     gain : float
-        Raw units a photon; 0 leaves read noise alone.
+        Raw units per photon; 0 means read noise only.
     offset : float
         Raw value without light.
     read_noise : float
         Standard deviation of the read noise in raw units.
     correlation : NoiseCorrelation
-        Of the noise of neighbouring pixels.
+        Correlation of the noise of neighbouring pixels, white by default.
     """
 
     gain: float
@@ -33,10 +33,17 @@ class CameraNoise:
     def from_estimate(
         cls, estimate: NoiseEstimate, correlation: NoiseCorrelation | None = None
     ) -> "CameraNoise":
-        """Make the noise whose variance grows with the value as was measured.
+        """Make the noise model with an estimated variance.
 
-        The variance fixes gain and one of offset and read noise: a variance that would be
-        negative at the value 0 is put down to an offset, a positive one to read noise.
+        The estimate determines the gain and either the offset or the read noise: a negative
+        variance at the value 0 is attributed to an offset, a positive one to read noise.
+
+        Parameters
+        ----------
+        estimate : NoiseEstimate
+            Estimated variance as a function of the value.
+        correlation : NoiseCorrelation, optional
+            Estimated correlation, which also corrects the variance; white by default.
         """
         correlation = correlation or NoiseCorrelation.white()
         seen = correlation.seen_by_high_pass
@@ -46,7 +53,7 @@ class CameraNoise:
         return cls(gain, -intercept / gain, 0.0, correlation)
 
     def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Put the noise on clean raw values (..., Y, X); the result is float32."""
+        """Add the noise to clean raw values (..., Y, X); the result is float32."""
         clean = np.asarray(clean, np.float32)
         noise = np.float32(self.read_noise) * rng.standard_normal(clean.shape, np.float32)
         if self.gain:
@@ -59,11 +66,11 @@ class CameraNoise:
         return (clean + deviation * self.correlation.colour(alike)).astype(np.float32)
 
     def variance(self, clean: np.ndarray) -> np.ndarray:
-        """Variance of the noise at some raw values."""
+        """Return the variance of the noise at the given raw values."""
         return self.read_noise**2 + self.gain * np.clip(clean - self.offset, 0, None)
 
     def describe(self) -> str:
-        """Say what noise this is, in words for a model card."""
+        """Return a description of the noise for a model card."""
         shot = f"gain {self.gain:.4g} a photon, offset {self.offset:.4g}, "
         text = (shot if self.gain else "") + f"read noise {self.read_noise:.4g} (raw units)"
         if self.correlation.is_white:

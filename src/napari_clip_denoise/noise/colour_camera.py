@@ -1,7 +1,7 @@
-"""Noise of a colour camera's raw pixels, as it looks after the camera has made a picture.
+"""Noise of a colour camera's raw pixels after in-camera processing.
 
-The picture is brought back to raw pixels, gets its noise there, and is developed again, so that
-the noise of the result is correlated between neighbours and colours.
+An RGB image is converted back to raw pixels, noise is added there, and the result is processed to
+RGB again. This correlates the noise between neighbouring pixels and colours.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ XYZ_TO_CAMERA = np.array(
         [[0.6596, -0.2079, -0.0562], [-0.4782, 1.3016, 0.1933], [-0.0970, 0.1581, 0.5181]],
     ]
 )
-"""Colour matrices of four cameras, as Brooks et al. list them."""
+"""Colour matrices of four cameras, from Brooks et al."""
 GAMMA = (1.8, 2.6)
 CONTRAST = (0.0, 0.5)
 WHITE_BALANCE = (0.75, 1.0)
@@ -40,17 +40,17 @@ DIAGONAL = np.array(
 
 @dataclass(frozen=True)
 class RawCamera:
-    """Noise of raw pixels behind a random colour camera.
+    """Raw-pixel noise of a random colour camera.
 
-    Tone curve, colour matrix, white balance and Bayer pattern are drawn anew for each image.
-    A picture that is taken without noise comes back as it was, but for what a mosaic loses.
+    Tone curve, colour matrix, white balance and Bayer pattern are drawn for each image. Without
+    noise, an image is unchanged except for the loss by demosaicing.
 
     Parameters
     ----------
     signal : float
-        Standard deviation of the noise that grows with the raw value, relative to it.
+        Standard deviation of the signal-dependent noise, relative to the raw value.
     constant : float
-        Standard deviation of the noise that does not, where raw values span [0, 1].
+        Standard deviation of the constant noise, for raw values in [0, 1].
 
     References
     ----------
@@ -62,9 +62,9 @@ class RawCamera:
     constant: float
 
     def __call__(self, clean: Image, rng: Random) -> Image:
-        """Take a picture of a picture (3, Y, X) with values in [0, 1]; so is the result.
+        """Add the noise to an image (3, Y, X) with values in [0, 1]; so is the result.
 
-        The camera itself works on the CPU; a tensor goes there and comes back.
+        The computation runs on the CPU; a tensor is copied there and back.
         """
         if isinstance(clean, np.ndarray):
             return self._take(clean, rng)
@@ -89,14 +89,19 @@ class RawCamera:
 
 
 def tone_curve(gamma: float, contrast: float) -> tuple[np.ndarray, np.ndarray]:
-    """Tabulate a rising curve from linear values to tones, both from 0 to 1.
+    """Tabulate an increasing curve from linear values to tones, both in [0, 1].
 
     Parameters
     ----------
     gamma : float
         Exponent of the display.
     contrast : float
-        Share of an S-shaped curve on top of it.
+        Weight of an additional S-shaped curve, 0 to 1.
+
+    Returns
+    -------
+    values, tones : numpy.ndarray
+        (N,), in increasing order.
     """
     values = np.linspace(0, 1, 4096) ** 2
     tones = values ** (1 / gamma)
@@ -104,13 +109,24 @@ def tone_curve(gamma: float, contrast: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def camera_matrix(weights: np.ndarray) -> np.ndarray:
-    """Give the matrix from linear RGB to a camera's colours, which leaves white as it is."""
+    """Return the matrix (3, 3) from linear RGB to a mixture of cameras, which preserves white.
+
+    `weights` (4,) are those of the matrices in `XYZ_TO_CAMERA`.
+    """
     matrix = np.tensordot(weights, XYZ_TO_CAMERA, 1) @ RGB_TO_XYZ
     return matrix / matrix.sum(axis=1, keepdims=True)
 
 
 def bayer_colours(shape: tuple[int, ...], row: int, column: int) -> np.ndarray:
-    """Give the colour (0 red, 1 green, 2 blue) of each pixel; the first red is at row, column."""
+    """Return the colour of each pixel of a Bayer pattern: 0 for red, 1 for green, 2 for blue.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (Y, X).
+    row, column : {0, 1}
+        Position of the first red pixel.
+    """
     red_row = (np.arange(shape[0])[:, None] - row) % 2 == 0
     red_column = (np.arange(shape[1])[None] - column) % 2 == 0
     return np.where(red_row & red_column, 0, np.where(red_row | red_column, 1, 2))
@@ -118,6 +134,8 @@ def bayer_colours(shape: tuple[int, ...], row: int, column: int) -> np.ndarray:
 
 def demosaic(raw: np.ndarray, colour: np.ndarray) -> np.ndarray:
     """Interpolate raw pixels (Y, X) to RGB (3, Y, X).
+
+    `colour` (Y, X) is the colour of each pixel, see `bayer_colours`.
 
     References
     ----------

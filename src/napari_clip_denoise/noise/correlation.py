@@ -1,4 +1,4 @@
-"""Measuring how the noise of neighbouring pixels hangs together, from noisy images alone."""
+"""Estimation of the spatial correlation of noise, from noisy images alone."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ SPECTRUM_SIDE = 32
 
 @dataclass(frozen=True, eq=False)
 class NoiseCorrelation:
-    """Correlation of the noise of two pixels by their distance.
+    """Correlation of the noise of two pixels as a function of their displacement.
 
     Attributes
     ----------
     table : numpy.ndarray
-        (2 `REACH` + 1, 2 `REACH` + 1): correlation at each distance (dy, dx); 1 in the middle.
+        (2 `REACH` + 1, 2 `REACH` + 1), correlation at each displacement (dy, dx); 1 at the centre.
     seen_by_high_pass : float
-        Share of the noise variance that `estimate_noise` sees; 1 for white noise.
+        Fraction of the noise variance that `estimate_noise` measures; 1 for white noise.
     """
 
     table: np.ndarray
@@ -35,33 +35,33 @@ class NoiseCorrelation:
 
     @classmethod
     def white(cls) -> "NoiseCorrelation":
-        """No pixel's noise tells anything of another's."""
+        """Return the correlation of white noise, which is independent in every pixel."""
         table = np.zeros((2 * REACH + 1,) * 2)
         table[REACH, REACH] = 1
         return cls(table)
 
     @property
     def horizontal(self) -> float:
-        """Correlation of pixels side by side."""
+        """Correlation of horizontally adjacent pixels."""
         return float(self.table[REACH, REACH + 1])
 
     @property
     def vertical(self) -> float:
-        """Correlation of pixels one above the other."""
+        """Correlation of vertically adjacent pixels."""
         return float(self.table[REACH + 1, REACH])
 
     @property
     def extent(self) -> tuple[int, int]:
-        """How many pixels a noticeable correlation reaches down and across, (0, 0) if white."""
+        """Range of noticeable correlation in pixels along (Y, X); (0, 0) if white."""
         return _reach(self.table[REACH + 1 :, REACH]), _reach(self.table[REACH, REACH + 1 :])
 
     @property
     def is_white(self) -> bool:
-        """Whether the noise of neighbours is independent, as far as can be told."""
+        """True if adjacent pixels have no noticeable correlation."""
         return self.extent == (0, 0)
 
     def colour(self, white: np.ndarray) -> np.ndarray:
-        """Give white noise (..., Y, X) of variance 1 this correlation; its variance stays 1."""
+        """Filter white noise (..., Y, X) of variance 1 to have this correlation and variance 1."""
         if self.is_white:
             return white
         kernel = self._kernel.reshape((1,) * (white.ndim - 2) + self._kernel.shape)
@@ -69,7 +69,7 @@ class NoiseCorrelation:
 
     @cached_property
     def _kernel(self) -> np.ndarray:
-        """The symmetric filter whose own correlation is the table."""
+        """Symmetric filter whose autocorrelation is the table."""
         wide = np.zeros((SPECTRUM_SIDE,) * 2)
         side = len(self.table)
         wide[:side, :side] = self.table
@@ -84,20 +84,20 @@ class NoiseCorrelation:
 def estimate_correlation(planes: Iterable[np.ndarray]) -> NoiseCorrelation | None:
     """Estimate the correlation of the noise from the flattest regions of noisy planes.
 
-    Blocks of 24 x 24 pixels with the least variance hold hardly any structure, so what is left
-    of them after a slope is taken out is noise. What correlates as far as `REACH` pixels is taken
-    for structure and subtracted.
+    The blocks of 24 x 24 pixels with the least variance contain hardly any structure, so their
+    residual after subtracting a linear slope is noise. Correlation at a distance of `REACH` pixels
+    is attributed to structure and subtracted.
 
     Parameters
     ----------
     planes : iterable of numpy.ndarray
-        (Y, X) each, of about the same noise everywhere, such as after the Anscombe transform.
-        Blocks that are not finite or are clipped are left out.
+        (Y, X) each, with about the same noise variance everywhere, such as after the Anscombe
+        transform. Blocks with non-finite or clipped values are ignored.
 
     Returns
     -------
     NoiseCorrelation or None
-        None if there are too few flat blocks to tell.
+        None if there are too few flat blocks.
     """
     blocks = np.concatenate([np.zeros((0, BLOCK, BLOCK)), *(_blocks(plane) for plane in planes)])
     variance = blocks.var(axis=(1, 2))
@@ -122,7 +122,7 @@ def estimate_correlation(planes: Iterable[np.ndarray]) -> NoiseCorrelation | Non
 
 
 def _blocks(plane: np.ndarray) -> np.ndarray:
-    """Cut a plane into blocks (N, `BLOCK`, `BLOCK`) that hold no clipped pixels."""
+    """Cut a plane into blocks (N, `BLOCK`, `BLOCK`), without non-finite or clipped ones."""
     rows, columns = (side // BLOCK for side in plane.shape)
     cut = plane[: rows * BLOCK, : columns * BLOCK].astype(np.float64)
     blocks = cut.reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2).reshape(-1, BLOCK, BLOCK)
@@ -144,6 +144,6 @@ def _without_slope(blocks: np.ndarray) -> np.ndarray:
 
 
 def _reach(correlations: np.ndarray) -> int:
-    """Count the values up to the first that is not noticeable."""
+    """Return the number of values before the first that is not noticeable."""
     below = np.flatnonzero(np.abs(correlations) < NOTICEABLE)
     return int(below[0]) if below.size else len(correlations)

@@ -1,4 +1,4 @@
-"""The noise of a tomographic reconstruction."""
+"""Noise of tomographic reconstructions."""
 
 from dataclasses import dataclass
 
@@ -9,24 +9,24 @@ from napari_clip_denoise.noise._random import Image, Random, filter_spectrum, no
 
 @dataclass(frozen=True)
 class Tomographic:
-    """Additive Gaussian noise as filtered back-projection leaves it in CT.
+    """Additive Gaussian noise, as in CT reconstructed by filtered back-projection.
 
-    Its power grows with the spatial frequency, by the ramp filter, up to where the reconstruction
-    kernel ends it (Riederer, Pelc, Chesler, "The noise power spectrum in computed X-ray
-    tomography", Phys. Med. Biol. 1978). Neighbouring pixels are correlated negatively, and the
-    image's mean stays as it is.
+    Its power increases with the spatial frequency due to the ramp filter, up to the cutoff of the
+    reconstruction kernel (Riederer, Pelc, Chesler, "The noise power spectrum in computed X-ray
+    tomography", Phys. Med. Biol. 1978). Neighbouring pixels are negatively correlated, and the
+    mean of the image is preserved.
 
     Parameters
     ----------
     sigma : float
         Standard deviation on the image's scale.
     cutoff : float
-        Where the kernel, a Gaussian, has fallen to ``exp(-1/2)``, in cycles a pixel.
+        Frequency at which the Gaussian kernel has fallen to ``exp(-1/2)``, in cycles per pixel.
     streaks : float
-        How much more of the noise comes from some views than from others, as the concentration of
-        a von Mises distribution; beside a body that absorbs much, it looks like combed hair.
+        Anisotropy of the noise, as the concentration of a von Mises distribution over the views;
+        0 is isotropic. Strongly absorbing bodies cause such streaks.
     direction : float
-        Across which they run, in radians from the X axis.
+        Direction across the streaks, in radians from the X axis.
     """
 
     sigma: float
@@ -35,7 +35,7 @@ class Tomographic:
     direction: float = 0.0
 
     def power(self, shape: tuple[int, int]) -> np.ndarray:
-        """Power spectrum of a plane, in the order of `numpy.fft.fft2`; its mean is sigma^2."""
+        """Return the power spectrum (Y, X) in the layout of `numpy.fft.fft2`, of mean sigma^2."""
         y, x = np.meshgrid(*map(np.fft.fftfreq, shape), indexing="ij")
         frequency = np.hypot(y, x)
         views = np.exp(self.streaks * np.cos(2 * (np.arctan2(y, x) - self.direction)))
@@ -45,7 +45,7 @@ class Tomographic:
         return self.sigma**2 * power / power.mean()
 
     def __call__(self, clean: Image, rng: Random) -> Image:
-        """Add the noise; it goes on from one border of the image at the opposite one."""
+        """Add the noise to an image (..., Y, X); it is periodic at the borders."""
         height, width = clean.shape[-2:]
         gain = np.sqrt(self.power((height, width)))[:, : width // 2 + 1]
         return clean + filter_spectrum(normal(clean, rng), gain)

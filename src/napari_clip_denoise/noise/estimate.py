@@ -1,4 +1,4 @@
-"""Measuring noise in noisy images alone: how its variance grows with the value."""
+"""Estimation of the noise variance as a function of the value, from noisy images alone."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ class NoiseEstimate:
     Attributes
     ----------
     gain : float
-        Slope of the variance over the value, in raw units a photon; 0 where it does not grow.
+        Slope of the variance over the value, in raw units per photon; 0 if it is constant.
     intercept : float
-        Variance at the raw value 0; negative where the camera adds an offset.
+        Variance at the raw value 0; negative if the camera adds an offset.
     values, variances : numpy.ndarray
-        The measured points that the line was fitted to, (N,).
+        Measured points (N,) that the line was fitted to.
     """
 
     gain: float
@@ -37,26 +37,26 @@ class NoiseEstimate:
     variances: np.ndarray
 
     def variance(self, values: np.ndarray) -> np.ndarray:
-        """Fitted variance at some raw values, at least 0."""
+        """Return the fitted variance at the given raw values, at least 0."""
         return np.maximum(self.gain * np.asarray(values, float) + self.intercept, 0)
 
 
 def estimate_noise(planes: Iterable[np.ndarray]) -> NoiseEstimate | None:
     """Estimate Poisson-Gaussian noise from noisy planes of one channel.
 
-    The residual of Immerkær's filter, which no plane or straight edge along an axis excites, is
-    measured robustly at flat places of about the same mean, and a line fitted to its variance.
-    Spatially correlated noise is underestimated.
+    Immerkær's filter does not respond to linear slopes or to straight edges along an axis. Its
+    variance is measured robustly in flat areas of similar mean, and a line is fitted to it as a
+    function of the mean. Spatially correlated noise is underestimated.
 
     Parameters
     ----------
     planes : iterable of numpy.ndarray
-        (Y, X) each, raw values; values that are not finite are left out.
+        (Y, X) each, raw values; non-finite values are ignored.
 
     Returns
     -------
     NoiseEstimate or None
-        None if there are too few pixels to tell.
+        None if there are too few pixels.
 
     References
     ----------
@@ -78,13 +78,13 @@ def estimate_noise(planes: Iterable[np.ndarray]) -> NoiseEstimate | None:
 
 
 def high_pass(planes: np.ndarray) -> np.ndarray:
-    """Take out of (..., Y, X) all but noise; white noise keeps its variance (Immerkær's filter)."""
+    """Apply Immerkær's high-pass filter to (..., Y, X), preserving the variance of white noise."""
     second = np.array([1, -2, 1])
     return correlate1d(correlate1d(planes, second, -2), second, -1) / 6
 
 
 def _measure(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Local mean, noise residual and slope of the local mean at each pixel, flattened."""
+    """Return local mean, noise residual and slope of the local mean at each pixel, flattened."""
     finite = np.isfinite(plane)
     level = np.median(plane[finite]) if finite.any() else 0
     filled = np.where(finite, plane, level).astype(np.float64)
@@ -99,7 +99,7 @@ def _measure(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _curve(
     means: np.ndarray, residuals: np.ndarray, slopes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Value, noise variance and number of pixels of each bin of means."""
+    """Return mean value, noise variance and number of pixels of each bin of means."""
     low, high = np.quantile(means, (0.002, 0.998))
     bins = np.digitize(means, np.linspace(low, high, BINS + 1)) - 1
     order = np.argsort(bins, kind="stable")
@@ -117,7 +117,7 @@ def _curve(
 
 
 def _fit(values: np.ndarray, variances: np.ndarray, counts: np.ndarray) -> tuple[float, float]:
-    """Fit a line by relative error; points far above it, which hold structure, count less."""
+    """Fit a line by relative error; points far above it, which contain structure, weigh less."""
     smallest = variances[variances > 0].min()
     design = np.stack([values, np.ones_like(values)], axis=1)
     fitted = np.maximum(variances, smallest)

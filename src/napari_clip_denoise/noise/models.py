@@ -1,9 +1,9 @@
-"""Noise models: each makes a noisy image of a clean one.
+"""Noise models, which make noisy images from clean ones.
 
-Images are float arrays or torch tensors of any shape whose last two axes are YX, on a scale
-where the structures span about [0, 1]. Results are not clipped, but where a model says so. Noise
-of an array comes from a `numpy.random.Generator`, that of a tensor from a `torch.Generator` of
-its device: other numbers, of the same statistics.
+Images are float arrays or torch tensors (..., Y, X), scaled so that structures span about [0, 1].
+Results are clipped only where stated. The random generator is a `numpy.random.Generator` for
+arrays and a `torch.Generator` on the same device for tensors; the two yield different numbers
+with the same statistics.
 """
 
 import math
@@ -63,7 +63,7 @@ class CorrelatedGaussian:
     correlation : float
         Standard deviation of the blurring Gaussian in pixels.
     fraction : float
-        How much of the noise is blurred, 1 for all of it; the rest stays white.
+        Fraction of the noise that is blurred, 0 to 1; the rest remains white.
     """
 
     sigma: float
@@ -79,28 +79,28 @@ class CorrelatedGaussian:
 
 @dataclass(frozen=True)
 class Smear:
-    """What a detector of limited bandwidth or a resampling does to an image and its noise.
+    """Blur of an image and its noise, by a detector of limited bandwidth or by resampling.
 
-    A share of every pixel's value spreads to its neighbours.
+    A fraction of every pixel's value spreads to its neighbours.
 
     Parameters
     ----------
     fraction : float
-        Of the value, 0 to 1.
+        Fraction of the value that spreads, 0 to 1.
     width : tuple of float
-        Standard deviation of the Gaussian by which it spreads, in pixels along (Y, X).
+        Standard deviation of the Gaussian spread, in pixels along (Y, X).
     """
 
     fraction: float
     width: tuple[float, float]
 
     def __call__(self, clean: Image, rng: Random) -> Image:
-        """Spread the values; the image's borders meet."""
+        """Spread the values, with periodic borders."""
         return as_float32(clean + self.fraction * (blur(clean, self.width) - clean))
 
     @property
     def deviation(self) -> float:
-        """What white noise of standard deviation 1 keeps of it."""
+        """Standard deviation, after the blur, of white noise with standard deviation 1."""
         impulse = np.zeros((33, 33), np.float32)
         impulse[16, 16] = 1
         blurred = gaussian_filter(impulse, self.width, mode="wrap")
@@ -109,12 +109,12 @@ class Smear:
 
 @dataclass(frozen=True)
 class MeanFilteredGaussian:
-    """White Gaussian noise that went through a square mean filter, as in the paper's tests.
+    """White Gaussian noise smoothed by a square mean filter, as in the paper's tests.
 
     Parameters
     ----------
     sigma : float
-        Standard deviation before the filter; after it, away from the border, ``sigma / size``.
+        Standard deviation before the filter; after it, it is ``sigma / size`` except at borders.
     size : int
         Side of the filter in pixels.
     """
@@ -129,15 +129,15 @@ class MeanFilteredGaussian:
 
 @dataclass(frozen=True)
 class ScaledPoisson:
-    """Poisson noise whose deviation is scaled, clipped to [0, 1], as in the paper's tests.
+    """Scaled Poisson noise, clipped to [0, 1], as in the paper's tests.
 
-    Grey levels are counted in 8 bits, and the value 1 stands for as many photons as there are
-    levels, rounded up to a power of two.
+    The value 1 corresponds to as many photons as the image has distinct grey levels in 8 bits,
+    rounded up to a power of two.
 
     Parameters
     ----------
     scale : float
-        Factor on the noise; 1 is pure Poisson noise.
+        Factor applied to the noise; 1 is pure Poisson noise.
     """
 
     scale: float
@@ -152,14 +152,14 @@ class ScaledPoisson:
 
 @dataclass(frozen=True)
 class PoissonGaussian:
-    """Photon shot noise and read noise, as of a camera or a photomultiplier.
+    """Photon shot noise and read noise, as from a camera or a photomultiplier.
 
     Parameters
     ----------
     photons : float
-        Expected photons where the image is 1. Negative values of the image count none.
+        Expected photons per pixel where the image is 1. Negative image values emit none.
     read_noise : float
-        Standard deviation of the read noise in photons; 0 leaves pure Poisson noise.
+        Standard deviation of the read noise in photons; 0 means pure Poisson noise.
     """
 
     photons: float
@@ -175,7 +175,7 @@ class PoissonGaussian:
 
 @dataclass(frozen=True)
 class Speckle:
-    """Multiplicative white Gaussian noise, as of coherent light.
+    """Multiplicative white Gaussian noise, as with coherent light.
 
     Parameters
     ----------
@@ -197,13 +197,13 @@ class SaltAndPepper:
     Parameters
     ----------
     amount : float
-        Share of pixels that are hit, one half of them at each end.
+        Fraction of affected pixels, half of them at each end.
     """
 
     amount: float
 
     def __call__(self, clean: Image, rng: Random) -> Image:
-        """Replace the pixels that are hit."""
+        """Replace the affected pixels."""
         draw = uniform(clean, rng)
         noisy = replace(clean, draw < self.amount / 2, 0)
         return as_float32(replace(noisy, draw > 1 - self.amount / 2, 1))
@@ -211,16 +211,16 @@ class SaltAndPepper:
 
 @dataclass(frozen=True)
 class Stripes:
-    """An offset of each row or column, as of scanners, sCMOS columns and light sheets.
+    """A random offset for each row or column, as from scanners, sCMOS cameras and light sheets.
 
     Parameters
     ----------
     sigma : float
-        Standard deviation of the offsets on the image's scale.
+        Standard deviation of the offsets after the blur, on the image's scale.
     axis : {"rows", "columns"}
-        Which share an offset.
+        Whether each row or each column has its own offset.
     correlation : float
-        Blur of the offsets across the stripes in pixels; `sigma` holds after it.
+        Standard deviation of the Gaussian blur of the offsets across the stripes, in pixels.
     """
 
     sigma: float
@@ -240,12 +240,12 @@ class Stripes:
 
 @dataclass(frozen=True)
 class Quantised:
-    """Rounding and clipping to integers, as of an 8-bit file.
+    """Rounding and clipping to integer levels, as in an 8-bit file.
 
     Parameters
     ----------
     levels : int
-        Number of values that [0, 1] is divided into, 256 for 8 bits.
+        Number of levels in [0, 1], 256 for 8 bits.
     """
 
     levels: int = 256
@@ -258,18 +258,18 @@ class Quantised:
 
 @dataclass(frozen=True)
 class Mixture:
-    """Several noises, one after the other.
+    """Several noise models applied in sequence.
 
     Parameters
     ----------
     models : tuple of NoiseModel
-        In the order in which they act.
+        Models in the order of application.
     """
 
     models: tuple[NoiseModel, ...]
 
     def __call__(self, clean: Image, rng: Random) -> Image:
-        """Apply each noise to the result of the one before."""
+        """Apply each model to the result of the previous one."""
         for model in self.models:
             clean = model(clean, rng)
         return clean

@@ -1,7 +1,7 @@
-"""Simulated fluorescence images, whose truth is known.
+"""Simulated fluorescence images with known ground truth.
 
-Every structure is drawn into a volume of shape (Z, Y, X), float32; a single plane is a volume
-of one slice. Lengths are in voxels.
+Structures are drawn as float32 volumes (Z, Y, X); a plane is a volume of one slice. Lengths are in
+voxels.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,17 @@ Shape = tuple[int, int, int]
 
 
 def points(shape: Shape, rng: np.random.Generator, density: float = 2e-4) -> np.ndarray:
-    """Draw point-like emitters of log-normal brightness, `density` of them a voxel."""
+    """Draw point-like emitters of log-normal brightness.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (Z, Y, X).
+    rng : numpy.random.Generator
+        Random generator.
+    density : float
+        Expected emitters per voxel.
+    """
     volume = np.zeros(shape, np.float32)
     n_points = max(1, rng.poisson(density * volume.size))
     where = tuple(rng.integers(0, size, n_points) for size in shape)
@@ -23,7 +33,17 @@ def points(shape: Shape, rng: np.random.Generator, density: float = 2e-4) -> np.
 
 
 def filaments(shape: Shape, rng: np.random.Generator, density: float = 1.2e-4) -> np.ndarray:
-    """Draw smoothly bending filaments, `density` of them a voxel of a plane."""
+    """Draw smoothly curved filaments.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (Z, Y, X).
+    rng : numpy.random.Generator
+        Random generator.
+    density : float
+        Expected filaments per voxel, counting at most 8 slices.
+    """
     volume = np.zeros(shape, np.float32)
     depth, height, width = shape
     n_filaments = max(2, rng.poisson(density * height * width * min(depth, 8)))
@@ -49,7 +69,17 @@ def filaments(shape: Shape, rng: np.random.Generator, density: float = 1.2e-4) -
 
 
 def membranes(shape: Shape, rng: np.random.Generator, spacing: float = 40.0) -> np.ndarray:
-    """Draw the walls between cells whose centres are about `spacing` apart (Voronoi cells)."""
+    """Draw membranes between Voronoi cells.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (Z, Y, X).
+    rng : numpy.random.Generator
+        Random generator.
+    spacing : float
+        Approximate distance between cell centres.
+    """
     seeds, grid = _cells(shape, rng, spacing)
     distance, _ = cKDTree(seeds).query(grid, k=2)
     gap = (distance[:, 1] - distance[:, 0]).reshape(shape)
@@ -57,7 +87,17 @@ def membranes(shape: Shape, rng: np.random.Generator, spacing: float = 40.0) -> 
 
 
 def striations(shape: Shape, rng: np.random.Generator, spacing: float = 60.0) -> np.ndarray:
-    """Draw cells of about `spacing` with bands across, 3 to 16 voxels apart, as of muscle."""
+    """Draw cells with transverse bands 3 to 16 voxels apart, as in muscle.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (Z, Y, X).
+    rng : numpy.random.Generator
+        Random generator.
+    spacing : float
+        Approximate distance between cell centres.
+    """
     seeds, grid = _cells(shape, rng, spacing)
     _, cell = cKDTree(seeds).query(grid)
     direction = rng.standard_normal(seeds.shape) * (np.array(shape) > 1)
@@ -72,7 +112,17 @@ def striations(shape: Shape, rng: np.random.Generator, spacing: float = 60.0) ->
 
 
 def nuclei(shape: Shape, rng: np.random.Generator, radius: float = 14.0) -> np.ndarray:
-    """Draw ellipsoidal nuclei of about `radius` with a mottled interior."""
+    """Draw ellipsoidal nuclei with a mottled interior.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (Z, Y, X).
+    rng : numpy.random.Generator
+        Random generator.
+    radius : float
+        Approximate radius.
+    """
     volume = np.zeros(shape, np.float32)
     area = shape[1] * shape[2]
     n_nuclei = max(2, rng.poisson(0.25 * area / (np.pi * radius**2) * max(1, shape[0] / 24)))
@@ -97,7 +147,7 @@ def nuclei(shape: Shape, rng: np.random.Generator, radius: float = 14.0) -> np.n
 
 
 def _cells(shape: Shape, rng: np.random.Generator, spacing: float) -> tuple[np.ndarray, np.ndarray]:
-    """Centres of cells about `spacing` apart, and the positions of all voxels, (N, 3) both."""
+    """Return cell centres about `spacing` apart, and the positions of all voxels, both (N, 3)."""
     plane_cells = shape[1] * shape[2] / spacing**2
     n_cells = max(4, round(plane_cells * (max(1, shape[0] / spacing) if shape[0] > 1 else 1)))
     seeds = rng.uniform(0, 1, (n_cells, 3)) * np.array(shape) * (np.array(shape) > 1)
@@ -129,20 +179,18 @@ def fluorescence(
     shape : tuple of int
         (Y, X) or (Z, Y, X).
     structures : tuple of str
-        What to draw, out of `STRUCTURES`; each is scaled to the same brightness.
+        Names of the structures to draw, from `STRUCTURES`; all have similar brightness.
     psf : tuple of float
-        Standard deviations in voxels (z, y, x) of the Gaussian that stands for the
-        point-spread function.
+        Standard deviations (z, y, x) of the Gaussian point-spread function, in voxels.
     haze : float
-        Share of light from out of focus, as a strongly blurred copy.
+        Fraction of out-of-focus light, added as a strongly blurred copy.
     seed : int or numpy.random.Generator
-        The same seed gives the same image.
+        Seed, or random generator.
 
     Returns
     -------
     numpy.ndarray
-        float32, of shape `shape`; 0 is no light, 1 is the 99.9th percentile, and few voxels
-        are brighter.
+        float32 of shape `shape`; 0 is no light, and 1 is the 99.9th percentile.
     """
     rng = np.random.default_rng(seed)
     full: Shape = (1, *shape) if len(shape) == 2 else shape  # type: ignore[assignment]

@@ -145,7 +145,7 @@ def _directions(headers: list[Any]) -> np.ndarray | None:
     directions = np.array([numbers(header.ImageOrientationPatient) for header in headers])
     if np.abs(directions - directions[0]).max() > PARALLEL:
         raise InputError(
-            "The images of the series are not parallel, so they do not form a stack; move those that do "
-            "not belong to it, such as a localizer, to another folder."
+            "The images of the series are not parallel, so they do not form a stack; move those "
+            "that do not belong to it, such as a localizer, to another folder."
         )
     return directions[0].reshape(2, 3)

@@ -60,7 +60,7 @@ def read_zarr(path: Path, axes: str | None) -> Stack:
 
 
 def full_resolution(node: zarr.Array | zarr.Group) -> zarr.Array | None:
-    """Return the first level of an image or the only array of a group; None if there are more."""
+    """Return the first level of an image, or the only array of a group; None if neither exists."""
     if isinstance(node, zarr.Array):
         return node
     attributes = dict(node.attrs)

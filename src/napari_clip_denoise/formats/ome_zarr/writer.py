@@ -142,12 +142,12 @@ class OmeZarrWriter(PartialFile):
             self._manifest.release()
             remove(self.path / FOLDER)
         else:
-            self._let_go()
+            self._release()
         return self.path
 
     def abort(self) -> None:
         """Remove everything written so far, unless the store is shared with other parts."""
-        self._let_go()
+        self._release()
         if self._share[1] == 1:
             super().abort()
 
@@ -156,9 +156,9 @@ class OmeZarrWriter(PartialFile):
         if self._manifest.is_empty:
             self.abort()
         else:
-            self._let_go()
+            self._release()
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         self._discard()
         self._manifest.release()
 

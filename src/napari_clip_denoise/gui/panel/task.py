@@ -42,10 +42,18 @@ class Task(QObject):
         self.control: Cancellable = CancelToken()
         self._worker: Any = None
         self._is_ending = False
-        self._progress, self._idle, self._busy = progress, idle, busy
+        self._progress = progress
+        self._idle: list[QWidget] = []
+        self._busy: list[QWidget] = []
         self._is_gone = False
-        self._set_running(False)
+        self.follow(idle=idle, busy=busy)
         owner.destroyed.connect(self._leave)
+
+    def follow(self, *, idle: Sequence[QWidget] = (), busy: Sequence[QWidget] = ()) -> None:
+        """Enable more widgets only while nothing runs, or only while something does."""
+        self._idle += idle
+        self._busy += busy
+        self._set_running(self.is_running)
 
     @property
     def is_running(self) -> bool:

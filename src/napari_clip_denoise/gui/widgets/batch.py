@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton
 
 from napari_clip_denoise.errors import ClipDenoiseError
 from napari_clip_denoise.formatting import progress_line
 from napari_clip_denoise.gui.forms.files import BatchForm
 from napari_clip_denoise.gui.llvm import keep_triton_out
-from napari_clip_denoise.gui.panel.progress import ProgressRow
-from napari_clip_denoise.gui.panel.scrolled import Scrolled
-from napari_clip_denoise.gui.panel.tabs import share_place
-from napari_clip_denoise.gui.panel.task import Task
+from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
 from napari_clip_denoise.gui.parts.results_table import ResultsTable
 from napari_clip_denoise.gui.workers import relay
 from napari_clip_denoise.inference.progress import CancelToken
@@ -66,12 +63,11 @@ def batch_steps(
     return (yield from relay(work, cancel))
 
 
-class BatchWidget(QWidget):
+class BatchWidget(TaskPanel):
     """Denoises files in the background, one after the other, into a folder."""
 
     def __init__(self) -> None:
-        super().__init__()
-        share_place(self)
+        super().__init__("Stop now; files that are finished are kept.")
         self._at_work: Path | None = None
         self._failures: list[str] = []
         self._notices: list[str] = []
@@ -80,39 +76,16 @@ class BatchWidget(QWidget):
         self.run_button = QPushButton("Denoise files")
         self.run_button.setToolTip("Denoise into the folder; the files are never changed.")
         self.run_button.clicked.connect(self.run)
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop now; files that are finished are kept.")
-        self.progress = ProgressRow()
-        self.task = Task(
-            self,
-            self.progress,
-            idle=(self.form, self.run_button),
-            busy=(self.cancel_button,),
-        )
-        self.cancel_button.clicked.connect(self.task.cancel)
+        self.task.follow(idle=(self.form, self.run_button))
         self.table = ResultsTable()
         self.table.setMinimumHeight(LEAST_TABLE_HEIGHT)
 
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.run_button)
-        buttons.addWidget(self.cancel_button)
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.form)
-        layout.addLayout(buttons)
-        layout.addWidget(self.progress)
-        layout.addWidget(self.table, stretch=1)
-        QVBoxLayout(self).addWidget(Scrolled(content))
+        buttons = in_a_row(self.run_button, self.cancel_button)
+        self.lay_out(self.form, buttons, self.progress, self.table, last_grows=True)
         for field in (self.form.inputs, self.form.pattern):
             field.native.editingFinished.connect(self.list_files)
         for button in (self.form.folder_button, self.form.files_button):
             button.changed.connect(self.list_files)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a batch goes on."""
-        return self.task.is_running
 
     def list_files(self) -> None:
         """Show the images that would be denoised."""

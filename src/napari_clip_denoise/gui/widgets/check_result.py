@@ -8,11 +8,8 @@ from magicgui.widgets import ComboBox
 from napari.layers import Image
 from napari.utils.notifications import show_error
 from qtpy.QtWidgets import (
-    QHBoxLayout,
     QLabel,
     QPushButton,
-    QVBoxLayout,
-    QWidget,
 )
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
@@ -23,10 +20,7 @@ from napari_clip_denoise.evaluation.trust.sample import (
     choose_planes,
 )
 from napari_clip_denoise.gui.forms.rows import labelled, menu_of_names
-from napari_clip_denoise.gui.panel.progress import ProgressRow
-from napari_clip_denoise.gui.panel.scrolled import Scrolled
-from napari_clip_denoise.gui.panel.tabs import share_place
-from napari_clip_denoise.gui.panel.task import Task
+from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
 from napari_clip_denoise.gui.parts.plots import CurvePlot, MapPlot
 from napari_clip_denoise.gui.viewer.layers import (
     METADATA,
@@ -66,7 +60,7 @@ PLACE = (
 REMOVED, ADDED = ("removed structure", "#e05a33"), ("added structure", "#3a86d6")
 
 
-class CheckResultWidget(QWidget):
+class CheckResultWidget(TaskPanel):
     """Tells whether only noise was removed from an image.
 
     Parameters
@@ -76,8 +70,7 @@ class CheckResultWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer):
-        super().__init__()
-        share_place(self)
+        super().__init__("Stop; nothing is added.")
         self._viewer = napari_viewer
         self.checked: CheckedSample | None = None
         self.noisy = menu_of_names(self._images, "The image as it was taken.")
@@ -99,16 +92,7 @@ class CheckResultWidget(QWidget):
             "of the current plane."
         )
         self.spread_button.clicked.connect(self.measure_spread)
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop; nothing is added.")
-        self.progress = ProgressRow()
-        self.task = Task(
-            self,
-            self.progress,
-            idle=(self.check_button, self.spread_button),
-            busy=(self.cancel_button,),
-        )
-        self.cancel_button.clicked.connect(self.task.cancel)
+        self.task.follow(idle=(self.check_button, self.spread_button))
         self.verdict = QLabel("Choose a noisy and a denoised image and press Check.")
         self.verdict.setWordWrap(True)
         self.figures = QLabel("")
@@ -134,29 +118,9 @@ class CheckResultWidget(QWidget):
             ("Reference", self.reference),
             ("Look at", self.scope),
         )
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.check_button)
-        buttons.addWidget(self.spread_button)
-        buttons.addWidget(self.cancel_button)
-        plots = QHBoxLayout()
-        plots.addWidget(self.curve)
-        plots.addWidget(self.map)
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addLayout(rows)
-        layout.addLayout(buttons)
-        layout.addWidget(self.progress)
-        layout.addWidget(self.verdict)
-        layout.addWidget(self.figures)
-        layout.addLayout(plots)
-        layout.addStretch()
-        QVBoxLayout(self).addWidget(Scrolled(content))
-
-    @property
-    def is_running(self) -> bool:
-        """Whether something is being measured."""
-        return self.task.is_running
+        buttons = in_a_row(self.check_button, self.spread_button, self.cancel_button)
+        plots = in_a_row(self.curve, self.map)
+        self.lay_out(rows, buttons, self.progress, self.verdict, self.figures, plots)
 
     def check(self) -> None:
         """Check the chosen pair."""

@@ -8,16 +8,14 @@ from napari.layers import Image
 from napari.utils.notifications import show_error
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QListWidget, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QListWidget, QPushButton
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
 from napari_clip_denoise.evaluation.scores.baselines import BASELINES
 from napari_clip_denoise.gui.forms.layer import settings_in
 from napari_clip_denoise.gui.forms.rows import labelled, menu_of_names
 from napari_clip_denoise.gui.llvm import keep_triton_out
-from napari_clip_denoise.gui.panel.progress import ProgressRow
-from napari_clip_denoise.gui.panel.tabs import share_place
-from napari_clip_denoise.gui.panel.task import Task
+from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
 from napari_clip_denoise.gui.parts.model_list import model_list
 from napari_clip_denoise.gui.viewer.layers import (
     images_of,
@@ -38,7 +36,7 @@ CHOSEN_FIRST = [DEFAULT_MODEL, "gaussian", "nlm"]
 MOST_PIXELS = 2**18
 
 
-class CompareWidget(QWidget):
+class CompareWidget(TaskPanel):
     """Shows what several methods make of the visible region, side by side.
 
     Parameters
@@ -48,8 +46,7 @@ class CompareWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer):
-        super().__init__()
-        share_place(self)
+        super().__init__("Stop; what is there already is kept.")
         self._viewer = napari_viewer
         self.layer = menu_of_names(self._images, "The noisy image.")
         self.reference = menu_of_names(
@@ -72,36 +69,20 @@ class CompareWidget(QWidget):
             "settings of the Denoise panel."
         )
         self.run_button.clicked.connect(self.run)
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop; what is there already is kept.")
-        self.progress = ProgressRow()
-        self.task = Task(self, self.progress, idle=(self.run_button,), busy=(self.cancel_button,))
-        self.cancel_button.clicked.connect(self.task.cancel)
+        self.task.follow(idle=(self.run_button,))
         self.label = QLabel("")
         self.label.setWordWrap(True)
         rows = labelled(
             ("Image", self.layer), ("Reference", self.reference), ("Methods", self.methods)
         )
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.run_button)
-        buttons.addWidget(self.cancel_button)
-        layout = QVBoxLayout(self)
-        layout.addLayout(rows)
-        layout.addLayout(buttons)
-        layout.addWidget(self.progress)
-        layout.addWidget(self.label)
-        layout.addStretch()
+        buttons = in_a_row(self.run_button, self.cancel_button)
+        self.lay_out(rows, buttons, self.progress, self.label)
         when_layers_change(napari_viewer, self._refresh)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Look for models that came or went since the panel was last shown."""
         self._refresh_methods()
         super().showEvent(event)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a comparison goes on."""
-        return self.task.is_running
 
     def run(self) -> None:
         """Compare the chosen methods on the visible region."""

@@ -8,15 +8,13 @@ from napari.qt.threading import create_worker
 from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QPushButton
 
 from napari_clip_denoise.errors import ClipDenoiseError
 from napari_clip_denoise.formatting import format_seconds, progress_line
 from napari_clip_denoise.gui.forms.layer import LayerForm
-from napari_clip_denoise.gui.panel.progress import ProgressRow
-from napari_clip_denoise.gui.panel.scrolled import Scrolled
-from napari_clip_denoise.gui.panel.tabs import share_place
-from napari_clip_denoise.gui.panel.task import NOTHING_KEPT, Task
+from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
+from napari_clip_denoise.gui.panel.task import NOTHING_KEPT
 from napari_clip_denoise.gui.parts.copy import CopyRow
 from napari_clip_denoise.gui.parts.model_help import ModelHelp
 from napari_clip_denoise.gui.parts.plan import PlanRow
@@ -47,7 +45,7 @@ RUN_KEY = "Ctrl+Return"
 HINT = "Open an image to begin, or File > Open Sample > CLIP Denoise to try it."
 
 
-class DenoiseWidget(QWidget):
+class DenoiseWidget(TaskPanel):
     """Denoises an image layer in the background into a new layer.
 
     Parameters
@@ -57,8 +55,7 @@ class DenoiseWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer):
-        super().__init__()
-        share_place(self)
+        super().__init__("Stop now; what was computed so far is thrown away.")
         self._viewer = napari_viewer
         self._result: Image | None = None
         self._refreshed = 0.0
@@ -72,16 +69,7 @@ class DenoiseWidget(QWidget):
         )
         self.run_button.setShortcut(RUN_KEY)
         self.run_button.clicked.connect(self.run)
-        self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop now; what was computed so far is thrown away.")
-        self.progress = ProgressRow()
-        self.task = Task(
-            self,
-            self.progress,
-            idle=(self.form, self.plan, self.run_button),
-            busy=(self.cancel_button,),
-        )
-        self.cancel_button.clicked.connect(self.task.cancel)
+        self.task.follow(idle=(self.form, self.plan, self.run_button))
 
         restore(self.form)
         self.preview = PreviewRow(
@@ -92,21 +80,16 @@ class DenoiseWidget(QWidget):
             lambda: (self.form.chosen_layer(), self.form.settings(), self.form.chosen_store())
         )
 
-        buttons = QHBoxLayout()
-        buttons.addWidget(self.run_button)
-        buttons.addWidget(self.cancel_button)
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.form)
-        layout.addWidget(self.plan)
-        layout.addWidget(self.help)
-        layout.addWidget(self.preview)
-        layout.addLayout(buttons)
-        layout.addWidget(self.progress)
-        layout.addWidget(self.copy_row)
-        layout.addStretch()
-        QVBoxLayout(self).addWidget(Scrolled(content))
+        buttons = in_a_row(self.run_button, self.cancel_button)
+        self.lay_out(
+            self.form,
+            self.plan,
+            self.help,
+            self.preview,
+            buttons,
+            self.progress,
+            self.copy_row,
+        )
         self._warm_up = QTimer(self)
         self._warm_up.setSingleShot(True)
         self._warm_up.timeout.connect(lambda: create_worker(warm_up))
@@ -117,11 +100,6 @@ class DenoiseWidget(QWidget):
         """Load the library once the window stands, while the user looks at it."""
         self._warm_up.start(WARM_UP_MILLISECONDS)
         super().showEvent(event)
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a run goes on."""
-        return self.task.is_running
 
     def run(self) -> None:
         """Begin to denoise with the settings of the form."""

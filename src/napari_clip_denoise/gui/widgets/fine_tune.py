@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import napari
 from napari.utils.notifications import show_error, show_info
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QPushButton
 
 from napari_clip_denoise.errors import ClipDenoiseError
 from napari_clip_denoise.formatting import progress_line
 from napari_clip_denoise.gui.fine_tune_worker import Begun, Message, fine_tune_steps
 from napari_clip_denoise.gui.forms.fine_tune import FineTuneForm
-from napari_clip_denoise.gui.panel.progress import ProgressRow
-from napari_clip_denoise.gui.panel.scrolled import Scrolled
-from napari_clip_denoise.gui.panel.tabs import share_place
-from napari_clip_denoise.gui.panel.task import Task
+from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
 from napari_clip_denoise.gui.parts.learning_plot import LearningPlot
 from napari_clip_denoise.gui.parts.model_list import model_list
 from napari_clip_denoise.models.registry import install, place
@@ -27,7 +24,7 @@ if TYPE_CHECKING:
 REFRESH_SECONDS = 0.5
 
 
-class FineTuneWidget(QWidget):
+class FineTuneWidget(TaskPanel):
     """Fine-tunes a model on one's own images in the background.
 
     Parameters
@@ -37,8 +34,7 @@ class FineTuneWidget(QWidget):
     """
 
     def __init__(self, napari_viewer: napari.Viewer):
-        super().__init__()
-        share_place(self)
+        super().__init__("End now and keep nothing.")
         self._control = Control()
         self._result: FineTuned | None = None
         self._refreshed = 0.0
@@ -46,43 +42,21 @@ class FineTuneWidget(QWidget):
         self.form = FineTuneForm(napari_viewer)
         self.start_button = _button("Fine-tune", "Begin to learn.", self.start)
         self.stop_button = _button("Stop", "End now and keep the best so far.", self.stop)
-        self.cancel_button = _button("Cancel", "End now and keep nothing.")
         self.save_button = _button(
             "Save", "Put the new model among your models, under the name above.", self.save
         )
         self.save_button.setEnabled(False)
         self.reason = QLabel("")
         self.reason.setWordWrap(True)
-        self.progress = ProgressRow()
-        self.task = Task(
-            self,
-            self.progress,
-            idle=(self.form, self.start_button),
-            busy=(self.stop_button, self.cancel_button),
-        )
-        self.cancel_button.clicked.connect(self.task.cancel)
+        self.task.follow(idle=(self.form, self.start_button), busy=(self.stop_button,))
         self.plot = LearningPlot(napari_viewer.theme)
         self.plot.hide()
         napari_viewer.events.theme.connect(self._paint)
 
-        buttons = QHBoxLayout()
-        for button in (self.start_button, self.stop_button, self.cancel_button, self.save_button):
-            buttons.addWidget(button)
-        content = QWidget()
-        layout = QVBoxLayout(content)
-        layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(self.form)
-        layout.addLayout(buttons)
-        layout.addWidget(self.progress)
-        layout.addWidget(self.reason)
-        layout.addWidget(self.plot, 1)
-        layout.addStretch()
-        QVBoxLayout(self).addWidget(Scrolled(content))
-
-    @property
-    def is_running(self) -> bool:
-        """Whether a model learns."""
-        return self.task.is_running
+        buttons = in_a_row(
+            self.start_button, self.stop_button, self.cancel_button, self.save_button
+        )
+        self.lay_out(self.form, buttons, self.progress, self.reason, self.plot, last_grows=True)
 
     def start(self) -> None:
         """Begin with the settings of the form."""

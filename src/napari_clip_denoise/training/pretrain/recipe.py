@@ -215,6 +215,14 @@ class Optimisation(_Settings):
     precision: Literal["bfloat16", "float32"] = "bfloat16"
     checkpoint_every: int = 1000
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_a_loss_that_is_gone(cls, values: Any) -> Any:
+        """Read recipes on older cards, which name a loss that they did not use."""
+        if isinstance(values, dict) and not values.get("consistency"):
+            return {name: value for name, value in values.items() if name != "consistency"}
+        return values
+
     @model_validator(mode="after")
     def _periods_add_up(self) -> Self:
         restarts = self.schedule == "restarts"
