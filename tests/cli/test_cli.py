@@ -111,7 +111,7 @@ def test_a_ct_window_may_begin_below_zero(cli, tmp_path, tiny_file):
         (["{s}", "nowhere/out.tif"], "no folder nowhere"),
         (["{s}", "out.png"], "holds one plane"),
         (["{s}", "o.zarr", "--shard", "2/2"], "share '2/2' is wrong"),
-        (["{s}", "out.tif", "--shard", "0/2"], "in shards or another version"),
+        (["{s}", "out.tif", "--shard", "0/2"], "in parts or in another version"),
         (["{s}", "o.zarr", "--workers", "1", "--scheduler", "a"], "either --workers or --sched"),
         (["{s}", "o.zarr", "--scheduler", "nowhere"], "no dask scheduler at nowhere"),
     ],

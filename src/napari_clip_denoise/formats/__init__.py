@@ -143,7 +143,7 @@ def check_output(
             raise InputError(f"Workers can only write OME-Zarr; let {path} end in .ome.zarr.")
         if share != (0, 1) or ome_version != "0.5":
             raise InputError(
-                f"Only OME-Zarr can be written in shards or another version; let {path} end in "
+                f"Only OME-Zarr can be written in parts or in another version; let {path} end in "
                 ".ome.zarr."
             )
     check_place(path, stack, overwrite=overwrite)

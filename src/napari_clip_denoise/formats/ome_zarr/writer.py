@@ -104,8 +104,8 @@ class OmeZarrWriter(PartialFile):
                 return group, open_pyramid(root, group, layout)
             if not self._overwrite or self._manifest.others_at_work():
                 raise OutputError(
-                    f"{self.path} was started differently ({differs}); continue as then, allow "
-                    "overwriting (--overwrite) to start over, or give another name."
+                    f"{self.path} was started differently ({differs}); use the same settings, "
+                    "allow overwriting (--overwrite) to start over, or give another name."
                 )
         self._manifest.clear()
         group = zarr.create_group(root, zarr_format=3 if self._version == "0.5" else 2)
