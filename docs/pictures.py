@@ -30,7 +30,7 @@ def main() -> None:
     with window(options.theme) as (user, folder):
         viewer = user.viewer
         grid = viewer.canvas.grid if hasattr(viewer, "canvas") else viewer.grid
-        grid.stride = -1
+        grid.stride = 1
         for step in work_through(user, folder, "compact", options.minutes):
             if step in PICTURES:
                 if grid_is_wanted := step == "the stack is denoised":
