@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from napari_clip_denoise.evaluation.scores.baselines import BASELINES
-from napari_clip_denoise.gui.parts.model_list import model_list
+from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.widgets.compare import CompareWidget
 
 

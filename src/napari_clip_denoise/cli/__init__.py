@@ -1,1 +1,1 @@
-"""The command ``clip-denoise``: a thin file a command."""
+"""The command ``clip-denoise``, with a small module for each subcommand."""

@@ -61,7 +61,7 @@ app.command()(info.info)
 
 
 def main() -> None:
-    """Run ``clip-denoise``: a wrong input ends with one sentence and exit code 2."""
+    """Run ``clip-denoise``; invalid input ends it with a one-sentence message and exit code 2."""
     try:
         app()
     except ClipDenoiseError as error:

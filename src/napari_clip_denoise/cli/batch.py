@@ -60,7 +60,7 @@ def batch(
     threads: ThreadsOption = None,
     clip_weights: ClipWeightsOption = None,
 ) -> None:
-    """Denoise many files with one setting; exit code 1 if some failed."""
+    """Denoise many files with the same settings; the exit code is 1 if some failed."""
     import sys
 
     from napari_clip_denoise.cli.progress import describe_files, progress_bar

@@ -1,4 +1,4 @@
-"""The dask cluster that the command line was asked to use."""
+"""The dask cluster selected on the command line."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,25 @@ from napari_clip_denoise.errors import InputError
 
 @contextmanager
 def cluster_client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
-    """Start workers here, or reach those of a scheduler; None where neither is asked for."""
+    """Start local workers or connect to a scheduler; yield None if neither is requested.
+
+    Parameters
+    ----------
+    workers : int or None
+        Number of local workers.
+    scheduler : str or None
+        Address of a running scheduler.
+
+    Yields
+    ------
+    distributed.Client or None
+        The client.
+
+    Raises
+    ------
+    InputError
+        If both are given, dask.distributed is missing, or the scheduler cannot be reached.
+    """
     if workers is None and scheduler is None:
         yield None
         return

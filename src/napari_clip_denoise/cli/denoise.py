@@ -77,7 +77,7 @@ def denoise(
 ) -> None:
     """Denoise an image or a stack of any size, plane by plane.
 
-    An OME-Zarr output that was interrupted goes on where it stopped.
+    An interrupted run with an OME-Zarr output continues where it stopped.
     """
     import sys
     import time

@@ -26,7 +26,7 @@ def features(
     clip_weights: ClipWeightsOption = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the table here, .png or .svg.")] = None,
 ) -> None:
-    """Show how much noise changes an encoder's features: the less, the better it resists."""
+    """Measure how much noise changes an encoder's features; a robust encoder changes little."""
     import napari_clip_denoise.evaluation.features as tool
     from napari_clip_denoise.models.folder import DEFAULT_MODEL
     from napari_clip_denoise.training.pretrain.encoders import RANDOM

@@ -66,7 +66,7 @@ def finetune(
     keep: Annotated[bool, typer.Option(help="Save the model even if it is not better.")] = False,
     clip_weights: ClipWeightsOption = None,
 ) -> None:
-    """Fine-tune a model on your own images; the best one is saved if it beats the start."""
+    """Fine-tune a model on your own images; the best version is saved if it beats the original."""
     from napari_clip_denoise.images.intensity import parse_intensity
     from napari_clip_denoise.models.folder import CLIP_MODEL
     from napari_clip_denoise.models.registry import find, install, place
@@ -132,7 +132,7 @@ def _say(reason: str, notes: tuple[str, ...]) -> None:
 
 @contextmanager
 def _learning_bar() -> "Iterator[Callable[[Learning], None]]":
-    """Show a bar with the scores and the time left on standard error."""
+    """Show a bar with the scores and the remaining time on standard error."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 

@@ -50,7 +50,7 @@ def import_model(
     name: Annotated[str, typer.Option(help="Name for the model.")] = "clip-rn50",
     overwrite: Annotated[bool, typer.Option(help="Replace a model of that name.")] = False,
 ) -> None:
-    """Import a checkpoint that the paper's authors publish."""
+    """Import a checkpoint published by the paper's authors."""
     from napari_clip_denoise.models.paper_checkpoint import import_published
     from napari_clip_denoise.models.registry import install
 
@@ -74,7 +74,7 @@ def build(
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "cpu",
     overwrite: Annotated[bool, typer.Option(help="Replace a model of that name.")] = False,
 ) -> None:
-    """Make a model whole here: fetch CLIP's encoder and train a decoder on it."""
+    """Build a model on this computer: download CLIP's encoder and train a decoder for it."""
     from napari_clip_denoise.models.folder import CLIP_MODEL
 
     if name != CLIP_MODEL:
@@ -107,7 +107,7 @@ def build(
 
 @app.command()
 def path() -> None:
-    """Print the folder of your own models."""
+    """Print the path of the folder with your own models."""
     from napari_clip_denoise.models.folder import models_folder
 
     print(models_folder())
@@ -129,7 +129,7 @@ def delete(
     name: Annotated[str, typer.Argument(help="One of your own models.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Delete one of your own models for good."""
+    """Delete one of your own models permanently."""
     from napari_clip_denoise.models import registry
 
     if yes or typer.confirm(f"Delete the model '{name}' for good?"):
@@ -152,7 +152,7 @@ def export(
     ] = None,
     clip_weights: ClipWeightsOption = None,
 ) -> None:
-    """Write a model to a file, to hand it on to colleagues or other programs."""
+    """Write a model to a file, to share it with colleagues or use it in other programs."""
     from napari_clip_denoise.models.export import export_model
 
     print(

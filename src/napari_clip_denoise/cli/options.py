@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options shared by several commands."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,12 +54,17 @@ ClipWeightsOption = Annotated[
 
 
 def parse_share(text: str) -> tuple[int, int]:
-    """Read a share of the work such as ``0/8``: part 0 of 8.
+    """Parse a part of the work, such as ``0/8`` for part 0 of 8.
+
+    Returns
+    -------
+    part, n_parts : int
+        Index of the part, from 0, and the number of parts.
 
     Raises
     ------
     InputError
-        If it is none.
+        If the text is not of this form.
     """
     from napari_clip_denoise.errors import InputError
 
@@ -70,12 +75,26 @@ def parse_share(text: str) -> tuple[int, int]:
 
 
 def run_settings(preset: str, intensity: str | None, **values: object) -> "DenoiseSettings":
-    """Put the settings of a run together; without an intensity, that of the preset holds.
+    """Combine the settings of a run.
+
+    Parameters
+    ----------
+    preset : str
+        Name of the preset.
+    intensity : str or None
+        Intensity mapping; None uses that of the preset.
+    **values : object
+        Other fields of `DenoiseSettings`.
+
+    Returns
+    -------
+    DenoiseSettings
+        The settings.
 
     Raises
     ------
     InputError
-        If one of them is wrong.
+        If a setting is invalid.
     """
     from napari_clip_denoise.images.intensity import parse_intensity
     from napari_clip_denoise.inference.settings import make_settings

@@ -39,7 +39,7 @@ def plan(
     threads: ThreadsOption = None,
     clip_weights: ClipWeightsOption = None,
 ) -> None:
-    """Tell what a run of denoise would take, from timing a few tiles; nothing is written."""
+    """Estimate time, memory and disk space of a run by timing a few tiles; nothing is written."""
     import sys
 
     from napari_clip_denoise.formats import open_stack

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def describe_planes(progress: Progress) -> str:
-    """Say how many planes of a run are done, how fast, and how long the rest will take."""
+    """Describe the progress of a run in planes, with its speed and the remaining time."""
     left = progress.seconds_left
     return f"{progress.done:.0f}/{progress.total} planes, {progress.planes_per_second:.1f}/s" + (
         f", {format_seconds(left)} left" if left else ""
@@ -26,7 +26,7 @@ def describe_planes(progress: Progress) -> str:
 
 
 def describe_files(progress: "BatchProgress") -> str:
-    """Say how many files of a batch are done, which is at work, and how long the rest will take."""
+    """Describe the progress of a batch, with the current file and the remaining time."""
     left = progress.seconds_left
     return (
         f"{int(progress.done)}/{progress.total} files, {progress.source.name} "
@@ -40,9 +40,23 @@ def progress_bar(
     describe: Callable[[Any], str] = describe_planes,
     kept: str = "nothing was written",
 ) -> Iterator[Callable[[Any], None]]:
-    """Show a bar and what `describe` says of the progress on standard error.
+    """Show a bar and a description of the progress on standard error.
 
-    Ctrl-C inside ends the program with one sentence, which says what is kept, and exit code 130.
+    Ctrl-C inside the context ends the program with a one-sentence message and exit code 130.
+
+    Parameters
+    ----------
+    label : str
+        Text before the bar.
+    describe : callable
+        Returns the description of a progress object.
+    kept : str
+        End of the message after Ctrl-C, which says what is kept.
+
+    Yields
+    ------
+    callable
+        Function that shows a progress object.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
     with Bar(*columns, console=Console(stderr=True), transient=False) as bar:

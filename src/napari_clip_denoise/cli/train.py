@@ -31,7 +31,7 @@ def train(
         int, typer.Option(help="How many devices (on the CPU: processes) share each batch.")
     ] = 1,
 ) -> None:
-    """Train a model by a recipe; the model file is written to the run folder."""
+    """Train a model with a recipe; the model file is written to the run folder."""
     from functools import partial
 
     from napari_clip_denoise.models.registry import find, load

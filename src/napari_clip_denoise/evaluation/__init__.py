@@ -1,1 +1,1 @@
-"""Whether a result is good."""
+"""Evaluation of denoised images, with and without a known truth."""

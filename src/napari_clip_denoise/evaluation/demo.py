@@ -1,4 +1,4 @@
-"""The main job on a stack whose truth is known."""
+"""Demonstration: simulate a noisy stack, denoise it and compare with the known truth."""
 
 import time
 from collections.abc import Callable
@@ -29,16 +29,16 @@ CAPTION_HEIGHT = 26
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What a demo measured, and where it wrote.
+    """Scores and output files of a demo.
 
     Attributes
     ----------
     psnr, ssim : (float, float)
-        Before and after, against the truth; PSNR in dB.
+        Scores of the noisy and the denoised stack against the truth; PSNR in dB.
     planes_per_second : float
-        Of the whole run, reading and writing included.
+        Speed of the whole run, including reading and writing.
     noisy, denoised, picture : Path
-        The files.
+        Paths of the written files.
     """
 
     psnr: tuple[float, float]
@@ -60,11 +60,21 @@ def run_demo(
     Parameters
     ----------
     folder : Path
-        Made if need be; files of an earlier demo are replaced.
+        Folder for the files, created if necessary; files of an earlier demo are replaced.
     settings : DenoiseSettings
-        See there.
+        Settings of the run.
     progress : callable, optional
-        Gets a `Progress` after each batch.
+        Called with a `Progress` after each batch.
+
+    Returns
+    -------
+    DemoResult
+        Scores before and after, speed, and the paths of the files.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -103,7 +113,20 @@ def run_demo(
 
 
 def draw_panels(panels: dict[str, np.ndarray], reference: np.ndarray) -> Image.Image:
-    """Draw planes side by side with captions, on the grey scale of a reference plane."""
+    """Draw planes side by side with captions, on the grey scale of a reference plane.
+
+    Parameters
+    ----------
+    panels : dict of str to numpy.ndarray
+        Planes (Y, X) by caption, from left to right, all of the shape of `reference`.
+    reference : numpy.ndarray
+        Plane (Y, X) whose percentiles 0.5 and 99.8 are shown in black and white.
+
+    Returns
+    -------
+    PIL.Image.Image
+        8-bit grey image.
+    """
     low, high = np.percentile(reference, (0.5, 99.8))
     height, width = reference.shape
     gap = 4

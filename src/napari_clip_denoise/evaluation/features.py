@@ -1,4 +1,4 @@
-"""How much an encoder's features change with noise: the paper's argument, as a measurement."""
+"""Measurement of how much noise changes the features of an encoder, as argued in the paper."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,19 +30,19 @@ LARGEST = 512
 
 @dataclass(frozen=True)
 class FeatureSimilarity:
-    """Similarity of an encoder's features of noisy images to those of the clean ones.
+    """Similarity between an encoder's features of noisy and of clean images.
 
     Attributes
     ----------
     encoder, noise : str
-        Which encoder under which noise.
+        Names of the encoder and of the noise.
     cosine : tuple of float
-        Mean cosine similarity of F1 to F4, over images and places; 1 is no change.
+        Mean cosine similarity of F1 to F4, over images and positions; 1 means no change.
     image : float
-        The same of the image itself, F0.
+        The same measure for the image itself, F0.
     directions : tuple of float
-        How many directions F1 to F4 use in the clean images. A feature that only repeats the
-        brightness uses one, and resists noise without saying much of the content.
+        Effective number of directions that F1 to F4 use in the clean images. A feature that only
+        repeats the brightness uses one; it resists noise but says little about the content.
     """
 
     encoder: str
@@ -63,34 +63,34 @@ def feature_similarity(
 ) -> list[FeatureSimilarity]:
     """Measure how much noise changes the features of encoders.
 
-    At each place the vector of a feature's channels of the noisy image is compared with that of
-    the clean one, see `cosine_similarity`.
+    At each position, the channel vector of the noisy image's feature is compared with that of the
+    clean image; see `cosine_similarity`.
 
     Parameters
     ----------
     encoders : sequence of str
-        ``"clip-rn50"`` (CLIP's own), ``"random"`` (random weights, of the shape of the encoder
-        before it, else CLIP's), or models by name or file.
+        ``"clip-rn50"`` (CLIP's own encoder), ``"random"`` (random weights in the architecture of
+        the previous encoder, or of CLIP's if it comes first), or models by name or file.
     data : str or Path
-        Folder of clean images, grey or RGB; a grey one fills three channels.
+        Folder of clean images, grey or RGB; a grey image is repeated in three channels.
     noises : sequence of str
-        Only these, by name or kind, such as ``"gaussian-25"`` or ``"poisson"``.
+        Noises to test, by name or kind, such as ``"gaussian-25"`` or ``"poisson"``; all if empty.
     limit : int, optional
-        Only the first few images.
+        Number of images to use, from the first; by default all.
     seed : int
-        Of random encoders.
+        Seed of random encoders.
     clip_weights : str or Path, optional
         Local file with CLIP's RN50 weights.
 
     Returns
     -------
     list of FeatureSimilarity
-        One an encoder and noise.
+        One entry for each encoder and noise.
 
     Raises
     ------
     InputError, ModelError
-        With one sentence on what is wrong and what to do.
+        If an encoder, a noise or the data cannot be used; the message says what to do.
 
     References
     ----------
@@ -116,7 +116,7 @@ def feature_similarity(
 
 @torch.inference_mode()
 def _of_image(encoder: Encoder, image: CleanImage, noise: str) -> list[list[float]]:
-    """Similarities of F0 to F4, and directions that they use."""
+    """Return the similarities of F0 to F4, and the effective number of directions of each."""
     clean = image.unit
     noisy = add_noise(clean, noise, rgb=image.rgb)
     pair = [_to_tensor(values, image.rgb) for values in (clean, noisy)]
@@ -128,27 +128,37 @@ def _of_image(encoder: Encoder, image: CleanImage, noise: str) -> list[list[floa
 
 
 def cosine_similarity(clean: Tensor, noisy: Tensor) -> Tensor:
-    """Mean over places of the cosine between channel vectors, without the clean mean.
+    """Return the mean cosine between the channel vectors of two features, after centring.
 
-    Each channel's mean over the clean image is taken off both before, since features after a
-    ReLU, all positive, are alike for any two images.
+    Each channel's mean over the clean image is subtracted from both features first, because
+    features after a ReLU are all positive and thus similar for any two images.
 
     Parameters
     ----------
     clean, noisy : Tensor
-        (N, C, H, W).
+        Features of the clean and the noisy image, (N, C, H, W).
+
+    Returns
+    -------
+    Tensor
+        Mean over all positions: a scalar from -1 to 1.
     """
     mean = clean.mean(dim=(2, 3), keepdim=True)
     return functional.cosine_similarity(clean - mean, noisy - mean, dim=1).mean()
 
 
 def effective_directions(feature: Tensor) -> float:
-    """Participation ratio of the channels' covariance over places: from 1 to C.
+    """Return the participation ratio of the covariance of a feature's channels over positions.
 
     Parameters
     ----------
     feature : Tensor
-        (1, C, H, W).
+        Feature of one image, (1, C, H, W).
+
+    Returns
+    -------
+    float
+        Effective number of directions, from 1 to C.
     """
     flat = feature[0].flatten(1).double()
     variances = torch.linalg.svdvals(flat - flat.mean(dim=1, keepdim=True)).square()
@@ -156,7 +166,7 @@ def effective_directions(feature: Tensor) -> float:
 
 
 def _to_tensor(values: np.ndarray, rgb: bool) -> Tensor:
-    """Cut the middle of an image, or of a stack's first plane, to whole strides."""
+    """Crop the centre of an image, or of a stack's first plane, to a multiple of the stride."""
     n_axes = 3 if rgb else 2
     plane = values.reshape(-1, *values.shape[-n_axes:])[0]
     planes = np.moveaxis(plane, -1, 0) if rgb else np.stack([plane] * 3)
@@ -169,7 +179,7 @@ def _to_tensor(values: np.ndarray, rgb: bool) -> Tensor:
 
 
 def to_markdown(results: Sequence[FeatureSimilarity]) -> str:
-    """Give a table with a row an encoder and noise, and one of the directions used."""
+    """Return a table of the similarities and a table of the directions used, in Markdown."""
     rows = [
         [one.encoder, one.noise, *(f"{value:.3f}" for value in (one.image, *one.cosine))]
         for one in results
@@ -188,14 +198,19 @@ def to_markdown(results: Sequence[FeatureSimilarity]) -> str:
 
 
 def plot(results: Sequence[FeatureSimilarity], path: str | Path) -> Path:
-    """Draw a panel an encoder, with a line a noise over F0 (the image) to F4.
+    """Draw a panel for each encoder, with a line for each noise over F0 (the image) to F4.
 
     Parameters
     ----------
     results : sequence of FeatureSimilarity
-        What to draw.
+        Similarities to draw.
     path : str or Path
-        A picture, such as ``.png`` or ``.svg``.
+        Picture file, such as ``.png`` or ``.svg``.
+
+    Returns
+    -------
+    Path
+        The picture file.
 
     Raises
     ------

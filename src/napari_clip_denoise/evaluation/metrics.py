@@ -1,4 +1,4 @@
-"""How close an image is to its truth."""
+"""Metrics of the similarity between an image and its truth."""
 
 from dataclasses import dataclass
 
@@ -15,24 +15,24 @@ LABELS = {
     "si_ssim": "SSIM after affine match",
     "registered_psnr": "PSNR after registration (dB)",
 }
-"""Metrics by their short names."""
+"""Display names of the metrics, by short name."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """How results are scored.
+    """Metrics to compute, and the data range and clipping to use.
 
     Attributes
     ----------
     metrics : tuple of str
         Keys of `LABELS`.
     data_range : float or None
-        What counts as the peak; None takes the range of each truth. The metrics after an
-        affine match, which undo any gain and offset, always take that.
+        Data range for PSNR and SSIM; None uses the range of each truth. The metrics after an affine
+        match, which remove any gain and offset, always use the range of the truth.
     clip : (float, float) or None
-        What results are clipped to before they are scored, the noisy input not.
+        Range to which results, but not the noisy input, are clipped before they are scored.
     window : (float, float) or None
-        What truths, inputs and results are clipped to where they are scored.
+        Range to which truths, inputs and results are clipped while they are scored.
     """
 
     metrics: tuple[str, ...]
@@ -41,7 +41,20 @@ class Protocol:
     window: tuple[float, float] | None = None
 
     def score(self, truth: np.ndarray, image: np.ndarray, *, rgb: bool = False) -> dict[str, float]:
-        """Score an image by each of the metrics; `rgb` says that the last axis holds samples."""
+        """Score an image by each of the metrics.
+
+        Parameters
+        ----------
+        truth, image : numpy.ndarray
+            Truth and image, (..., Y, X), or (..., Y, X, 3) for RGB; same shape.
+        rgb : bool
+            True if the last axis holds RGB samples.
+
+        Returns
+        -------
+        dict of str to float
+            Scores by metric.
+        """
         if rgb:
             truth, image = np.moveaxis(truth, -1, 0), np.moveaxis(image, -1, 0)
         if self.window is not None:
@@ -60,14 +73,19 @@ class Protocol:
 
 
 def psnr(truth: np.ndarray, image: np.ndarray, data_range: float | None = None) -> float:
-    """Peak signal-to-noise ratio in dB; infinite for the truth itself.
+    """Return the peak signal-to-noise ratio in dB; infinite if both images are equal.
 
     Parameters
     ----------
     truth, image : numpy.ndarray
-        Same shape.
+        Truth and image, of the same shape.
     data_range : float, optional
-        What counts as the peak; by default the range of `truth`.
+        Data range, in the unit of the images; by default the range of `truth`.
+
+    Returns
+    -------
+    float
+        PSNR in dB.
     """
     reference = np.asarray(truth, np.float64)
     span = float(np.ptp(reference)) if data_range is None else data_range
@@ -78,16 +96,21 @@ def psnr(truth: np.ndarray, image: np.ndarray, data_range: float | None = None) 
 
 
 def ssim(truth: np.ndarray, image: np.ndarray, data_range: float | None = None) -> float:
-    """Structural similarity (Wang et al., 2004: Gaussian window, sigma 1.5), mean over planes.
+    """Return the structural similarity (Wang et al., 2004: Gaussian window, sigma 1.5) of images.
 
-    The window is 11 x 11 and the border, where it does not fit, is left out.
+    The window is 11 x 11 pixels; the border where it does not fit is left out.
 
     Parameters
     ----------
     truth, image : numpy.ndarray
-        Same shape; the last two axes are YX.
+        Truth and image, of the same shape; the last two axes are YX.
     data_range : float, optional
-        See `psnr`.
+        Data range, in the unit of the images; by default the range of `truth`.
+
+    Returns
+    -------
+    float
+        SSIM, averaged over the planes.
     """
     reference = np.asarray(truth, np.float64)
     span = float(np.ptp(reference)) if data_range is None else data_range
@@ -106,12 +129,12 @@ def ssim(truth: np.ndarray, image: np.ndarray, data_range: float | None = None) 
 
 
 def rmse(truth: np.ndarray, image: np.ndarray) -> float:
-    """Root of the mean squared error, in the images' unit."""
+    """Return the root mean squared error, in the unit of the images."""
     return float(np.sqrt(np.square(np.subtract(truth, image, dtype=np.float64)).mean()))
 
 
 def match_affine(truth: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Scale and shift an image to the least-squares fit of its truth."""
+    """Scale and shift an image to fit its truth by least squares."""
     flat = np.asarray(image, np.float64).ravel()
     slope, shift = np.polyfit(flat, np.asarray(truth, np.float64).ravel(), 1)
     return (slope * flat + shift).reshape(image.shape)

@@ -1,4 +1,4 @@
-"""Truths from which an image has drifted away."""
+"""Registration of an image to its truth, to correct drift."""
 
 import numpy as np
 from scipy.ndimage import shift as translate
@@ -6,27 +6,28 @@ from skimage.registration import phase_cross_correlation
 
 STEPS_A_PIXEL = 20
 REACH = 4
-"""Largest drift that is undone in pixels, and the border that is left out."""
+"""Largest drift that is corrected, and width of the border that is left out, in pixels."""
 
 
 def register(truth: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Move an image in the plane to where it is most like its truth.
+    """Shift an image within the plane to match its truth.
 
-    A sample or stage that drifts between a frame and the many that the truth is the mean of costs
-    decibels, whatever a method does. The translation is the maximum of the cross-correlation, to
-    a twentieth of a pixel (Guizar-Sicairos et al., Optics Letters 2008, as scikit-image has it);
-    values between the pixels are those of a cubic spline.
+    The truth is often the mean of many frames. If the sample or stage drifts between these and the
+    noisy frame, every method loses decibels. The shift maximises the cross-correlation, to a
+    twentieth of a pixel (Guizar-Sicairos et al., Optics Letters 2008, as implemented in
+    scikit-image); values between pixels are interpolated with a cubic spline.
 
     Parameters
     ----------
     truth, image : numpy.ndarray
-        Same shape; the last two axes are YX. All planes move alike.
+        Truth and image, of the same shape; the last two axes are YX. All planes are shifted by the
+        same amount.
 
     Returns
     -------
     truth, image : numpy.ndarray
-        The image moved, unless it lies further away than `REACH`; both float64 and without a
-        border of that width, or an eighth of the plane where that is less.
+        The truth and the shifted image, float64. The image is not shifted if the drift exceeds
+        `REACH`. A border of `REACH` pixels, or an eighth of the plane if that is less, is cut off.
     """
     reference, moved = np.asarray(truth, np.float64), np.asarray(image, np.float64)
     planes = (side.reshape(-1, *side.shape[-2:]).mean(axis=0) for side in (reference, moved))

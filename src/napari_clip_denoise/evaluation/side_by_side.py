@@ -1,4 +1,4 @@
-"""Several models and classical methods on the same view."""
+"""Comparison of several models and classical methods on the same view."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -16,20 +16,20 @@ from napari_clip_denoise.inference.progress import CancelToken
 
 @dataclass(frozen=True, eq=False)
 class Compared:
-    """What a method made of a view.
+    """Result of one method on a view.
 
     Attributes
     ----------
     name : str
-        Of the model or the baseline.
+        Name of the model or baseline.
     pixels : numpy.ndarray
-        float32, in the shape of the view's region.
+        Denoised pixels, float32, in the shape of the view's region.
     seconds : float
-        How long it took, without loading a model.
+        Computing time in seconds, without loading the model.
     scores : (float, float) or None
-        PSNR in dB and SSIM, if there is a reference.
+        PSNR in dB and SSIM; None without a reference.
     provenance : dict
-        How it was made.
+        Record of how the result was made.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Compared:
 
     @property
     def title(self) -> str:
-        """Name, time and scores in a line."""
+        """Name, time and scores in one line."""
         parts = [self.name, f"{self.seconds:.2f} s"]
         if self.scores is not None:
             parts += [f"{self.scores[0]:.1f} dB", f"SSIM {self.scores[1]:.3f}"]
@@ -54,23 +54,23 @@ def compare_view(
     reference: np.ndarray | None = None,
     cancel: CancelToken | None = None,
 ) -> Iterator[Compared]:
-    """Denoise a view by one method after the other.
+    """Denoise a view with one method after the other.
 
     Parameters
     ----------
     view : View
-        What to denoise; its settings hold for all models, but for the model.
+        View to denoise; its settings apply to all models, except for the model itself.
     models, baselines : sequence of str
         Names in the registry, and keys of `baselines.BASELINES`.
     reference : numpy.ndarray, optional
-        The truth of the view's region.
+        Truth of the view's region, in its shape.
     cancel : CancelToken, optional
-        Looked at all the time.
+        Token that stops the work; checked frequently.
 
     Yields
     ------
     Compared
-        The noisy view itself first.
+        The noisy view first, then the result of each method.
     """
     from napari_clip_denoise.inference.provenance import provenance
 
@@ -110,7 +110,7 @@ def _compared(
 
 
 def _ssim(reference: np.ndarray, pixels: np.ndarray) -> float:
-    """SSIM of the only plane of a view, of RGB the mean over the colours."""
+    """Return the SSIM of a view's only plane; for RGB, the mean over the colours."""
     moved = [
         np.moveaxis(image, -1, 0) if image.shape[-1] in (3, 4) else image
         for image in (reference, pixels)

@@ -1,7 +1,6 @@
 """Fingerprints of sources, to detect changes between runs."""
 
 import hashlib
-import math
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import zarr
 
 from napari_clip_denoise.formats.detect import ZARR_FILES, is_zarr
 from napari_clip_denoise.formats.ome_zarr.reader import full_resolution
+from napari_clip_denoise.images.sampling import sample_positions
 from napari_clip_denoise.images.stack import Stack
 
 METADATA_FILES = (*ZARR_FILES, ".zattrs")
@@ -72,14 +72,9 @@ def _state_of_zarr(path: Path) -> str:
     described = [file for place in (path, folder) for file in map(place.joinpath, METADATA_FILES)]
     texts = [file.read_bytes() for file in described if file.exists()]
     steps = array.shards or array.chunks
-    grid = [-(-size // step) for size, step in zip(array.shape, steps, strict=True)]
-    n_chunks = math.prod(grid)
-    chosen = np.linspace(0, n_chunks - 1, min(n_chunks, N_CHUNKS)).round().astype(np.int64)
-    keys = (
-        array.metadata.encode_chunk_key(tuple(int(i) for i in np.unravel_index(flat, grid)))
-        for flat in chosen
-    )
-    chunks = [folder / key for key in keys]
+    grid = tuple(-(-size // step) for size, step in zip(array.shape, steps, strict=True))
+    chosen = sample_positions(grid, N_CHUNKS)
+    chunks = [folder / array.metadata.encode_chunk_key(position) for position in chosen]
     folders = {chunk.parent for chunk in chunks}
     metadata = hashlib.sha256(b"".join(texts)).hexdigest()
     return _state_of([*chunks, *sorted(folders)], metadata)
@@ -105,9 +100,7 @@ def _sample_sha256(stack: Stack) -> str:
     y, x = (max(0, (length - SAMPLE_SIDE) // 2) for length in (height, width))
     window = (slice(y, y + SAMPLE_SIDE), slice(x, x + SAMPLE_SIDE))
     samples = (slice(None),) if stack.is_rgb else ()
-    chosen = np.linspace(0, stack.n_planes - 1, min(stack.n_planes, N_SAMPLES)).round()
-    for flat in chosen.astype(np.int64):
-        position = np.unravel_index(flat, leading) if leading else ()
-        index = tuple(slice(int(i), int(i) + 1) for i in position)
+    for position in sample_positions(leading, N_SAMPLES):
+        index = tuple(slice(i, i + 1) for i in position)
         digest.update(np.ascontiguousarray(stack.read((*index, *window, *samples))).tobytes())
     return digest.hexdigest()

@@ -1,1 +1,1 @@
-"""Napari widgets; the only room that imports napari, magicgui or qtpy."""
+"""Napari widgets; the only package that imports napari, magicgui or qtpy."""

@@ -1,4 +1,4 @@
-"""Building the paper's network as a generator for ``thread_worker``: no widget and no viewer."""
+"""Building the paper's network as a generator for ``thread_worker``, without widget or viewer."""
 
 import time
 from collections.abc import Callable, Generator
@@ -13,14 +13,14 @@ from napari_clip_denoise.inference.progress import CancelToken, Progress
 
 @dataclass(frozen=True)
 class Building:
-    """How far a build is.
+    """Progress of a build.
 
     Attributes
     ----------
     steps : Progress
-        In steps of the training instead of planes.
+        Progress in training steps instead of planes.
     scores : tuple of float
-        PSNR in dB of images that are not trained on, before and after, once it was measured.
+        PSNR in dB of images that are not used for training, before and after; empty until measured.
     """
 
     steps: Progress
@@ -30,19 +30,19 @@ class Building:
 def build_steps(
     minutes: float, clip_weights: Path | None, cancel: CancelToken
 ) -> Generator[tuple[Building, ...], None, tuple[float, ...]]:
-    """Build ``clip-rn50`` in a thread of its own and pass on how far it is.
+    """Build ``clip-rn50`` in a separate thread and yield its progress.
 
     Parameters
     ----------
     minutes, clip_weights :
         See `build_clip`.
     cancel : CancelToken
-        Stops the work at its next step; so does closing the generator.
+        Token that stops the work at its next step; closing the generator does the same.
 
     Yields
     ------
     tuple of Building
-        What is new, perhaps nothing.
+        New messages, possibly none.
 
     Returns
     -------
@@ -82,7 +82,7 @@ def build_steps(
 
 
 def describe(building: Building) -> str:
-    """Say how far a build is, such as ``step 40 of 900 · 20.10 -> 23.90 dB · 48 min 10 s left``."""
+    """Describe the progress, such as ``step 40 of 900 · 20.10 -> 23.90 dB · 48 min 10 s left``."""
     steps = building.steps
     parts = [f"step {steps.done:.0f} of {steps.total}"]
     if building.scores:
@@ -91,5 +91,5 @@ def describe(building: Building) -> str:
 
 
 def say_scores(scores: tuple[float, ...]) -> str:
-    """Write scores before and after, such as ``20.10 -> 23.90 dB``."""
+    """Format the scores before and after, such as ``20.10 -> 23.90 dB``."""
     return " -> ".join(f"{score:.2f}" for score in scores) + " dB"

@@ -1,4 +1,4 @@
-"""Fine-tuning as a generator for napari's ``thread_worker``: no widget and no viewer in here."""
+"""Fine-tuning as a generator for napari's ``thread_worker``, without widget or viewer."""
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Begun:
-    """Which objective was chosen and why, and notes."""
+    """The chosen objective with the reason for it, and notes."""
 
     reason: str
     notes: tuple[str, ...]
@@ -27,21 +27,21 @@ Message = Begun | Learning
 def fine_tune_steps(
     sources: dict[str, Any], settings: FineTuneSettings, control: Control
 ) -> "Generator[tuple[Message, ...], None, FineTuned]":
-    """Fine-tune in a thread of its own and pass on what it reports.
+    """Fine-tune in a separate thread and yield its messages.
 
     Parameters
     ----------
     sources : dict
         Images, by the names of `fine_tune`'s arguments.
     settings : FineTuneSettings
-        See there.
+        Settings of the fine-tuning.
     control : Control
         Stops or cancels the work; closing the generator cancels it.
 
     Yields
     ------
     tuple of Begun or Learning
-        What is new, perhaps nothing.
+        New messages, possibly none.
 
     Returns
     -------

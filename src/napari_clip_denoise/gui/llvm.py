@@ -1,8 +1,8 @@
-"""Keeps two copies of LLVM from meeting in one process.
+"""Protection against two copies of LLVM in one process.
 
 Mesa's OpenGL drivers load LLVM, and so does Triton, which torchvision and torch import on Linux
-although nothing here uses it. Importing Triton when Mesa's LLVM is already loaded ends the process
-with a segmentation fault (seen with Mesa 22.3 and Triton of torch 2.15).
+although it is not used here. If Triton is imported when Mesa's LLVM is already loaded, the process
+crashes with a segmentation fault (seen with Mesa 22.3 and Triton of torch 2.15).
 """
 
 import sys
@@ -12,7 +12,7 @@ MAPPED_FILES = Path("/proc/self/maps")
 
 
 def keep_triton_out() -> None:
-    """Make Triton unimportable where a driver has loaded LLVM; torch then does without it."""
+    """Prevent the import of Triton if a driver has loaded LLVM; torch then works without it."""
     if "triton" not in sys.modules and _has_llvm():
         sys.modules["triton"] = None  # type: ignore[assignment]
 

@@ -1,4 +1,4 @@
-"""Settings that outlive the session; napari shows them in its Preferences."""
+"""Settings that are kept between sessions; napari shows them in its Preferences."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ FIELDS = ("model", "intensity", "strength", "device", "precision")
 
 
 def restore(form: SettingsForm) -> None:
-    """Fill a form with what was used last; a model that is gone is left out."""
+    """Fill a form with the settings used last; a model that no longer exists is skipped."""
     kept = _kept()
     for name in FIELDS if kept is not None else ():
         field, value = getattr(form, name), getattr(kept, name)
@@ -18,7 +18,7 @@ def restore(form: SettingsForm) -> None:
 
 
 def remember(form: SettingsForm) -> None:
-    """Keep what a form holds; a range of one's own belongs to its image and is not kept."""
+    """Save the settings of a form, except for a custom range, which only suits its own image."""
     kept = _kept()
     for name in FIELDS if kept is not None else ():
         value = getattr(form, name).value
@@ -27,7 +27,7 @@ def remember(form: SettingsForm) -> None:
 
 
 def _kept() -> Any:
-    """The plugin's settings, or None where napari has none (before 0.9, or when disabled)."""
+    """Return the plugin's settings, or None if napari has none (before 0.9, or when disabled)."""
     try:
         from napari.settings import get_plugin_settings
 

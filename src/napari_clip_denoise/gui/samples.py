@@ -12,12 +12,12 @@ SLICE_MICROMETRES = 0.5
 
 
 def noisy_plane() -> list[tuple[Any, dict[str, Any], str]]:
-    """Make a noisy 2D fluorescence image (512, 512), uint16."""
+    """Simulate a noisy 2D fluorescence image (512, 512), uint16."""
     return [_layer((512, 512), "Simulated noisy 2D", seed=3)]
 
 
 def noisy_stack() -> list[tuple[Any, dict[str, Any], str]]:
-    """Make a noisy 3D fluorescence stack (24, 384, 384), uint16."""
+    """Simulate a noisy 3D fluorescence stack (24, 384, 384), uint16."""
     return [_layer((24, 384, 384), "Simulated noisy 3D", seed=7)]
 
 

@@ -1,4 +1,4 @@
-"""Long work, as generators for napari's ``thread_worker``: no widget and no viewer in here."""
+"""Background work as generators for napari's ``thread_worker``, without widget or viewer."""
 
 import math
 from collections.abc import Callable, Generator
@@ -37,14 +37,14 @@ MEMORY_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Request:
-    """What to denoise, and where the result goes.
+    """A layer to denoise, and the destination of the result.
 
     Attributes
     ----------
     stack : Stack
-        The whole layer; the intensity mapping is that of all of it.
+        The whole layer, which also determines the intensity mapping.
     settings : DenoiseSettings
-        See there.
+        Settings of the run.
     region : tuple of slice
         Part of the stack to denoise: all of it, or a plane.
     store : Path or None
@@ -59,14 +59,14 @@ class Request:
 
 @dataclass(frozen=True)
 class Started:
-    """The result as it is being filled.
+    """The result while it is being computed.
 
     Attributes
     ----------
     array : array-like
-        Slices like NumPy; zero where nothing was computed yet.
+        The pixels, sliced like a NumPy array; zero where nothing has been computed yet.
     provenance : dict
-        How it is made.
+        Record of how the result is made.
     """
 
     array: Any
@@ -75,14 +75,14 @@ class Started:
 
 @dataclass(frozen=True)
 class Finished:
-    """The whole result.
+    """The complete result.
 
     Attributes
     ----------
     array : array-like
-        In memory, or that of the finished store.
+        The pixels, in memory or in the finished store.
     path : Path or None
-        The store.
+        Path of the store; None for a result in memory.
     """
 
     array: Any
@@ -95,19 +95,19 @@ Message = Started | Progress
 def denoise_steps(
     request: Request, cancel: CancelToken
 ) -> Generator[tuple[Message, ...], None, Finished]:
-    """Denoise in a thread of its own and pass on what it reports.
+    """Denoise in a separate thread and yield its messages.
 
     Parameters
     ----------
     request : Request
-        What to do.
+        The layer to denoise.
     cancel : CancelToken
-        Stops the work; so does closing the generator.
+        Token that stops the work; closing the generator does the same.
 
     Yields
     ------
     tuple of Started or Progress
-        What is new, perhaps nothing.
+        New messages, possibly none.
 
     Returns
     -------
@@ -118,7 +118,7 @@ def denoise_steps(
 
 
 class Cancellable(Protocol):
-    """Anything that stops work in another thread."""
+    """Anything that can stop work in another thread."""
 
     def cancel(self) -> None:
         """Ask the work to stop."""
@@ -128,21 +128,21 @@ class Cancellable(Protocol):
 def relay(
     work: Callable[[Callable[[Any], None]], Any], cancel: Cancellable
 ) -> Generator[tuple[Any, ...], None, Any]:
-    """Work in a thread of its own and pass on what it reports, four times a second at most.
+    """Run work in a separate thread and yield its messages, at most four times a second.
 
-    However much is reported, the window has time for other things.
+    The limit keeps the window responsive even if there are many messages.
 
     Parameters
     ----------
     work : callable
-        Gets a function to report with; what it returns is returned.
+        Called with a function that sends a message; its return value becomes that of the generator.
     cancel : Cancellable
-        Used if the generator is closed before the work is done.
+        Cancelled if the generator is closed before the work is done.
 
     Yields
     ------
     tuple
-        What is new, perhaps nothing.
+        New messages, possibly none.
     """
     messages: SimpleQueue[Any] = SimpleQueue()
     with ThreadPoolExecutor(1, initializer=step_back) as thread:
@@ -158,12 +158,24 @@ def relay(
 
 
 def time_run(request: Request, cancel: CancelToken) -> "Plan":
-    """Find out what a run of the whole stack takes, by running a few tiles.
+    """Estimate the time and memory of a run on the whole stack by running a few tiles.
+
+    Parameters
+    ----------
+    request : Request
+        The layer to denoise.
+    cancel : CancelToken
+        Token that stops the estimate.
+
+    Returns
+    -------
+    Plan
+        The estimate.
 
     Raises
     ------
     ClipDenoiseError
-        As the run would, also where it cannot fit.
+        If the run itself would raise it, for example because the result does not fit.
     """
     keep_triton_out()
     from napari_clip_denoise.inference.estimate import make_plan
@@ -188,7 +200,7 @@ def import_model(path: Path) -> str:
     Returns
     -------
     str
-        Its name.
+        Name of the model.
     """
     if path.suffix == SUFFIX:
         return add_file(path)
@@ -200,13 +212,24 @@ def import_model(path: Path) -> str:
 
 
 def write_model(name: str, path: Path, format: Format | None) -> Path:  # noqa: A002
-    """Write a model to a file, see `export_model`."""
+    """Write a model to a file.
+
+    Parameters
+    ----------
+    name, path, format :
+        See `export_model`.
+
+    Returns
+    -------
+    Path
+        The written file.
+    """
     keep_triton_out()
     return export_model(name, path, format=format)
 
 
 def warm_up() -> None:
-    """Load what denoising needs, which takes seconds, before somebody waits for it."""
+    """Import the modules that denoising needs, which takes seconds, before the first run."""
     step_back()
     keep_triton_out()
     from napari_clip_denoise.inference import pipeline, provenance  # noqa: F401
@@ -220,8 +243,10 @@ def measure_uncertainty(view: View, cancel: CancelToken) -> tuple[np.ndarray, di
 
     Returns
     -------
-    numpy.ndarray, dict
-        The spread, and how it is measured.
+    spread : numpy.ndarray
+        Standard deviation at each pixel of the view.
+    parameters : dict
+        Parameters of the measurement.
     """
     keep_triton_out()
     from napari_clip_denoise.evaluation.trust.uncertainty import (
@@ -236,17 +261,17 @@ def measure_uncertainty(view: View, cancel: CancelToken) -> tuple[np.ndarray, di
 
 
 def memory_limit() -> int:
-    """Size of the largest result that is kept in memory."""
+    """Return the size of the largest result that is kept in memory, in bytes."""
     return min(MEMORY_BYTES, int(MEMORY_SHARE * psutil.virtual_memory().available))
 
 
 def check_memory(n_bytes: int) -> None:
-    """Refuse a result that does not fit into memory with room to spare.
+    """Check that a result of `n_bytes` fits into memory with room to spare.
 
     Raises
     ------
     InputError
-        With what to do instead.
+        If it does not fit; the message says what to do instead.
     """
     if n_bytes > memory_limit():
         raise InputError(

@@ -3,6 +3,7 @@
 A whole channel of a stack has a single mapping, so that planes do not flicker.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.sampling import evenly, sample_positions
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.noise.anscombe import AnscombeTransform
 from napari_clip_denoise.noise.correlation import estimate_correlation
@@ -227,8 +229,7 @@ def _estimate(stack: Stack, channel: int | None, intensity: str) -> ChannelMappi
 
 def _transform(planes: list[np.ndarray], low: float, high: float) -> AnscombeTransform | None:
     """Estimate the variance-stabilising transform; None if it is not needed or not measurable."""
-    chosen = np.linspace(0, len(planes) - 1, min(len(planes), MAX_PLANES)).round().astype(int)
-    middles = [_middle(planes[i]) for i in chosen]
+    middles = [_middle(planes[i]) for i in evenly(len(planes), MAX_PLANES)]
     samples = [s for middle in middles for s in np.moveaxis(np.atleast_3d(middle), -1, 0)]
     found = estimate_noise(samples)
     if found is None or found.gain <= 0:
@@ -263,10 +264,9 @@ def _sample(stack: Stack, channel: int | None, *, whole: bool) -> Iterator[np.nd
     """
     sizes = [1 if axis == "c" else n for axis, n in zip(stack.axes, stack.shape, strict=True)]
     n_plane_axes = 3 if stack.is_rgb else 2
-    leading = sizes[:-n_plane_axes]
+    leading = tuple(sizes[:-n_plane_axes])
     exact = whole and np.prod(sizes, dtype=float) <= MAX_EXACT_PIXELS
-    n_planes = int(np.prod(leading, dtype=np.int64))
-    chosen = np.linspace(0, n_planes - 1, n_planes if exact else min(n_planes, MAX_PLANES))
+    most = math.prod(leading) if exact else MAX_PLANES
     windows = [
         (slice(y0, y1), slice(x0, x1))
         for y0, y1 in _pieces(stack.plane_shape[0])
@@ -274,8 +274,7 @@ def _sample(stack: Stack, channel: int | None, *, whole: bool) -> Iterator[np.nd
     ]
     if exact:
         windows = [(slice(None), slice(None))]
-    for flat in np.unique(chosen.round().astype(np.int64)):
-        position = [int(i) for i in np.unravel_index(flat, leading)] if leading else []
+    for position in map(list, sample_positions(leading, most)):
         if channel is not None:
             position[stack.axes.index("c")] = channel
         for window in windows:

@@ -22,20 +22,20 @@ def evenly(count: int, most: int) -> np.ndarray:
     return np.unique(spread.round().astype(np.int64))
 
 
-def plane_positions(shape: tuple[int, ...], most: int) -> list[tuple[int, ...]]:
-    """Return the positions of at most `most` planes of a stack, evenly spaced.
+def sample_positions(shape: tuple[int, ...], most: int) -> list[tuple[int, ...]]:
+    """Return at most `most` positions in a grid, such as the planes of a stack, spread evenly.
 
     Parameters
     ----------
     shape : tuple of int
-        Sizes of the axes before the plane; empty for a single plane.
+        Of the grid; an empty one has a single position.
     most : int
-        Maximum number of planes to choose.
+        How many to choose at most.
 
     Returns
     -------
     list of tuple of int
-        One index per axis of `shape` for each plane, in C order.
+        One number an axis each, in C order.
     """
     flat = evenly(int(np.prod(shape, dtype=np.int64)), most)
     return [tuple(int(i) for i in np.unravel_index(one, shape)) if shape else () for one in flat]

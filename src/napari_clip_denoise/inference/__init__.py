@@ -1,1 +1,1 @@
-"""From noisy to clean at any size."""
+"""Denoising of images and stacks of any size."""

@@ -1,4 +1,4 @@
-"""The functions of the public API."""
+"""Functions of the public API."""
 
 import warnings
 from pathlib import Path
@@ -45,55 +45,55 @@ def denoise(
     Parameters
     ----------
     array : array-like or Stack
-        nD image: NumPy, dask, zarr, or anything that slices like them. A dask array gives a
-        lazy dask array, all else a NumPy array.
+        nD image: NumPy, dask, zarr, or anything that slices like them.
     model : str, Path or Model
         Name in the registry, model file, or a loaded model; ``"auto"`` is ``compact-rgb`` for
         RGB images and ``compact`` for all others.
     axes : str, optional
-        One letter a dimension, such as ``"zyx"``, ``"tcyx"`` or ``"yxs"``; ``y`` and ``x``
-        span a plane, ``s`` holds RGB samples, ``c`` channels, which get an intensity mapping
-        each. Without it, the last two axes are YX.
+        One letter per dimension, such as ``"zyx"``, ``"tcyx"`` or ``"yxs"``. ``y`` and ``x``
+        span a plane, ``s`` holds RGB samples, and ``c`` channels, each of which gets its own
+        intensity mapping. By default, the last two axes are YX.
     intensity : str or (float, float)
-        How raw values map to the network's scale: ``"anscombe"`` (percentiles, after the
-        shot noise is stabilised, where there is some), ``"percentile"``, ``"minmax"``,
-        ``"dtype"``, ``"window"`` (CT), or the raw values (low, high) that become 0 and 1;
-        ``(0.0, 1.0)`` feeds values as they are. The same for a whole channel.
+        Mapping of raw values to the network's scale: ``"anscombe"`` (percentiles, after
+        stabilising the shot noise if there is any), ``"percentile"``, ``"minmax"``, ``"dtype"``,
+        ``"window"`` (CT), or the raw values (low, high) that become 0 and 1; ``(0.0, 1.0)``
+        passes the values to the network unchanged. All planes of a channel get the same mapping.
     output_dtype : str, optional
-        Type of the result; by default that of the input, rounded and clipped.
+        Type of the result, rounded and clipped to fit; by default that of the input.
     device : str
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
     strength : float
-        From 0 (the input) to 1 (fully denoised).
+        Amount of denoising, from 0 (the input) to 1 (fully denoised).
     rgb : bool
-        Whether the last axis holds RGB samples, where `axes` is not given.
+        Whether the last axis holds RGB samples; only used if `axes` is not given.
     self_ensemble : bool
-        Whether to average what the network makes of eight turned and mirrored copies of each
-        plane: a little better, eight times as long.
+        Whether to average the network's results for eight rotated and mirrored copies of each
+        plane, which is slightly better and takes eight times as long.
     precision : str
-        ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
+        Precision of the convolutions: ``"auto"``, ``"float32"``, ``"bfloat16"`` or ``"float16"``.
     tile : int, optional
-        Side of the tiles of a large plane, a multiple of 16.
+        Side of the tiles of a large plane in pixels, a multiple of 16.
     batch : int, optional
-        Tiles or planes in one call of the network.
+        Number of tiles or planes per call of the network.
     threads : int, optional
-        Of the network on the CPU; the last bits of float32 depend on it.
+        Number of CPU threads of the network; the last bits of float32 results depend on it.
     progress : callable, optional
-        Gets a `Progress` after each batch; not used for dask.
+        Called with a `Progress` after each batch; not used for dask arrays.
     cancel : CancelToken, optional
-        Stops the run; not used for dask.
+        Stops the run when cancelled; not used for dask arrays.
 
     Returns
     -------
     numpy.ndarray or dask.array.Array
-        Same shape. NaN and infinities stay where they are; constant planes are unchanged.
+        The denoised image, of the same shape: a lazy dask array for a dask array, otherwise a
+        NumPy array. NaN and infinities are kept; constant planes are unchanged.
 
     Raises
     ------
     InputError, ModelError, DeviceError
-        With one sentence on what is wrong and what to do.
+        If the run is not possible; the message says in one sentence what is wrong and what to do.
     Cancelled
-        If `cancel` says so.
+        If `cancel` was cancelled.
 
     References
     ----------
@@ -141,17 +141,17 @@ def denoise_to_zarr(
     Parameters
     ----------
     source : str, Path, array-like or Stack
-        A file or store that `open_stack` reads, or an array.
+        File or store that `open_stack` can read, or an array.
     store : str or Path
-        New OME-Zarr 0.5 store, ending in ``.zarr``. It appears under this name only when it
-        is whole.
+        New OME-Zarr 0.5 store, ending in ``.zarr``. It appears under this name only once it is
+        complete.
     overwrite : bool
-        Whether to replace a store that is there.
+        Whether to replace an existing store.
     model, axes, rgb :
         See `denoise`.
     progress, cancel :
-        See `denoise`; a cancelled run leaves nothing behind. One that was killed or failed is
-        resumed by the same call.
+        See `denoise`. A cancelled run leaves nothing behind; a run that failed or was killed is
+        resumed by repeating the call.
     **settings
         `intensity`, `output_dtype`, `device`, `strength`, `self_ensemble`, `precision`, `tile`,
         `batch` and `threads`, see `denoise`.
@@ -159,14 +159,14 @@ def denoise_to_zarr(
     Returns
     -------
     Path
-        The store.
+        Path of the store.
 
     Raises
     ------
     InputError, OutputError, ModelError, DeviceError
-        With one sentence on what is wrong and what to do.
+        If the run is not possible; the message says in one sentence what is wrong and what to do.
     Cancelled
-        If `cancel` says so.
+        If `cancel` was cancelled.
     """
     store = Path(store)
     if store.suffix != ".zarr":
@@ -202,40 +202,45 @@ def denoise_to_file(
     profile: Profile | None = None,
     client: Any = None,
 ) -> Path:
-    """Denoise a stack into a file or store of any supported format, told by its suffix.
+    """Denoise a stack into a file or store, in the format given by the suffix of its path.
 
     Parameters
     ----------
     stack : Stack
         The source.
     path : str or Path
-        Where the result goes; it appears there only when it is whole.
+        Output path; the result appears there only once it is complete.
     settings : DenoiseSettings
-        See there.
+        Settings of the run.
     model : Model, optional
-        Used instead of looking up ``settings.model``.
+        Loaded model, used instead of ``settings.model``.
     share : (int, int)
-        For OME-Zarr: do part `i` of `n` only, counted from 0. The run that ends last makes the
-        store whole; before, there is nothing under its name.
+        Only for OME-Zarr: (i, n) denoises part `i` of `n`, counted from 0. The run that finishes
+        last completes the store; until then nothing exists under its name.
     ome_version : str
-        ``"0.5"`` or ``"0.4"``.
+        OME-Zarr version, ``"0.5"`` or ``"0.4"``.
     overwrite, progress, cancel :
         See `denoise_to_zarr`.
     notify : callable, optional
-        Told in a sentence what else there is to know; by default it is a warning. A cluster
-        keeps to itself what happens there.
-    profile :
+        Called with a sentence for each notice to the user; by default a warning is issued. Notices
+        from the workers of a cluster are not passed on.
+    profile : Profile, optional
         See `napari_clip_denoise.inference.pipeline.run`; not used on a cluster.
     client : distributed.Client, optional
-        Let the workers of a dask cluster do it; they reach source, model and store under the
-        same paths.
+        Client of a dask cluster whose workers do the computation; they must reach the source, the
+        model and the store under the same paths.
+
+    Returns
+    -------
+    Path
+        Path of the result.
 
     Raises
     ------
     InputError, OutputError, ModelError, DeviceError
-        With one sentence on what is wrong and what to do.
+        If the run is not possible; the message says in one sentence what is wrong and what to do.
     Cancelled
-        If `cancel` says so.
+        If `cancel` was cancelled.
     """
     check_output(
         Path(path),
@@ -269,7 +274,22 @@ def open_writer(
     share: tuple[int, int] = (0, 1),
     ome_version: OmeVersion = "0.5",
 ) -> Writer:
-    """Begin, or resume, the output of a job; see `denoise_to_file`."""
+    """Create or resume the output of a job.
+
+    Parameters
+    ----------
+    job : Job
+        The job whose result is written.
+    settings : DenoiseSettings
+        Settings that the job was prepared with, recorded as provenance.
+    path, overwrite, share, ome_version :
+        See `denoise_to_file`.
+
+    Returns
+    -------
+    Writer
+        Writer of the result.
+    """
     is_store = Path(path).suffix.lower() == ".zarr"
     return create_writer(
         path,

@@ -1,4 +1,4 @@
-"""Many files with one setting: each on its own, so that one that fails does not stop the rest."""
+"""Denoising of many files with the same settings; a file that fails does not stop the others."""
 
 import time
 import warnings
@@ -25,18 +25,18 @@ State = Literal["done", "skipped", "failed"]
 
 @dataclass(frozen=True)
 class FileResult:
-    """What became of a file.
+    """Result of denoising one file.
 
     Attributes
     ----------
     source, output : Path
-        What was read, and where the result is or should have been.
+        The input file, and the path where the result is or would have been written.
     state : str
-        ``"done"``, ``"skipped"`` (the output was there already) or ``"failed"``.
+        ``"done"``, ``"skipped"`` (the output already existed) or ``"failed"``.
     seconds : float
-        What it took.
+        Time taken, in seconds.
     message : str
-        Why it failed, in a sentence; empty otherwise.
+        Reason for a failure, as a sentence; otherwise empty.
     """
 
     source: Path
@@ -48,18 +48,18 @@ class FileResult:
 
 @dataclass(frozen=True)
 class BatchProgress:
-    """How far a batch is.
+    """Progress of a batch of files.
 
     Attributes
     ----------
     source : Path
-        The file at work.
+        The current file.
     done : float
-        Files that are finished, in fractions of the one at work.
+        Number of finished files, including the finished fraction of the current one.
     total : int
-        Files to denoise, without those that are skipped.
+        Number of files to denoise, excluding skipped ones.
     seconds : float
-        Time since the first file was begun.
+        Time since the first file was started, in seconds.
     """
 
     source: Path
@@ -69,12 +69,12 @@ class BatchProgress:
 
     @property
     def file_done(self) -> float:
-        """Share of the file at work that is finished."""
+        """Finished fraction of the current file."""
         return self.done % 1
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate from the files so far; None before anything is done."""
+        """Estimated remaining time in seconds, or None before anything is done."""
         return self.seconds * (self.total - self.done) / self.done if self.done else None
 
 
@@ -92,44 +92,44 @@ def denoise_files(
     cancel: CancelToken | None = None,
     notify: Notify | None = None,
 ) -> Iterator[FileResult]:
-    """Denoise many files with one setting, one after the other.
+    """Denoise many files with the same settings, one after the other.
 
     Parameters
     ----------
     sources : sequence of str or Path
-        Images that `open_stack` reads, see also `formats.discover.find_sources`.
+        Images that `open_stack` can read; see also `formats.discover.find_sources`.
     folder : str or Path
-        Where the results go, under the images' own names; made if it is not there.
+        Output folder, created if needed; the results keep the names of the images.
     settings : DenoiseSettings, optional
-        For all of them. The intensity mapping is found for each.
+        Settings for all images. The intensity mapping is estimated for each image.
     suffix : str, optional
         Format of the results, see `formats.discover.plan_outputs`.
     existing : str
-        ``"skip"`` an image whose result is there already, or ``"replace"`` the result.
+        ``"skip"`` skips images whose result already exists, ``"replace"`` replaces the result.
     axes : str, optional
-        Of all images, instead of those that each tells.
+        Axes of all images, overriding those stored in the files.
     model : Model, optional
-        Used instead of looking up ``settings.model``.
+        Loaded model, used instead of ``settings.model``.
     clip_weights : str or Path, optional
         See `load`.
     progress : callable, optional
-        Gets a `BatchProgress` when a file is begun and after each batch.
+        Called with a `BatchProgress` at the start of each file and after each batch of tiles.
     cancel : CancelToken, optional
-        Stops it; what is finished is kept.
+        Stops the run when cancelled; finished files are kept.
     notify : callable, optional
-        Told in a sentence what else there is to know, once; by default it is a warning.
+        Called once with each notice to the user, a sentence; by default a warning is issued.
 
     Yields
     ------
     FileResult
-        For each image, as soon as it is finished.
+        The result of each image, as soon as it is finished.
 
     Raises
     ------
     InputError, OutputError, ModelError
-        If nothing can begin; what is wrong with one image is told in its result.
+        If the batch cannot start. Errors of single images are reported in their results.
     Cancelled
-        If `cancel` says so.
+        If `cancel` was cancelled.
     """
     settings = settings or DenoiseSettings()
     if existing not in get_args(Existing):

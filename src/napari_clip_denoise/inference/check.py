@@ -1,4 +1,4 @@
-"""What can be said of a run before anything is loaded that takes long."""
+"""Checks of a run before anything slow is loaded."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def check_run(
     ome_version: OmeVersion = "0.5",
     by_workers: bool = False,
 ) -> None:
-    """Refuse a run that cannot begin; needs no torch and writes nothing.
+    """Raise an error if a run cannot start, without loading torch or writing anything.
 
     Parameters
     ----------
@@ -32,11 +32,11 @@ def check_run(
     Raises
     ------
     InputError
-        If a setting or the format of the output does not fit.
+        If a setting or the output format is not suitable.
     ModelError
-        If there is no such model.
+        If the model does not exist.
     OutputError
-        If the output's place cannot be used.
+        If the output path cannot be used.
     """
     result_dtype(stack, settings.output_dtype)
     find(settings.model, rgb=stack.is_rgb)

@@ -1,4 +1,4 @@
-"""Dask in, lazy dask out: the same regions as a run, as tasks of a dask graph."""
+"""Lazy denoising of dask arrays, with the same regions as a run as tasks of a dask graph."""
 
 from typing import Any
 
@@ -27,21 +27,23 @@ BLOCK_SIDE = 4096
 
 
 def denoise_lazily(stack: Stack, model: Model, settings: DenoiseSettings) -> da.Array:
-    """Describe a denoised stack; planes are computed when they are asked for.
+    """Return a lazily denoised stack, whose planes are computed on demand.
 
     Parameters
     ----------
     stack : Stack
-        Its array is a dask array.
+        The source, whose array is a dask array.
     model : Model
-        Not copied into the graph where it was loaded from a file.
+        The model. It is not copied into the graph if it was loaded from a file.
     settings : DenoiseSettings
-        See there. The intensity mapping is estimated at once, from a bounded sample.
+        Settings of the run. The intensity mapping is estimated immediately, from a sample of
+        bounded size.
 
     Returns
     -------
     dask.array.Array
-        Same shape; a chunk holds whole planes, or pieces of planes of over 67 megapixels.
+        The denoised stack, of the same shape. Each chunk holds whole planes, or pieces of planes
+        with more than 67 megapixels.
     """
     if settings.threads is None:
         settings = settings.model_copy(update={"threads": torch.get_num_threads()})

@@ -1,4 +1,4 @@
-"""The same regions, handed to the workers of a dask cluster."""
+"""Denoising on the workers of a dask cluster, with the same regions as a local run."""
 
 import asyncio
 import threading
@@ -30,7 +30,7 @@ from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.checkpoint import Model
 
 THREADS_A_WORKER = 2
-"""One reads and writes while the other computes."""
+"""One thread reads and writes while the other computes."""
 WAITING_A_THREAD = 3
 POLL_SECONDS = 0.5
 LOSSES_IN_A_ROW = 3
@@ -41,24 +41,24 @@ _ended: set[str] = set()
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """All that a worker needs besides a region; sent to each worker once.
+    """Everything a worker needs apart from the region, sent to each worker once.
 
     Attributes
     ----------
     source : Path or Stack
-        Opened by the worker where it is a path.
+        The source; a path is opened by the worker.
     axes : str
-        Of the source.
+        Axes of the source.
     model : Model
-        Travels as a path where it was loaded from a whole file.
+        The model, sent as a path if it was loaded from a complete model file.
     settings : DenoiseSettings
-        See there.
+        Settings of the run.
     mapping : IntensityMapping
-        Of the whole stack.
+        Intensity mapping of the whole stack.
     pyramid : Pyramid
-        Where regions are stored.
+        Store that the regions are written to.
     run : str
-        Tells this run from others.
+        Unique identifier of the run.
     """
 
     source: Path | Stack
@@ -79,28 +79,30 @@ def run_on_cluster(
     progress: Report | None = None,
     cancel: CancelToken | None = None,
 ) -> None:
-    """Let the workers of a cluster denoise and store all that a writer has not got yet.
+    """Denoise all regions that a writer is still missing on the workers of a cluster.
 
-    A worker that is lost costs only the regions it had in hand; others do them again, also if
-    all are lost at once and started anew.
+    If a worker is lost, only the regions it was working on are repeated by other workers. The run
+    also continues if all workers are lost at once and restarted.
 
     Parameters
     ----------
     job : Job
-        As in a local run; its results are the same bytes.
+        Job as in a local run; the results are identical byte for byte.
     settings : DenoiseSettings
-        That `job` was prepared with.
+        Settings that `job` was prepared with.
     writer : Writer
-        Of an OME-Zarr store that all workers reach under the same path.
+        Writer of an OME-Zarr store that all workers reach under the same path.
     client : distributed.Client
-        Of the cluster; its workers reach source and model under the same paths.
+        Client of the cluster; its workers must reach the source and the model under the same paths.
     progress, cancel :
         See `denoise`.
 
     Raises
     ------
     DeviceError
-        If workers are lost again and again.
+        If workers are lost repeatedly.
+    Cancelled
+        If `cancel` was cancelled.
     """
     from distributed import CancelledError, KilledWorker, wait
 
@@ -163,7 +165,7 @@ def run_on_cluster(
 
 @contextmanager
 def local_client(n_workers: int) -> Iterator[Any]:
-    """Start workers on this machine, each with a GPU of its own where there are any."""
+    """Start workers on this machine, with one GPU each if there are GPUs."""
     from distributed import Client, Nanny, Scheduler, SpecCluster
 
     n_gpus = torch.cuda.device_count()
@@ -200,7 +202,7 @@ def _denoise_and_store(task: Task, region: Region) -> tuple[Region, int]:
 
 
 async def _end(run: str) -> None:
-    """Begin no further region of a run on this worker, and wait for those in hand."""
+    """Start no more regions of a run on this worker, and wait for the current ones."""
     _ended.add(run)
     while _at_work:
         await asyncio.sleep(POLL_SECONDS)
@@ -223,7 +225,7 @@ def _prepare_once(task: Task) -> Job:
 
 
 def _resolved(job: Job) -> dict[str, Any]:
-    """Settings that would otherwise be chosen by each worker for itself."""
+    """Return the settings that each worker would otherwise choose on its own."""
     return {
         "device": job.runner.device.type,
         "precision": str(job.runner.precision).removeprefix("torch."),

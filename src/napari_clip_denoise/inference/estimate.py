@@ -1,4 +1,4 @@
-"""What a run will take, before it begins."""
+"""Estimate of the time, memory and disk space of a run before it starts."""
 
 import math
 import time
@@ -28,25 +28,25 @@ from napari_clip_denoise.models.checkpoint import Model
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will take.
+    """Estimated resources of a run.
 
     Attributes
     ----------
     planes, regions : int
-        How many there are.
+        Number of planes and of regions.
     tiles_a_plane, tile, batch : int
-        How the planes go through the network: pieces of a plane, the longer side of one, and
-        how many at a time.
+        Number of tiles per plane, the longer side of a tile in pixels, and the number of tiles
+        per call of the network.
     host_bytes, host_free : int
-        Memory that the run takes at most, and that there is.
+        Host memory that the run needs at most, and that is free.
     device : str
-        Where it computes.
+        Device that the network runs on.
     device_bytes, device_free : int or None
-        The same of a GPU.
+        Memory that the run needs on a GPU, and that is free; None without a GPU.
     disk_bytes, disk_free : int
-        Room that the output takes, compressed as the timed tiles were, and that there is.
+        Disk space that the output needs, compressed like the timed tiles, and that is free.
     seconds : float
-        From timing a few tiles.
+        Estimated time in seconds, from timing a few tiles.
     """
 
     planes: int
@@ -64,7 +64,7 @@ class Plan:
     seconds: float
 
     def sentence(self) -> str:
-        """Tell the most of it in a line."""
+        """Return the main figures in one line."""
         planes = "1 plane" if self.planes == 1 else f"{self.planes} planes"
         told = f"{planes}: about {format_seconds(max(1, self.seconds))} on {self.device}"
         told += f", {format_bytes(self.host_bytes)} of memory"
@@ -76,12 +76,12 @@ class Plan:
         return f"{told}."
 
     def check(self) -> None:
-        """Refuse a run that cannot fit.
+        """Raise an error if the run cannot fit into memory or onto the disk.
 
         Raises
         ------
         OutputError, InputError
-            With what would fit.
+            If it does not fit; the message says what would.
         """
         if self.disk_bytes > self.disk_free:
             raise OutputError(
@@ -105,21 +105,26 @@ def make_plan(
     *,
     cancel: CancelToken | None = None,
 ) -> Plan:
-    """Find out what a run will take by running a few tiles; nothing is written.
+    """Estimate the resources of a run by running a few tiles; nothing is written.
 
     Parameters
     ----------
     stack, path, settings, model :
-        As for `denoise_to_file`; without a path the result stays in memory.
+        See `denoise_to_file`; without a path the result stays in memory.
     cancel : CancelToken, optional
-        Stops it, within a convolution of the network.
+        Token that stops the estimate; checked within the network, too.
+
+    Returns
+    -------
+    Plan
+        Estimated resources.
 
     Raises
     ------
     InputError, OutputError, ModelError, DeviceError
-        As the run would.
+        If the run would raise them.
     Cancelled
-        If `cancel` says so.
+        If `cancel` was cancelled.
     """
     path = None if path is None else Path(path)
     job = prepare(stack, model, settings)
@@ -153,7 +158,7 @@ def make_plan(
 
 
 def _time(job: Job, shape: tuple[int, ...], cancel: CancelToken | None) -> tuple[float, np.ndarray]:
-    """Time a batch from the middle of the stack, and scale it up to the whole."""
+    """Time a batch from the middle of the stack and scale it up to the whole stack."""
     region = _sample(job, shape)
     predict_change(job, region, read_region(job, region), cancel=cancel)
     started = time.perf_counter()
@@ -170,7 +175,7 @@ def _time(job: Job, shape: tuple[int, ...], cancel: CancelToken | None) -> tuple
 
 
 def _sample(job: Job, shape: tuple[int, ...]) -> Region:
-    """A batch of planes, or a piece of a large one, from the middle of the stack."""
+    """Return a batch of planes, or a piece of a large plane, from the middle of the stack."""
     stack = job.stack
     leading = [slice(size // 2, size // 2 + 1) for size in stack.leading_shape]
     if leading:
@@ -184,14 +189,14 @@ def _sample(job: Job, shape: tuple[int, ...]) -> Region:
 
 
 def _network_bytes(job: Job) -> int:
-    """Memory of a batch in the network, by the same model that chose its size."""
+    """Return the memory of a batch in the network, by the model that also chose the batch size."""
     memory = job.runner.memory
     pixels = job.batch * math.prod(job.tile_shape)
     return 0 if memory is None else memory.n_bytes(pixels)
 
 
 def _host_bytes(job: Job, shape: tuple[int, ...]) -> int:
-    """Memory of the regions in flight: raw values, network's input, change and result."""
+    """Return the memory of the regions in flight: raw values, network input, change and result."""
     regions = count(job.stack.shape, shape)
     channels = job.runner.card.network.channels
     inside = [min(a, b) for a, b in zip(shape, job.stack.shape, strict=True)]
@@ -203,6 +208,6 @@ def _host_bytes(job: Job, shape: tuple[int, ...]) -> int:
 
 
 def _compression(block: np.ndarray) -> float:
-    """Compressed bytes of a piece of the result as a share of the raw ones."""
+    """Return the compressed size of a piece of the result as a fraction of its raw size."""
     stored = zarr.create_array({}, data=block, chunks=block.shape)
     return min(1.0, stored.nbytes_stored() / block.nbytes)

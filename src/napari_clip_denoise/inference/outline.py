@@ -1,4 +1,4 @@
-"""What a run will take, as far as that is known without the network; nothing here loads torch."""
+"""Size of a run as far as it is known without the network; this module does not load torch."""
 
 import math
 from dataclasses import dataclass
@@ -13,21 +13,21 @@ from napari_clip_denoise.images.regions import count
 from napari_clip_denoise.images.stack import Stack
 
 PYRAMID = 4 / 3
-"""Bytes of all levels, as a multiple of the first."""
+"""Total size of all pyramid levels as a multiple of the first."""
 
 
 @dataclass(frozen=True)
 class Outline:
-    """The size of a run.
+    """Size of a run.
 
     Attributes
     ----------
     planes, regions : int
-        How many there are.
+        Number of planes and of regions.
     result_bytes : int
-        Size of the result before compression, with its pyramid where it has one.
+        Uncompressed size of the result in bytes, including its pyramid if it has one.
     free_bytes : int
-        Room for it: on its disk, or in memory.
+        Free space in bytes, on the disk of the result or in memory.
     """
 
     planes: int
@@ -37,21 +37,26 @@ class Outline:
 
 
 def make_outline(stack: Stack, store: Path | None, output_dtype: str | None = None) -> Outline:
-    """Find out how large a run is.
+    """Determine the size of a run.
 
     Parameters
     ----------
     stack : Stack
         The source.
     store : Path or None
-        OME-Zarr store for the result; None keeps it in memory.
+        OME-Zarr store for the result; None keeps the result in memory.
     output_dtype : str, optional
         See `DenoiseSettings`.
+
+    Returns
+    -------
+    Outline
+        Size of the run.
 
     Raises
     ------
     InputError, OutputError
-        If there can be no such store.
+        If the store cannot be created.
     """
     n_bytes = math.prod(stack.shape) * np.dtype(output_dtype or stack.dtype).itemsize
     if store is None:

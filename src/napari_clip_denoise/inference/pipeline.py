@@ -1,6 +1,6 @@
-"""Many regions at once: some are read, one is on the device, some are written.
+"""Pipeline of regions: some are read and some written while one is on the device.
 
-Memory is bounded by the regions in flight, whatever their number.
+The memory is limited by the number of regions in flight, not by their total number.
 """
 
 from collections import deque
@@ -33,7 +33,7 @@ from napari_clip_denoise.inference.timing import Profile
 READERS = 2
 WRITERS = 2
 REGIONS_IN_FLIGHT = READERS + 1 + 1 + WRITERS
-"""Read ahead, on the device, being written."""
+"""Maximum number of regions that are read ahead, on the device, or being written."""
 
 Report = Callable[[Progress], None]
 T = TypeVar("T")
@@ -59,20 +59,26 @@ def run(
     job : Job
         Source, model and settings.
     regions : iterable of tuple of slice
-        What to denoise; taken one by one.
+        Regions to denoise, taken one at a time.
     write : callable
-        Gets each region and its result, from several threads. The result is overwritten after.
+        Called with each region and its result, from several threads. The result array is reused
+        after the call.
     progress, cancel :
         See `denoise`.
     total_planes : float, optional
-        Planes that make up the whole for `progress`; by default those of the source.
+        Total number of planes for `progress`; by default that of the source.
     planes_before : float
-        How many of them were finished by an earlier run.
+        Number of planes finished by an earlier run.
     notify : callable, optional
-        Told in a sentence if the device has too little memory and what is done about it; by
-        default it is a warning, which napari shows.
+        Called with a sentence if device memory is too low, saying what is changed. By default a
+        warning is issued, which napari shows.
     profile : Profile, optional
-        Counts where the time goes.
+        Records the time spent in each stage.
+
+    Raises
+    ------
+    Cancelled
+        If `cancel` was cancelled.
     """
     counter = ProgressCounter(total_planes or job.stack.n_planes, progress, planes_before)
     stages = _Stages(job, write, counter, profile or Profile(), cancel)
@@ -95,7 +101,7 @@ def run(
 
 
 class _Stages:
-    """The stages of a run, each of which works on another region at the same time."""
+    """Stages of a run, each of which works on a different region at the same time."""
 
     def __init__(
         self,
@@ -113,7 +119,7 @@ class _Stages:
         self.scratch = Scratch()
 
     def read(self, job: Job, region: Region) -> RegionInput:
-        """Read a region and map it to the network's scale, ahead of the device."""
+        """Read a region ahead of the device and map it to the network's scale."""
         index, tiles = input_index(job, region)
         with self._profile.stage("read", READERS):
             values = job.stack.read(index, self.scratch.acquire)
@@ -123,7 +129,24 @@ class _Stages:
     def predict(
         self, region: Region, given: RegionInput, job: Job
     ) -> tuple[RegionInput, np.ndarray]:
-        """Run the network; a job with other tiles than the first reads the region again."""
+        """Run the network; read the region again if the job's tiles have changed.
+
+        Parameters
+        ----------
+        region : tuple of slice
+            The region.
+        given : RegionInput
+            Input returned by `read`.
+        job : Job
+            The current job.
+
+        Returns
+        -------
+        given : RegionInput
+            The input that was used.
+        change : numpy.ndarray
+            Change returned by `predict_change`.
+        """
         if job is not self._first_job:
             given = self.read(job, region)
         with self._profile.stage("device"), self._counter.attempt() as advance:
@@ -132,7 +155,17 @@ class _Stages:
             )
 
     def finish(self, job: Job, region: Region, given: RegionInput, change: np.ndarray) -> None:
-        """Add the change to the raw values and write the result."""
+        """Add the change to the raw values and write the result.
+
+        Parameters
+        ----------
+        job : Job
+            The current job.
+        region : tuple of slice
+            The region.
+        given, change :
+            Input and change returned by `predict`.
+        """
         with self._profile.stage("unmap", WRITERS):
             block = apply_change(job, region, given, change, self.scratch)
             self.scratch.release(change)
@@ -151,16 +184,21 @@ def run_to_writer(
     notify: Notify | None = None,
     profile: Profile | None = None,
 ) -> None:
-    """Denoise all regions that a writer does not have yet, and finish it.
+    """Denoise all regions that a writer is still missing, and complete its output.
 
     Parameters
     ----------
     job : Job
         Source, model and settings.
     writer : Writer
-        Of the result.
+        Writer of the result.
     progress, cancel, notify, profile :
         See `run`.
+
+    Raises
+    ------
+    Cancelled
+        If `cancel` was cancelled.
     """
     job = with_stored_settings(job, writer)
     with cleanup_on_error(writer):
@@ -184,7 +222,7 @@ def run_to_writer(
 
 
 def with_stored_settings(job: Job, writer: Writer) -> Job:
-    """Return the job with the tiles, batch and threads of the run that began an output."""
+    """Return the job with the tiles, batch and threads of the run that created the output."""
     begun = writer.fingerprint
     if "tile" in begun:
         rows, columns = tile_grid(job.stack, job.runner.card, max(begun["tile"]))
@@ -197,10 +235,10 @@ def with_stored_settings(job: Job, writer: Writer) -> Job:
 
 @contextmanager
 def cleanup_on_error(writer: Writer) -> Iterator[None]:
-    """Leave an output in order, whatever happens inside.
+    """Leave an output in a valid state if an error occurs within the context.
 
-    A cancelled run removes what it wrote. One that fails for another reason, such as a full
-    disk, keeps what a later run can resume.
+    A cancelled run removes everything it wrote. A run that fails for another reason, such as a
+    full disk, keeps what a later run can resume from.
     """
     try:
         yield
@@ -224,7 +262,7 @@ def cleanup_on_error(writer: Writer) -> Iterator[None]:
 def _prefetch(
     pool: ThreadPoolExecutor, work: Callable[[T], R], items: Iterable[T]
 ) -> Generator[tuple[T, R], None, None]:
-    """Do work on items in a pool and yield the results in order, `READERS` of them ahead."""
+    """Process items in a pool and yield the results in order, `READERS` items ahead."""
     waiting: deque[tuple[T, Future[R]]] = deque()
     try:
         for item in items:

@@ -1,4 +1,4 @@
-"""Previews: a region on screen, denoised as a whole run would do it."""
+"""Previews: the visible region, denoised exactly as in a complete run."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,18 +27,18 @@ MAX_PIXELS = 2**20
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What is looked at, and how it is to be denoised.
+    """Visible region and the settings to denoise it with.
 
     Attributes
     ----------
     stack : Stack
-        The whole source; the intensity mapping is that of all of it.
+        The whole source, which the intensity mapping is estimated from.
     region : tuple of slice
-        The part that is looked at.
+        The visible part.
     settings : DenoiseSettings
-        See there; the strength does not matter here.
+        Settings; the strength is not used here.
     is_cropped : bool
-        Whether more was on screen than `region`.
+        Whether more than `region` was visible.
     """
 
     stack: Stack
@@ -47,7 +47,7 @@ class View:
     is_cropped: bool = False
 
     def needs_same_work_as(self, other: "View | None") -> bool:
-        """Whether the network does the same for another view."""
+        """Return whether the network would do the same work for another view."""
         return other is not None and self._work() == other._work()
 
     def _work(self) -> tuple[Any, ...]:
@@ -57,20 +57,20 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Preview:
-    """What the network changes in a view, before a strength is chosen.
+    """Change that the network makes to a view, before a strength is applied.
 
     Attributes
     ----------
     view : View
-        What was looked at.
+        The view.
     job, box, change :
-        What `region.apply_change` needs.
+        Arguments of `region.apply_change`.
     seconds : float
-        How long it took.
+        Computing time in seconds.
     how : dict
-        How it was made, but for the strength.
+        Record of how the preview was made, without the strength.
     blended : dict
-        Pixels of the strength that was asked for last.
+        Cached pixels of the last requested strength.
     """
 
     view: View
@@ -82,11 +82,11 @@ class Preview:
     blended: dict[float, np.ndarray] = field(default_factory=dict)
 
     def provenance(self, strength: float) -> dict[str, Any]:
-        """Say how the pixels of some strength are made."""
+        """Return a record of how the pixels of a strength are made."""
         return self.how | {"settings": self.how["settings"] | {"strength": strength}}
 
     def pixels(self, strength: float) -> np.ndarray:
-        """Give the region denoised at some strength, without the network."""
+        """Return the region denoised at a strength, without running the network."""
         from napari_clip_denoise.inference.engine.region import apply_change
 
         if strength not in self.blended:
@@ -98,23 +98,28 @@ class Preview:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why there is no preview of a view, in one sentence."""
+    """Reason, in one sentence, why a view has no preview."""
 
     view: View
     message: str
 
 
 def central_part(region: Region, n_plane_axes: int, max_pixels: int = MAX_PIXELS) -> Region:
-    """Cut a region down around its centre to a number of pixels.
+    """Crop a region around its centre to a number of pixels.
 
     Parameters
     ----------
     region : tuple of slice
-        Within a plane.
+        Region within a plane.
     n_plane_axes : int
-        3 where the last axis holds RGB samples, else 2.
+        3 if the last axis holds RGB samples, else 2.
     max_pixels : int
-        Pixels that are kept at most, in the shape of the region as far as it goes.
+        Maximum number of pixels to keep. The aspect ratio is kept as far as possible.
+
+    Returns
+    -------
+    tuple of slice
+        The cropped region.
     """
     first = len(region) - n_plane_axes
     rows, columns = region[first : first + 2]
@@ -135,7 +140,7 @@ def _middle(part: slice, size: int) -> slice:
 
 
 class PreviewMaker:
-    """Makes previews, and keeps between them what the next one needs again."""
+    """Maker of previews, which keeps what the next preview needs again."""
 
     def __init__(self) -> None:
         self._model: tuple[tuple[Path, int], Model] | None = None
@@ -147,9 +152,9 @@ class PreviewMaker:
         Raises
         ------
         ClipDenoiseError
-            If a run of these settings could not be begun.
+            If a run with these settings could not start.
         Cancelled
-            If the token says so.
+            If `cancel` was cancelled.
         """
         from napari_clip_denoise.inference.engine.region import predict_change, read_region
         from napari_clip_denoise.inference.provenance import provenance
@@ -165,7 +170,7 @@ class PreviewMaker:
         return preview
 
     def job(self, view: View) -> "Job":
-        """Put the job of a view together, with one small tile where that is exact."""
+        """Prepare the job of a view, with a single small tile if that gives the same result."""
         from napari_clip_denoise.inference.engine.job import prepare
 
         mapping = self._mapping_of(view)
@@ -194,9 +199,9 @@ class PreviewMaker:
 
 
 def fit_tile(job: "Job", region: Region) -> "Job":
-    """Cover a region by one tile of its own where the model's tiles match the whole plane.
+    """Cover a region with a single tile if the model's tiles give the result of the whole plane.
 
-    A model whose upsampling depends on the size of the tile keeps the grid of a whole run.
+    A model whose upsampling depends on the tile size keeps the grid of a complete run.
     """
     from napari_clip_denoise.inference.engine.tiling import single
 
@@ -214,12 +219,12 @@ def fit_tile(job: "Job", region: Region) -> "Job":
 
 
 class Previewer:
-    """Makes the preview of the latest view in a thread of its own; older ones are given up.
+    """Thread that makes the preview of the latest view and abandons earlier ones.
 
     Parameters
     ----------
     deliver : callable
-        Gets each `Preview` or `Failure`, in that thread.
+        Called in that thread with each `Preview` or `Failure`.
     """
 
     def __init__(self, deliver: Callable[[Preview | Failure], object]):
@@ -229,13 +234,13 @@ class Previewer:
         self._thread = ThreadPoolExecutor(1, "preview", initializer=step_back)
 
     def request(self, view: View) -> None:
-        """Ask for a preview; whatever was asked for before is no longer wanted."""
+        """Request a preview; earlier requests are dropped."""
         self.cancel()
         self._cancel = CancelToken()
         self._thread.submit(self._work, view, self._cancel)
 
     def cancel(self) -> None:
-        """Give up what was asked for."""
+        """Drop the current request."""
         self._cancel.cancel()
 
     def _work(self, view: View, cancel: CancelToken) -> None:

@@ -1,4 +1,4 @@
-"""Which thread goes first where there are fewer cores than work."""
+"""Priority of threads when there is more work than CPU cores."""
 
 import os
 import sys
@@ -8,9 +8,9 @@ NICE = 5
 
 
 def step_back() -> None:
-    """Let others go before this thread and those it starts, such as the one that draws a window.
+    """Lower the priority of this thread and those it starts, to keep the window responsive.
 
-    On Linux alone, where a thread has a priority of its own; elsewhere nothing happens.
+    This works only on Linux, where each thread has its own priority; elsewhere nothing happens.
     """
     if sys.platform == "linux":
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)

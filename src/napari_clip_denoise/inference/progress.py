@@ -1,4 +1,4 @@
-"""How a run tells how far it is, and how it is told to stop."""
+"""Progress reports of a run, and cancelling it."""
 
 import threading
 import time
@@ -9,23 +9,23 @@ from dataclasses import dataclass
 from napari_clip_denoise.errors import Cancelled
 
 Notify = Callable[[str], None]
-"""Told in a sentence what a user should know."""
+"""Callable that receives a sentence for the user."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is.
+    """Progress of a run.
 
     Attributes
     ----------
     done : float
-        Planes denoised, in fractions of large ones.
+        Planes denoised; pieces of large planes count as fractions.
     total : int
-        Planes in all.
+        Total number of planes.
     seconds : float
-        Time since the first plane of this run was begun.
+        Time since this run started its first plane, in seconds.
     before : float
-        Planes that an earlier run has denoised.
+        Planes denoised by an earlier run.
     """
 
     done: float
@@ -35,18 +35,18 @@ class Progress:
 
     @property
     def planes_per_second(self) -> float:
-        """Average rate of this run so far; 0 before anything is done."""
+        """Average speed of this run so far; 0 before anything is done."""
         return (self.done - self.before) / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimate at the average rate; None before anything is done."""
+        """Estimated remaining time at the average speed; None before anything is done."""
         rate = self.planes_per_second
         return (self.total - self.done) / rate if rate else None
 
 
 class CancelToken:
-    """A switch that stops a run from another thread."""
+    """Token that stops a run from another thread."""
 
     def __init__(self) -> None:
         self._event = threading.Event()
@@ -57,11 +57,11 @@ class CancelToken:
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether it was asked to."""
+        """True if `cancel` was called."""
         return self._event.is_set()
 
     def check(self) -> None:
-        """Stop here if it was asked to.
+        """Raise an error if the run was asked to stop.
 
         Raises
         ------
@@ -73,7 +73,7 @@ class CancelToken:
 
 
 class ProgressCounter:
-    """Adds up finished tiles and reports `Progress`."""
+    """Counter of finished tiles that reports `Progress`."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class ProgressCounter:
             self.advance(0.0)
 
     def advance(self, planes: float) -> None:
-        """Count `planes` more and report."""
+        """Add `planes` to the count and report the progress."""
         self._done = min(self._done + planes, self._total)
         if self._report:
             seconds = time.monotonic() - self._started
@@ -99,7 +99,7 @@ class ProgressCounter:
 
     @contextmanager
     def attempt(self) -> Iterator[Callable[[float], None]]:
-        """Give `advance`, whose effect is undone where the attempt fails."""
+        """Yield `advance`, and undo its effect if the attempt fails."""
         before = self._done
         try:
             yield self.advance

@@ -1,4 +1,4 @@
-"""How a result is made: for people, and to tell whether two runs give the same bytes."""
+"""Records of how a result was made, for users and for comparing runs."""
 
 from dataclasses import asdict
 from typing import Any
@@ -11,7 +11,7 @@ from napari_clip_denoise.inference.engine.job import Job
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
 CHOSEN = ("tile", "batch", "threads")
-"""Settings that the machine decides where nobody does, and a run that is resumed for its rest."""
+"""Settings that the machine chooses by default; a resumed run keeps the first choice."""
 
 
 def provenance(job: Job, settings: DenoiseSettings) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def provenance(job: Job, settings: DenoiseSettings) -> dict[str, Any]:
 
 
 def fingerprint(job: Job) -> dict[str, Any]:
-    """Everything that decides the bytes of a result, by names that people understand."""
+    """Return everything that decides the bytes of a result, under readable names."""
     runner = job.runner
     return {
         "software": f"{software()} with torch {torch.__version__}",

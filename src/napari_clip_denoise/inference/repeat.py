@@ -1,4 +1,4 @@
-"""Settings as a command line and as Python, which both repeat a run."""
+"""Settings as a shell command and as a Python script, either of which repeats a run."""
 
 import shlex
 from typing import Any
@@ -6,20 +6,25 @@ from typing import Any
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
 OPTIONS = {"output_dtype": "dtype"}
-"""Options of the command line that have another name than the setting."""
+"""Command-line options whose name differs from that of the setting."""
 
 
 def as_command(settings: DenoiseSettings, source: str, result: str, axes: str) -> str:
-    """Write the command that denoises a file with these settings.
+    """Return the command that denoises a file with these settings.
 
     Parameters
     ----------
     settings : DenoiseSettings
-        Those that have their default value are left out.
+        Settings of the run; those with default values are left out.
     source, result : str
-        Files or stores.
+        Input and output files or stores.
     axes : str
-        One letter a dimension of the source.
+        Axes of the source, one letter per dimension.
+
+    Returns
+    -------
+    str
+        The command line.
     """
     words = ["clip-denoise", "denoise", source, result, f"--axes={axes}"]
     for name, value in _changed(settings).items():
@@ -30,7 +35,20 @@ def as_command(settings: DenoiseSettings, source: str, result: str, axes: str) -
 
 
 def as_python(settings: DenoiseSettings, source: str, result: str, axes: str) -> str:
-    """Write the Python script that does the same as `as_command`; `result` is a ``.zarr``."""
+    """Return a Python script that does the same as the command.
+
+    Parameters
+    ----------
+    settings, source, axes :
+        See `as_command`.
+    result : str
+        Output store, ending in ``.zarr``.
+
+    Returns
+    -------
+    str
+        The script.
+    """
     lines = [
         "from napari_clip_denoise import denoise_to_zarr",
         "",

@@ -1,4 +1,4 @@
-"""The settings of a run, shared by napari, the command line and the library."""
+"""Settings of a run, shared by napari, the command line and the library."""
 
 from typing import Annotated, Literal
 
@@ -16,11 +16,11 @@ PRESETS: dict[PresetName, dict[str, object]] = {
     "general": {"intensity": DEFAULT_INTENSITY},
     "ct": {"intensity": "window"},
 }
-"""Settings that suit a kind of images, by field of `DenoiseSettings`."""
+"""Settings that suit a kind of image, by field of `DenoiseSettings`."""
 
 
 class DenoiseSettings(BaseModel):
-    """All that decides the pixels of a result, but for the source.
+    """Everything apart from the source that decides the pixels of a result.
 
     Attributes
     ----------
@@ -28,26 +28,27 @@ class DenoiseSettings(BaseModel):
         Name in the registry, or path of a model file; ``"auto"`` is ``compact-rgb`` for RGB
         images and ``compact`` for all others.
     intensity : str or (float, float)
-        How raw values map to the network's scale, see
+        Mapping of raw values to the network's scale, see
         `napari_clip_denoise.images.intensity.estimate_mapping`.
     strength : float
-        Share of the noise that is removed: 0 gives the input back, 1 the denoised image.
+        Fraction of the noise that is removed, from 0 (the input) to 1 (fully denoised).
     self_ensemble : bool
-        Whether to average what the network makes of eight turned and mirrored copies, which
-        takes eight times as long.
+        Whether to average the results for eight rotated and mirrored copies, which takes eight
+        times as long.
     output_dtype : str or None
-        Type of the result, such as ``"float32"``; None keeps the input's.
+        Type of the result, such as ``"float32"``; None keeps that of the input.
     device : str
-        ``"auto"`` takes CUDA, else Apple's MPS, else the CPU.
+        ``"auto"`` uses CUDA if available, else Apple's MPS, else the CPU.
     precision : str
-        Arithmetic of the convolutions. ``"auto"`` is bfloat16 on CUDA where the card has it,
+        Precision of the convolutions. ``"auto"`` is bfloat16 on CUDA devices that support it,
         float16 on older ones, and float32 elsewhere.
     tile : int or None
-        Side of the tiles of a large plane in pixels, a multiple of 16; None chooses.
+        Side of the tiles of a large plane in pixels, a multiple of 16; None chooses it.
     batch : int or None
-        Tiles or planes in one call of the network; None chooses.
+        Number of tiles or planes per call of the network; None chooses it.
     threads : int or None
-        Of the network on the CPU, which decide the last bits of its sums; None takes torch's.
+        Number of CPU threads of the network, which affects the last bits of the result; None
+        uses the number set in torch.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -65,19 +66,24 @@ class DenoiseSettings(BaseModel):
 
 
 def make_settings(preset: str = "general", **values: object) -> DenoiseSettings:
-    """Check settings and put them together.
+    """Validate settings and return them as an object.
 
     Parameters
     ----------
     preset : str
-        What to take for those that are not given, see `PRESETS`.
+        Preset for the settings that are not given, see `PRESETS`.
     **values
         Fields of `DenoiseSettings`.
+
+    Returns
+    -------
+    DenoiseSettings
+        The validated settings.
 
     Raises
     ------
     InputError
-        With one sentence on the first setting that is wrong.
+        If a setting is invalid; the message describes the first such setting in one sentence.
     """
     if preset not in PRESETS:
         raise InputError(f"There is no preset '{preset}'; choose one of: {', '.join(PRESETS)}.")

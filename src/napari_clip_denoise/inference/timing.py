@@ -1,4 +1,4 @@
-"""Where the time of a run goes."""
+"""Measurement of the time and memory of a run."""
 
 import sys
 import threading
@@ -16,18 +16,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Stage:
-    """What one stage of a run did.
+    """Time spent in one stage of a run.
 
     Attributes
     ----------
     name : str
         ``"read"``, ``"map"``, ``"device"``, ``"unmap"`` or ``"write"``.
     threads : int
-        Threads that do it.
+        Number of threads of the stage.
     seconds : float
-        Time at work, added up over the threads.
+        Working time in seconds, summed over the threads.
     busy : float
-        Share of the run's time that its threads were at work, from 0 to 1.
+        Fraction of the run during which the threads were working, from 0 to 1.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Stage:
 
 
 class Profile:
-    """Counts the seconds that each stage of a run is at work; from any thread."""
+    """Thread-safe record of the time that each stage of a run is working."""
 
     def __init__(self) -> None:
         self._seconds: dict[str, float] = {}
@@ -47,7 +47,7 @@ class Profile:
 
     @contextmanager
     def stage(self, name: str, threads: int = 1) -> Iterator[None]:
-        """Count the time inside for a stage that so many threads share."""
+        """Count the time within the context for a stage with this number of threads."""
         started = time.perf_counter()
         try:
             yield
@@ -59,11 +59,11 @@ class Profile:
 
     @property
     def seconds(self) -> float:
-        """Time from the beginning to the end of the last piece of work."""
+        """Time in seconds from the start of the first to the end of the last piece of work."""
         return self._stopped - self._started
 
     def stages(self) -> list[Stage]:
-        """What was counted, in the order in which the stages began."""
+        """Return the measured stages in the order in which they started."""
         whole = max(self.seconds, 1e-9)
         return [
             Stage(name, self._threads[name], seconds, seconds / (whole * self._threads[name]))
@@ -72,7 +72,7 @@ class Profile:
 
 
 def with_memory(call: Callable[[], T]) -> tuple[T, int]:
-    """Call something, and tell the most bytes that the process grew by meanwhile, as sampled."""
+    """Call a function and return its result and the sampled peak growth of memory in bytes."""
     process = psutil.Process()
     before = most = process.memory_info().rss
     ended = threading.Event()
@@ -94,7 +94,7 @@ def with_memory(call: Callable[[], T]) -> tuple[T, int]:
 
 
 def peak_memory() -> int:
-    """Most bytes of memory that this process ever had."""
+    """Return the peak memory of this process in bytes."""
     if sys.platform == "win32":
         return psutil.Process().memory_info().peak_wset
     import resource

@@ -1,1 +1,1 @@
-"""From images to a model."""
+"""Training of models on images."""

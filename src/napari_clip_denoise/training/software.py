@@ -1,4 +1,4 @@
-"""What a model is trained with, for its card."""
+"""Software that a model is trained with, for its card."""
 
 import subprocess
 from importlib.metadata import version
@@ -8,14 +8,17 @@ PACKAGES = ("napari-clip-denoise", "torch", "numpy")
 
 
 def training_software() -> dict[str, str]:
-    """Versions of the packages that matter, and this package's commit where it is a checkout."""
+    """Return the versions of the relevant packages, and this package's commit in a checkout."""
     versions = {name: version(name) for name in PACKAGES}
     commit = commit_of(Path(__file__))
     return versions | ({"commit": commit} if commit else {})
 
 
 def commit_of(file: Path) -> str:
-    """Commit that a file is checked out from, ``-dirty`` if anything differs; else nothing."""
+    """Return the commit that a file is checked out from, or an empty string if there is none.
+
+    The commit ends in ``-dirty`` if the checkout has changes.
+    """
     try:
         for command in (
             ("ls-files", "--error-unmatch", file.name),

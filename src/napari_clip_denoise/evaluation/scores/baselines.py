@@ -1,4 +1,4 @@
-"""Classical methods that need no training, for comparison; nothing here loads torch."""
+"""Classical methods that need no training, for comparison; this module does not load torch."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,18 +14,18 @@ from napari_clip_denoise.noise.estimate import estimate_noise
 
 @dataclass(frozen=True)
 class Baseline:
-    """A classical method, a plane at a time.
+    """A classical method that denoises one plane at a time.
 
     Parameters
     ----------
     name : str
-        What its column is called.
+        Title of the method's column.
     filter : callable
-        Denoises a plane (Y, X), float64, of any scale.
+        Denoises a plane (Y, X), float64, with any range of values.
     package : str
-        The optional package that it needs, if any.
+        Optional package that the method needs, if any.
     takes_rgb : bool
-        Whether `filter` also takes RGB (Y, X, 3); the others get a channel at a time.
+        Whether `filter` also accepts RGB (Y, X, 3); otherwise it is called for each channel.
     """
 
     name: str
@@ -35,13 +35,26 @@ class Baseline:
 
     @property
     def is_available(self) -> bool:
-        """Whether the package that it needs is there."""
+        """True if the required package is installed."""
         return not self.package or find_spec(self.package) is not None
 
     def __call__(
         self, noisy: np.ndarray, *, rgb: bool, intensity: Intensity | None = None
     ) -> np.ndarray:
-        """Denoise; `intensity` is not used."""
+        """Return the denoised image, see `Method`.
+
+        Parameters
+        ----------
+        noisy, rgb :
+            See `Method`.
+        intensity : str or (float, float), optional
+            Not used.
+
+        Returns
+        -------
+        numpy.ndarray
+            Denoised image, float32, in the shape of `noisy`.
+        """
         split = rgb and not self.takes_rgb
         planes = np.moveaxis(noisy, -1, 0) if split else noisy
         plane_shape = planes.shape[-3:] if rgb and self.takes_rgb else planes.shape[-2:]
@@ -52,12 +65,12 @@ class Baseline:
 
 
 def gaussian(plane: np.ndarray) -> np.ndarray:
-    """Gaussian filter of one pixel."""
+    """Apply a Gaussian filter with a standard deviation of one pixel."""
     return gaussian_filter(plane, 1)
 
 
 def non_local_means(plane: np.ndarray) -> np.ndarray:
-    """Non-local means (Buades et al., 2005), as strong as scikit-image recommends."""
+    """Apply non-local means (Buades et al., 2005) with the strength recommended by scikit-image."""
     from skimage.restoration import denoise_nl_means
 
     return _at_noise(
@@ -69,21 +82,21 @@ def non_local_means(plane: np.ndarray) -> np.ndarray:
 
 
 def wavelet(plane: np.ndarray) -> np.ndarray:
-    """Wavelet thresholding (BayesShrink, Chang et al., 2000)."""
+    """Apply wavelet thresholding (BayesShrink, Chang et al., 2000)."""
     from skimage.restoration import denoise_wavelet
 
     return _at_noise(plane, lambda unit, sigma: denoise_wavelet(unit, sigma=sigma))
 
 
 def total_variation(plane: np.ndarray) -> np.ndarray:
-    """Total variation (Chambolle, 2004), weighed by the noise."""
+    """Minimise the total variation (Chambolle, 2004), weighted by the noise."""
     from skimage.restoration import denoise_tv_chambolle
 
     return _at_noise(plane, lambda unit, sigma: denoise_tv_chambolle(unit, weight=sigma))
 
 
 def bm3d(plane: np.ndarray) -> np.ndarray:
-    """BM3D (Mäkinen et al., 2020), of RGB in an opponent colour space."""
+    """Apply BM3D (Mäkinen et al., 2020); RGB is processed in an opponent colour space."""
     import bm3d
 
     joint = bm3d.bm3d_rgb if plane.ndim == 3 else bm3d.bm3d
@@ -91,9 +104,9 @@ def bm3d(plane: np.ndarray) -> np.ndarray:
 
 
 def stabilised_bm3d(plane: np.ndarray) -> np.ndarray:
-    """BM3D between the generalized Anscombe transform and its exact unbiased inverse.
+    """Apply BM3D between the generalized Anscombe transform and its exact unbiased inverse.
 
-    Where the noise does not grow with the value, it is `bm3d`.
+    If the noise does not grow with the value, the result is that of `bm3d`.
     """
     import bm3d as package
 
@@ -123,7 +136,7 @@ BASELINES = {
 
 
 def _at_noise(plane: np.ndarray, filter_: Callable[[np.ndarray, float], np.ndarray]) -> np.ndarray:
-    """Filter a plane on a scale from 0 to 1, told the deviation of its noise there."""
+    """Filter a plane on a scale from 0 to 1, with its noise's standard deviation on that scale."""
     found = estimate_noise(np.moveaxis(np.atleast_3d(plane), -1, 0))
     low, span = plane.min(), np.ptp(plane)
     sigma = float(np.sqrt(found.variance(plane).mean())) if found else 0.0

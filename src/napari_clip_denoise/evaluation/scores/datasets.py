@@ -1,4 +1,4 @@
-"""What models are scored on: clean images under known noise, and pairs of real images."""
+"""Test images for scoring: clean images with simulated noise, and pairs of real images."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,25 +31,25 @@ NOISES: dict[str, NoiseModel] = {
     "salt-pepper-0.02": SaltAndPepper(0.02),
     "speckle-0.04": Speckle(0.04**0.5),
 }
-"""The noises of the paper's tests, and speckle, by name; deviations on the scale of 8 bits."""
+"""Noises of the paper's tests, and speckle, by name; standard deviations on the 8-bit scale."""
 
 REAL = "real"
 FEW = 4
-"""Folders with fewer real pairs than this get a row a pair: their mean says little."""
+"""Folders with fewer real pairs get a row for each pair, because their mean says little."""
 
 
 @dataclass(frozen=True, eq=False)
 class TestImage:
-    """One image and its truth.
+    """A noisy image and its truth.
 
     Attributes
     ----------
     name : str
-        Of the file.
+        Name of the file.
     truth, noisy : numpy.ndarray
-        (..., Y, X) or, of RGB, (..., Y, X, 3), float32.
+        Pixels, float32, (..., Y, X), or (..., Y, X, 3) for RGB.
     rgb : bool
-        Whether the last axis holds RGB samples.
+        True if the last axis holds RGB samples.
     """
 
     __test__ = False
@@ -62,20 +62,20 @@ class TestImage:
 
 @dataclass(frozen=True)
 class Condition:
-    """Images under one kind of noise.
+    """Images with one kind of noise.
 
     Attributes
     ----------
     data, noise : str
-        What the row is called.
+        Names of the data and of the noise, the title of the row.
     files : tuple of Path
         The clean images.
     noisy_folder : Path or None
-        Where their noisy partners are; None makes the noise.
+        Folder of the matching noisy images; None simulates the noise.
     protocol : Protocol
-        How results are scored.
+        Metrics, data range and clipping for scoring.
     intensity : str, (float, float) or None
-        How models map the values; None leaves that to each model's card.
+        Intensity mapping of the models; None uses the one on each model's card.
     """
 
     data: str
@@ -105,16 +105,16 @@ class Condition:
 
 @dataclass(frozen=True, eq=False)
 class CleanImage:
-    """An image as stored.
+    """An image as stored in a file.
 
     Attributes
     ----------
     path : Path
-        The file.
+        Path of the file.
     pixels : numpy.ndarray
-        (..., Y, X) or, of RGB, (..., Y, X, 3).
+        Pixels, (..., Y, X), or (..., Y, X, 3) for RGB.
     rgb : bool
-        Whether the last axis holds RGB samples.
+        True if the last axis holds RGB samples.
     """
 
     path: Path
@@ -128,7 +128,7 @@ class CleanImage:
 
     @cached_property
     def unit(self) -> np.ndarray:
-        """Values from 0 to 1, float32: integers over the largest of their type."""
+        """Values from 0 to 1, float32; integers are divided by the largest value of their type."""
         if np.issubdtype(self.pixels.dtype, np.integer):
             return self.floats / np.float32(np.iinfo(self.pixels.dtype).max)
         if self.pixels.min() < 0 or self.pixels.max() > 1:
@@ -145,7 +145,22 @@ def read_image(path: Path) -> CleanImage:
 
 
 def add_noise(clean: np.ndarray, noise: str, *, rgb: bool) -> np.ndarray:
-    """Put one of `NOISES` on a clean image, seeded 0, so that it is the same each time."""
+    """Add one of `NOISES` to a clean image, always with seed 0, so that it is reproducible.
+
+    Parameters
+    ----------
+    clean : numpy.ndarray
+        Clean image with values from 0 to 1, (..., Y, X), or (..., Y, X, 3) for RGB.
+    noise : str
+        Key of `NOISES`.
+    rgb : bool
+        True if the last axis holds RGB samples.
+
+    Returns
+    -------
+    numpy.ndarray
+        Noisy image of the same shape.
+    """
     planes = np.moveaxis(clean, -1, 0) if rgb else clean
     noisy = NOISES[noise](planes, np.random.default_rng(0))
     return np.moveaxis(noisy, 0, -1) if rgb else noisy
@@ -158,20 +173,26 @@ def conditions(
     noises: Sequence[str] = (),
     limit: int | None = None,
 ) -> list[Condition]:
-    """List the rows of a table.
+    """List the conditions of a suite, the rows of its tables.
 
     Parameters
     ----------
     suite : {"paper", "real", "ct"}
-        ``"paper"``: folders of clean images, under each noise of `NOISES`. ``"real"``: folders
-        with ``noisy`` and ``clean`` below them, that hold files of the same names, such as one
-        frame and the mean of many. ``"ct"``: the same in Hounsfield units.
+        ``"paper"``: folders of clean images, with each noise of `NOISES`. ``"real"``: folders with
+        subfolders ``noisy`` and ``clean`` that hold files of the same names, such as one frame and
+        the mean of many. ``"ct"``: the same in Hounsfield units.
     folders : sequence of Path
-        Each is a set, called as the folder is.
+        Folders of images; each is a data set with the name of the folder.
     noises : sequence of str
-        Only these of the suite ``"paper"``, by name or kind: ``"poisson-2.5"``, ``"poisson"``.
+        Noises of the suite ``"paper"`` to use, by name or kind, such as ``"poisson-2.5"`` or
+        ``"poisson"``; all if empty.
     limit : int, optional
-        Only the first few images of each set.
+        Number of images to use from each set, from the first; by default all.
+
+    Returns
+    -------
+    list of Condition
+        One entry for each row.
 
     Raises
     ------
@@ -221,12 +242,12 @@ def _ct(folder: Path, limit: int | None, _: Sequence[str]) -> list[Condition]:
 
 
 def chosen_noises(wanted: Sequence[str]) -> list[str]:
-    """List the `NOISES` of some names or kinds; all of them where none is given.
+    """List the `NOISES` with the given names or of the given kinds; all if none are given.
 
     Raises
     ------
     InputError
-        If there is none of a name.
+        If a name is unknown.
     """
     for name in wanted:
         if not any(_is_of_kind(noise, name) for noise in NOISES):
@@ -241,12 +262,12 @@ def _is_of_kind(noise: str, wanted: str) -> bool:
 
 
 def clean_images(folder: Path) -> tuple[Path, ...]:
-    """List the images of a folder.
+    """List the images in a folder.
 
     Raises
     ------
     InputError
-        If there is no such folder or no image in it.
+        If the folder does not exist or contains no images.
     """
     if not folder.is_dir():
         raise InputError(f"There is no folder {folder}.")

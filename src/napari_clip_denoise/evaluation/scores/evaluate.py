@@ -1,4 +1,4 @@
-"""Several models and classical methods on the same images."""
+"""Evaluation of several models and classical methods on the same images."""
 
 import statistics
 import time
@@ -48,39 +48,41 @@ def evaluate(
     Parameters
     ----------
     models : sequence of str, Path or Model
-        Names in the registry, files, or loaded models. The first one decides which crops the
+        Names in the registry, files, or loaded models. The first one determines which crops the
         pictures show.
     data : sequence of str or Path
         Folders, each a set of images.
     suite : {"paper", "real", "ct"}
-        ``"paper"``: clean images, grey or RGB, under each noise of the paper, seeded 0 for
-        every image; values are fed as they are, results clipped to [0, 1]. ``"real"``: folders
-        that hold ``noisy`` and ``clean``; models map intensities as their cards say, the peak
-        is 255 for 8-bit images and the range of the truth for others and after the affine
-        match. ``"ct"``: the same in Hounsfield units, within the window from -1024 to 3072.
+        ``"paper"``: clean images, grey or RGB, with each noise of the paper, seeded with 0 for
+        every image; models get the values unchanged, and results are clipped to [0, 1].
+        ``"real"``: folders that contain ``noisy`` and ``clean``; models map intensities as their
+        cards recommend. The data range is 255 for 8-bit images; for others, and after the affine
+        match, it is the range of the truth. ``"ct"``: the same in Hounsfield units, within the
+        window from -1024 to 3072.
     baselines : sequence of str
         Any of ``"gaussian"``, ``"nlm"``, ``"wavelet"``, ``"tv"``, ``"bm3d"``, ``"vst-bm3d"``;
         all estimate the noise from the noisy image.
     noises : sequence of str
-        Only these of the suite ``"paper"``, such as ``"gaussian-25"`` or ``"poisson"``.
+        Noises of the suite ``"paper"`` to use, such as ``"gaussian-25"`` or ``"poisson"``; all if
+        empty.
     limit : int, optional
-        Only the first few images of each set.
+        Number of images to use from each set, from the first; by default all.
     harm : bool
-        Whether to measure what the methods do to the clean images themselves, too.
+        Whether to also measure how much the methods change the clean images themselves.
     self_ensemble, device :
-        How and on what models compute, see `denoise`.
+        Options of the models, see `denoise`.
     report : callable, optional
-        Told each row of PSNRs as a line.
+        Called with a line of text for each row of PSNRs.
 
     Returns
     -------
     Evaluation
-        Scores an image, their means, times and pictures, as Markdown, CSV or JSON.
+        Scores of each image, their means, times and pictures, as Markdown, CSV or JSON.
 
     Raises
     ------
     InputError, ModelError, DeviceError
-        With one sentence on what is wrong and what to do.
+        If an argument cannot be used; the message says what is wrong and what to do.
     """
     settings = make_settings(device=device)
     rows = conditions(suite, [Path(folder) for folder in data], noises=noises, limit=limit)
@@ -146,7 +148,22 @@ def _facts(method: Method, files: Sequence[Path]) -> MethodFacts:
 
 
 def harm(method: Method, image: CleanImage, dtype: type[np.integer]) -> float:
-    """PSNR in dB of what a method makes of a clean image of an integer type to the image."""
+    """Return the PSNR in dB between a clean integer image and its denoised version.
+
+    Parameters
+    ----------
+    method : Method
+        The method.
+    image : CleanImage
+        The clean image.
+    dtype : type of numpy.integer
+        Integer type in which the image is stored.
+
+    Returns
+    -------
+    float
+        PSNR in dB; infinite if the method leaves the image unchanged.
+    """
     top = np.iinfo(dtype).max
     clean = _stretched(image.pixels, top).astype(dtype)
     result = np.rint(method(clean, rgb=image.rgb).clip(0, top))
@@ -154,13 +171,13 @@ def harm(method: Method, image: CleanImage, dtype: type[np.integer]) -> float:
 
 
 def _stretched(pixels: np.ndarray, top: int) -> np.ndarray:
-    """Bring an image to the range from 0 to `top`, 8-bit ones by a factor."""
+    """Scale an image to the range from 0 to `top`; 8-bit images are only multiplied by a factor."""
     low, high = (0, 255) if pixels.dtype == np.uint8 else (pixels.min(), pixels.max())
     return np.rint((pixels.astype(np.float64) - low) * (top / max(high - low, 1e-9)))
 
 
 def seconds_a_plane(method: Method) -> float:
-    """Time a method on a simulated plane of 512 x 512; RGB for models that are made for it."""
+    """Time a method on a simulated plane of 512 x 512 pixels, in RGB for models made for RGB."""
     plane = acquire(fluorescence((SIDE, SIDE), seed=0), seed=0).noisy
     rgb = isinstance(method, ModelMethod) and method.model.card.network.channels == 3
     if rgb:

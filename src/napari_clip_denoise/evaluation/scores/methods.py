@@ -1,6 +1,6 @@
-"""What is compared: models, and classical methods that need no training.
+"""Methods to compare: models, and classical methods that need no training.
 
-Every method is blind: it gets the noisy image alone and estimates from it what it needs.
+Every method is blind: it gets only the noisy image and estimates everything else from it.
 """
 
 from collections.abc import Sequence
@@ -26,24 +26,39 @@ class Method(Protocol):
 
     @property
     def name(self) -> str:
-        """What its column is called."""
+        """Title of the method's column."""
         ...
 
     def __call__(
         self, noisy: np.ndarray, *, rgb: bool, intensity: Intensity | None = None
     ) -> np.ndarray:
-        """Give the denoised image, float32, of the shape of `noisy`."""
+        """Return the denoised image.
+
+        Parameters
+        ----------
+        noisy : numpy.ndarray
+            Noisy image, (..., Y, X), or (..., Y, X, 3) for RGB.
+        rgb : bool
+            True if the last axis holds RGB samples.
+        intensity : str or (float, float), optional
+            Intensity mapping of models; by default the one on the model's card.
+
+        Returns
+        -------
+        numpy.ndarray
+            Denoised image, float32, in the shape of `noisy`.
+        """
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class ModelMethod:
-    """A model; a grey one takes RGB a channel at a time, an RGB one grey as three equal channels.
+    """A model as a method; grey models process RGB by channel, RGB models repeat a grey channel.
 
     Parameters
     ----------
     name : str
-        What its column is called.
+        Title of the method's column.
     model : Model
         The model.
     device, self_ensemble :
@@ -58,7 +73,20 @@ class ModelMethod:
     def __call__(
         self, noisy: np.ndarray, *, rgb: bool, intensity: Intensity | None = None
     ) -> np.ndarray:
-        """Denoise; without `intensity` values are mapped as the model's card recommends."""
+        """Return the denoised image, see `Method`.
+
+        Parameters
+        ----------
+        noisy, rgb :
+            See `Method`.
+        intensity : str or (float, float), optional
+            Intensity mapping; by default the one that the model's card recommends.
+
+        Returns
+        -------
+        numpy.ndarray
+            Denoised image, float32, in the shape of `noisy`.
+        """
         from napari_clip_denoise.inference.api import denoise
 
         recommended = parse_intensity(self.model.card.intensity)
@@ -80,7 +108,7 @@ def make_methods(
     *,
     self_ensemble: bool = False,
 ) -> list[Method]:
-    """Put methods together.
+    """Create the methods to compare.
 
     Parameters
     ----------
@@ -89,13 +117,18 @@ def make_methods(
     baselines : sequence of str
         Keys of `baselines.BASELINES`.
     device, self_ensemble :
-        Where and how models compute, see `DenoiseSettings`.
+        Options of the models, see `DenoiseSettings`.
+
+    Returns
+    -------
+    list of Method
+        The models, then the baselines.
 
     Raises
     ------
     InputError
-        If there is none, one is unknown or needs a package that is missing, or two have the
-        same name.
+        If there are no methods, one is unknown or needs a missing package, or two have the same
+        name.
     """
     methods: list[Method] = []
     for name in baselines:

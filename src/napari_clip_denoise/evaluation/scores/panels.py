@@ -1,4 +1,4 @@
-"""Pictures that show where a method does worst and best."""
+"""Pictures of the worst and best results of a method."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +24,11 @@ class Crop:
     image : str
         Name of the image.
     gain : float
-        PSNR of the first method there, over that of the noisy input, in dB.
+        PSNR of the first method minus that of the noisy input within the square, in dB.
     panels : dict of str to numpy.ndarray
-        (Y, X) or (Y, X, 3) each, the truth last.
+        Squares by name, (Y, X) or (Y, X, 3) each; the truth is last.
     limits : (float, float)
-        Values that are shown black and white.
+        Values that are shown in black and white.
     """
 
     image: str
@@ -38,7 +38,7 @@ class Crop:
 
 
 class CropGallery:
-    """Keeps the crops of many images where the first method gains least and most.
+    """Crops of many images in which the first method gains least and most.
 
     Attributes
     ----------
@@ -54,16 +54,18 @@ class CropGallery:
         self, image: str, truth: np.ndarray, noisy: np.ndarray, results: dict[str, np.ndarray],
         *, rgb: bool,
     ) -> None:  # fmt: skip
-        """Look for such crops in an image or, of a stack, in its first plane.
+        """Search an image, or the first plane of a stack, for a worse or better crop.
 
         Parameters
         ----------
         image : str
-            Its name.
+            Name of the image.
         truth, noisy : numpy.ndarray
-            (..., Y, X) or, of RGB, (..., Y, X, 3).
+            Truth and noisy image, (..., Y, X), or (..., Y, X, 3) for RGB.
         results : dict of str to numpy.ndarray
-            By method, of the same shape; the first one decides.
+            Results by method, of the same shape; the first one determines the crops.
+        rgb : bool
+            True if the last axis holds RGB samples.
         """
         n_axes = 3 if rgb else 2
         planes = {
@@ -93,7 +95,20 @@ class CropGallery:
                 self.worst = crop
 
     def save(self, folder: Path, stem: str) -> list[Path]:
-        """Write ``STEM_worst.png`` and ``STEM_best.png``."""
+        """Write ``STEM_worst.png`` and ``STEM_best.png``.
+
+        Parameters
+        ----------
+        folder : Path
+            Folder for the pictures.
+        stem : str
+            Start of the file names.
+
+        Returns
+        -------
+        list of Path
+            The written files.
+        """
         paths = []
         for kind, crop in (("worst", self.worst), ("best", self.best)):
             if crop is not None:
@@ -103,7 +118,7 @@ class CropGallery:
 
 
 def draw_crop(crop: Crop) -> Image.Image:
-    """Draw the panels side by side, twice their size, with the PSNR of each in the crop."""
+    """Draw the panels side by side at twice their size, with the PSNR of each within the crop."""
     low, high = crop.limits
     truth = crop.panels["truth"]
     span = high - low or 1.0
@@ -127,7 +142,7 @@ def draw_crop(crop: Crop) -> Image.Image:
 
 
 def _local_error(plane: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Mean squared error of each crop, by the crop's first pixel."""
+    """Return the mean squared error of each crop, indexed by the crop's first pixel."""
     squared = np.square(plane.astype(np.float64) - truth)
     if squared.ndim == 3:
         squared = squared.mean(axis=-1)

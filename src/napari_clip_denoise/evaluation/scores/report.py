@@ -1,4 +1,4 @@
-"""What an evaluation found, and how it is told: Markdown, CSV, JSON, scores on a card."""
+"""Results of an evaluation, and their output as Markdown, CSV, JSON and scores of a model card."""
 
 import csv
 import io
@@ -26,9 +26,10 @@ class Measurement:
     Attributes
     ----------
     method, data, noise, image : str
-        Whose, on what; the method ``"noisy"`` is the input itself.
+        Names of the method, the data, the noise and the image; the method ``"noisy"`` is the input
+        itself.
     scores : dict of str to float
-        By metric, see `napari_clip_denoise.evaluation.metrics.LABELS`.
+        Scores by metric, see `napari_clip_denoise.evaluation.metrics.LABELS`.
     """
 
     method: str
@@ -40,17 +41,17 @@ class Measurement:
 
 @dataclass(frozen=True)
 class MethodFacts:
-    """What holds for a method as a whole.
+    """Facts about a method as a whole.
 
     Attributes
     ----------
     name : str
-        The method.
+        Name of the method.
     seconds : float
-        For a plane of 512 x 512, median of three runs after a warm-up.
+        Seconds for a plane of 512 x 512 pixels, median of three runs after a warm-up.
     harm_8_bit, harm_16_bit : float or None
-        PSNR in dB of the result to its input for the clean image that is changed most, stored
-        in 8 and in 16 bits; infinite if none is changed, None if it was not measured.
+        PSNR in dB between a clean image and its denoised version, for the image that changes most,
+        stored in 8 and in 16 bits; infinite if no image changes, None if not measured.
     """
 
     name: str
@@ -66,15 +67,15 @@ class Evaluation:
     Attributes
     ----------
     suite : str
-        What was measured, see `napari_clip_denoise.evaluation.scores.datasets.conditions`.
+        Kind of evaluation, see `napari_clip_denoise.evaluation.scores.datasets.conditions`.
     measurements : tuple of Measurement
-        One a method and image, in the order in which they were made.
+        One for each method and image, in the order in which they were made.
     methods : tuple of MethodFacts
-        Without the noisy input.
+        One for each method, without the noisy input.
     device : str
-        What models computed on.
+        Device on which the models ran.
     galleries : dict of str to CropGallery
-        Where the first method is worst and best, by row.
+        Crops of the worst and best results of the first method, by row.
     """
 
     suite: str
@@ -89,7 +90,18 @@ class Evaluation:
         return list(dict.fromkeys((one.data, one.noise) for one in self.measurements))
 
     def mean(self, method: str, data: str, noise: str) -> dict[str, float]:
-        """Mean over the images of a row, by metric."""
+        """Return the mean score over the images of a row, by metric.
+
+        Parameters
+        ----------
+        method, data, noise : str
+            Names of the method, the data and the noise.
+
+        Returns
+        -------
+        dict of str to float
+            Mean scores by metric.
+        """
         found = [
             one.scores
             for one in self.measurements
@@ -98,7 +110,7 @@ class Evaluation:
         return {metric: float(np.mean([scores[metric] for scores in found])) for metric in found[0]}
 
     def card_scores(self, method: str) -> tuple[Score, ...]:
-        """Give the scores of a model as its card holds them."""
+        """Return the scores of a model in the format of its card."""
         scores = []
         for data, noise in self.rows:
             noisy, denoised = self.mean(NOISY, data, noise), self.mean(method, data, noise)
@@ -115,7 +127,7 @@ class Evaluation:
         return tuple(scores)
 
     def to_markdown(self) -> str:
-        """Tables: facts on the methods, then one a metric with a row a condition."""
+        """Return a table of facts about the methods, then a table for each metric, in Markdown."""
         names = [facts.name for facts in self.methods]
         parts = [
             markdown_table(
@@ -142,7 +154,7 @@ class Evaluation:
         return "\n\n".join(parts)
 
     def to_csv(self) -> str:
-        """One line a method and image."""
+        """Return CSV with one line for each method and image."""
         metrics = list(self.measurements[0].scores)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
@@ -153,7 +165,7 @@ class Evaluation:
         return text.getvalue()
 
     def to_json(self) -> str:
-        """Everything but the pictures; numbers that are infinite become null."""
+        """Return JSON with everything except the pictures; infinite numbers become null."""
         content = {
             "suite": self.suite,
             "software": software(),
@@ -171,15 +183,20 @@ class Evaluation:
     def write(self, folder: str | Path) -> list[Path]:
         """Write ``scores.md``, ``scores.csv``, ``scores.json`` and the crops to a folder.
 
+        Parameters
+        ----------
+        folder : str or Path
+            Folder for the files.
+
         Returns
         -------
         list of Path
-            The files.
+            The written files.
 
         Raises
         ------
         OutputError
-            If they cannot be written.
+            If the files cannot be written.
         """
         folder = Path(folder)
         formats: dict[str, Callable[[], str]] = {
@@ -201,7 +218,7 @@ class Evaluation:
 
 
 def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Give a table in Markdown."""
+    """Return a table in Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
@@ -211,7 +228,7 @@ def _decibels(value: float | None) -> str:
 
 
 def _finite(value: object) -> object:
-    """Replace what JSON cannot hold."""
+    """Replace values that JSON cannot store."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,4 @@
-"""A model file whose card tells how well the model scored."""
+"""Model files with their scores on the model card."""
 
 from pathlib import Path
 
@@ -11,18 +11,23 @@ from napari_clip_denoise.models.checkpoint import Model, save_model
 def write_scored(model: Model, evaluation: Evaluation, name: str, path: Path) -> Path:
     """Write a copy of a model with its scores on the card.
 
-    Scores that the card has already and that were not measured anew stay.
+    Scores that are already on the card and were not measured again are kept.
 
     Parameters
     ----------
     model : Model
-        Which.
+        The model to copy.
     evaluation : Evaluation
-        Where it was scored.
+        Evaluation that scored the model.
     name : str
-        What its column is called there.
+        Title of the model's column in the evaluation.
     path : Path
-        The ``.safetensors`` file.
+        The ``.safetensors`` file to write.
+
+    Returns
+    -------
+    Path
+        The written file.
     """
     new = evaluation.card_scores(name)
     measured = {(score.data, score.noise, score.metric) for score in new}

@@ -1,1 +1,1 @@
-"""Judging a result without a truth."""
+"""Assessment of a result without a known truth."""

@@ -1,4 +1,4 @@
-"""Whether a denoised image can be trusted: what was removed should be noise, and only noise."""
+"""Check of a denoised image: everything that was removed should be noise, and only noise."""
 
 from dataclasses import dataclass, field
 
@@ -27,37 +27,37 @@ NO_NOISE = "The noisy image shows no noise, so there is nothing to compare with.
 
 @dataclass(frozen=True, eq=False)
 class TrustReport:
-    """What the residual (noisy minus denoised) tells.
+    """Verdict on a denoised image, and the statistics of its residual (noisy minus denoised).
 
     Attributes
     ----------
     verdict : str
-        In plain words.
+        Verdict in plain words.
     is_flagged : bool
-        Whether something other than noise was removed, or added.
+        True if something other than noise was removed or added.
     removed, added : numpy.ndarray
-        (N, 3), plane, y and x of places where light was taken away or put in that noise
+        (N, 3), plane, y and x of places where light was removed or added to an extent that noise
         cannot explain, the clearest first.
     residual : numpy.ndarray
         (N, Y, X), noisy minus denoised, float32.
     autocorrelation : numpy.ndarray
-        (2 `LAGS` + 1, 2 `LAGS` + 1), of the residual in units of the noise; 1 in the middle, 0
-        elsewhere where it is white.
+        (2 `LAGS` + 1, 2 `LAGS` + 1), autocorrelation of the residual in units of the noise; 1 in
+        the middle, and 0 elsewhere if the residual is white.
     nearby_correlation : float
-        Largest of it within `NEAR` pixels of the middle.
+        Largest autocorrelation within `NEAR` pixels of the middle.
     spread : float
         Slow variation of the residual relative to that of white noise: robust standard deviation
-        after a blur, the largest at all scales.
+        after a blur, the largest over all scales.
     intensities, variances : numpy.ndarray
-        Residual variance over the denoised value, (M,).
+        Denoised values, and the variance of the residual at each, (M,).
     noise : NoiseEstimate or None
-        Measured in the noisy image alone; None if it has no noise.
+        Noise measured in the noisy image alone; None if it has no noise.
     noise_share : float
-        Residual variance relative to that of the noise.
+        Variance of the residual divided by that of the noise.
     image_correlation : float
-        Pearson correlation of residual and denoised image.
+        Pearson correlation of the residual and the denoised image.
     scores : dict
-        Figure by name, if there is a reference.
+        Scores by name, if there is a reference.
     """
 
     verdict: str
@@ -79,20 +79,25 @@ class TrustReport:
 def check_result(
     noisy: np.ndarray, denoised: np.ndarray, reference: np.ndarray | None = None
 ) -> TrustReport:
-    """Tell whether only noise was removed from an image.
+    """Check whether only noise was removed from an image.
 
-    Under a perfect denoiser the residual is the noise: white, of mean zero everywhere, and of
-    the variance that the noisy image itself shows at flat places of that value. The residual is
-    therefore divided by the noise's standard deviation and blurred at several scales, where it
-    must stay within what white noise reaches. Where it does not, structure was removed or added.
+    With a perfect denoiser, the residual is the noise: white, with zero mean everywhere and the
+    variance that flat areas of the noisy image show at the same value. The residual is therefore
+    divided by the standard deviation of the noise and blurred at several scales. Values beyond the
+    range of white noise show that structure was removed or added.
 
     Parameters
     ----------
     noisy, denoised : numpy.ndarray
-        (Y, X) or (N, Y, X), of one channel. Saturated pixels and those that are not finite
-        are left out.
+        Noisy and denoised image of one channel, (Y, X) or (N, Y, X). Saturated pixels and those
+        that are not finite are left out.
     reference : numpy.ndarray, optional
         The truth or a much less noisy image, same shape.
+
+    Returns
+    -------
+    TrustReport
+        Verdict and statistics of the residual.
 
     Raises
     ------
@@ -164,12 +169,17 @@ def check_result(
 def score(reference: np.ndarray, noisy: np.ndarray, denoised: np.ndarray) -> dict[str, float]:
     """Score a noisy and a denoised image against a reference.
 
+    Parameters
+    ----------
+    reference, noisy, denoised : numpy.ndarray
+        Images of one channel, (Y, X) or (N, Y, X), of the same shape.
+
     Returns
     -------
     dict
-        PSNR in dB over the range of the reference, and SSIM, plain and after the least-squares
-        fit of scale and offset, which tell how good an image is up to its brightness; and PSNR
-        after `register`, which tells what a drift between the images costs.
+        PSNR in dB over the range of the reference, and SSIM; both also after a least-squares fit of
+        scale and offset, which ignores differences in brightness; and PSNR after `register`, which
+        shows the loss caused by drift between the images.
     """
     span = float(np.ptp(reference)) or 1.0
     scores = {}

@@ -1,4 +1,4 @@
-"""Statistics of a residual: what would tell it from noise."""
+"""Statistics that distinguish a residual from noise."""
 
 import numpy as np
 from scipy.ndimage import correlate1d, gaussian_filter, label, maximum_position
@@ -14,16 +14,26 @@ MOST_PLACES = 500
 
 
 def find_saturated(planes: np.ndarray) -> np.ndarray:
-    """Find pixels at the end of the range of their integer type."""
+    """Find pixels at the upper limit of their integer type."""
     if planes.dtype.kind not in "ui":
         return np.zeros(planes.shape, bool)
     return planes == np.iinfo(planes.dtype).max
 
 
 def grain_variance(clean: np.ndarray, residual: np.ndarray) -> np.ndarray:
-    """Noise variance at each pixel by the fine grain of the residual at places as bright.
+    """Estimate the noise variance at each pixel from the fine grain of equally bright parts.
 
-    The line that is fitted to flat places of the noisy image cannot know it at rare bright ones.
+    The line fitted to flat areas of the noisy image is unreliable at rare bright values.
+
+    Parameters
+    ----------
+    clean, residual : numpy.ndarray
+        Denoised image and residual, (N, Y, X).
+
+    Returns
+    -------
+    numpy.ndarray
+        Noise variance at each pixel, (N, Y, X).
     """
     second = np.array([1, -2, 1])
     grain = correlate1d(correlate1d(residual, second, 1), second, 2) / 6
@@ -39,14 +49,15 @@ def grain_variance(clean: np.ndarray, residual: np.ndarray) -> np.ndarray:
 def variance_curve(
     level: np.ndarray, clean: np.ndarray, residual: np.ndarray, noise: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Residual variance over the denoised value, in bins of pixels that are about as bright.
+    """Return the variance of the residual against the denoised value, in bins by brightness.
 
     Parameters
     ----------
     level : numpy.ndarray
-        What sorts the pixels: the denoised value around each, since its own may hold noise.
+        Values by which the pixels are sorted, (N,): the denoised value around each pixel, because
+        the value of the pixel itself may contain noise.
     clean, residual, noise : numpy.ndarray
-        Denoised value, residual and noise variance of each pixel, (N,) like `level`.
+        Denoised value, residual and noise variance of each pixel, (N,).
 
     Returns
     -------
@@ -62,7 +73,7 @@ def variance_curve(
 
 
 def _bins(order: np.ndarray) -> list[np.ndarray]:
-    """Cut sorted pixels into bins of as many each, and the last of them ever finer."""
+    """Divide sorted pixels into bins of equal size, and the last bin into ever finer ones."""
     cuts = [len(order) * i // VARIANCE_BINS for i in range(1, VARIANCE_BINS)]
     rest = len(order) // VARIANCE_BINS
     while (rest := rest // 2) >= FEWEST:
@@ -71,7 +82,7 @@ def _bins(order: np.ndarray) -> list[np.ndarray]:
 
 
 def autocorrelate(standard: np.ndarray) -> np.ndarray:
-    """Normalised autocorrelation up to `LAGS`, mean over planes."""
+    """Return the normalised autocorrelation up to `LAGS` pixels, averaged over the planes."""
     height, width = standard.shape[1:]
     centred = standard - standard.mean(axis=(1, 2), keepdims=True)
     size = (height + LAGS, width + LAGS)
@@ -88,10 +99,26 @@ def autocorrelate(standard: np.ndarray) -> np.ndarray:
 def blurred_extremes(
     standard: np.ndarray, clean: np.ndarray, known: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Blur the residual at all scales; give its extremes in units of what noise would give.
+    """Blur the residual at all scales and return its extremes relative to those of noise.
 
-    The unit is the spread at the dim places, where there is least structure, but at least that
-    of white noise. So noise that is correlated between pixels raises no alarm by itself.
+    The unit is the spread in dim areas, which contain the least structure, but at least that of
+    white noise. Noise that is correlated between pixels therefore raises no alarm by itself.
+
+    Parameters
+    ----------
+    standard : numpy.ndarray
+        Residual in units of the standard deviation of the noise, (N, Y, X).
+    clean : numpy.ndarray
+        Denoised image, (N, Y, X).
+    known : numpy.ndarray
+        Mask of the valid pixels, (N, Y, X), bool.
+
+    Returns
+    -------
+    highest, lowest : numpy.ndarray
+        Extremes over the scales at each pixel, (N, Y, X).
+    largest : float
+        Largest standard deviation over the scales, relative to that of white noise.
     """
     highest = np.full(standard.shape, -np.inf)
     lowest = np.full(standard.shape, np.inf)
@@ -107,7 +134,7 @@ def blurred_extremes(
 
 
 def _blur(standard: np.ndarray, scale: float) -> np.ndarray:
-    """Blur planes so that white noise of variance 1 keeps that variance, at the border too."""
+    """Blur planes so that white noise of variance 1 keeps that variance, also at the border."""
     width = (0, scale, scale)
     blurred = gaussian_filter(standard, width, mode="constant")
     impulse = np.zeros((65, 65))
@@ -126,7 +153,7 @@ def _deviation(values: np.ndarray) -> float:
 
 
 def find_places(excess: np.ndarray) -> np.ndarray:
-    """Positions of the peaks of connected regions above `SIGNIFICANT`, the highest first."""
+    """Return the peaks of connected regions above `SIGNIFICANT`, the highest first."""
     connected = np.zeros((3, 3, 3), bool)
     connected[1] = True
     labels, count = label(excess > SIGNIFICANT, connected)
@@ -138,7 +165,7 @@ def find_places(excess: np.ndarray) -> np.ndarray:
 
 
 def pearson(a: np.ndarray, b: np.ndarray) -> float:
-    """Correlation coefficient of two sets of values; 0 where one of them is constant."""
+    """Return the correlation coefficient of two sets of values; 0 if one of them is constant."""
     if a.size < 2 or not a.std() or not b.std():
         return 0.0
     return float(np.corrcoef(a, b)[0, 1])

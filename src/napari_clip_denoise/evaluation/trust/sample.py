@@ -1,4 +1,4 @@
-"""A bounded sample of the planes of a stack and of its denoised copy."""
+"""A limited sample of the planes of a stack and of its denoised copy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 from napari_clip_denoise.evaluation.trust.check import TrustReport, check_result
 from napari_clip_denoise.images.axes import leading_axes
 from napari_clip_denoise.images.regions import Region
-from napari_clip_denoise.images.sampling import plane_positions
+from napari_clip_denoise.images.sampling import sample_positions
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.preview import central_part
 from napari_clip_denoise.inference.progress import CancelToken
@@ -18,18 +18,18 @@ MOST_PLANES = 5
 
 @dataclass(frozen=True)
 class Pair:
-    """A noisy stack, its denoised copy, and where they show the same.
+    """A noisy stack, its denoised copy, and their relative position.
 
     Attributes
     ----------
     noisy, denoised : Stack
-        Both of the same number of axes.
+        The stacks, with the same number of axes.
     offset : tuple of int
-        Where the first pixel of `denoised` lies in `noisy`.
+        Position in `noisy` of the first pixel of `denoised`.
     reference : Stack or None
         The truth or a much less noisy image.
     reference_offset : tuple of int
-        Where the first pixel of `denoised` lies in `reference`.
+        Position in `reference` of the first pixel of `denoised`.
     """
 
     noisy: Stack
@@ -41,13 +41,13 @@ class Pair:
 
 @dataclass(frozen=True, eq=False)
 class CheckedSample:
-    """A report, and which part of the denoised stack each of its planes is."""
+    """A report, and the region of the denoised stack for each of its planes."""
 
     report: TrustReport
     regions: list[Region]
 
     def positions(self, places: np.ndarray) -> np.ndarray:
-        """Turn places of the report (plane, y, x) into those in the denoised stack, (N, axes)."""
+        """Convert places of the report, (N, 3), to positions in the denoised stack, (N, axes)."""
         n_leading = len(self.regions[0]) - 2
         starts = np.array([[part.start for part in region] for region in self.regions])
         starts = starts.reshape(len(self.regions), n_leading + 2)
@@ -57,7 +57,7 @@ class CheckedSample:
 
 
 def choose_planes(stack: Stack, current: Region, *, everywhere: bool) -> list[Region]:
-    """Choose planes to look at, of large ones the middle.
+    """Choose planes to check; large planes are cropped to their middle.
 
     Parameters
     ----------
@@ -67,7 +67,12 @@ def choose_planes(stack: Stack, current: Region, *, everywhere: bool) -> list[Re
         The plane that is shown.
     everywhere : bool
         Whether to spread `MOST_PLANES` planes over the stack, within the current channel,
-        instead of taking the current one.
+        instead of choosing the current one.
+
+    Returns
+    -------
+    list of tuple of slice
+        The chosen planes.
     """
     n_leading = len(stack.leading_shape)
     plane = central_part(current, len(current) - n_leading)
@@ -78,7 +83,7 @@ def choose_planes(stack: Stack, current: Region, *, everywhere: bool) -> list[Re
         1 if axis == "c" else size for axis, size in zip(axes, stack.leading_shape, strict=True)
     )
     regions = []
-    for position in plane_positions(sizes, MOST_PLANES):
+    for position in sample_positions(sizes, MOST_PLANES):
         leading = [
             part if axis == "c" else slice(i, i + 1)
             for axis, i, part in zip(axes, position, current, strict=False)
@@ -95,16 +100,21 @@ def check_sample(
     Parameters
     ----------
     pair : Pair
-        What to check.
+        The stacks to check.
     regions : sequence of tuple of slice
-        Planes of the denoised stack, all of one size, from `choose_planes`.
+        Planes of the denoised stack, all of the same size, from `choose_planes`.
     cancel : CancelToken, optional
-        Stops between one step and the next.
+        Token that stops the check between two steps.
+
+    Returns
+    -------
+    CheckedSample
+        The report and the regions.
 
     Raises
     ------
     Cancelled
-        If the token says so.
+        If the check was cancelled.
     """
     cancel = cancel or CancelToken()
     noisy = _read(pair.noisy, regions, pair.offset)
@@ -122,7 +132,7 @@ def check_sample(
 
 
 def _read(stack: Stack, regions: Sequence[Region], offset: tuple[int, ...]) -> np.ndarray:
-    """Read planes (N, Y, X), of RGB the mean of the colours."""
+    """Read planes (N, Y, X); for RGB, return the mean of the colours."""
     planes = []
     for region in regions:
         moved = tuple(

@@ -1,4 +1,4 @@
-"""How sure a denoiser is of each pixel: the spread of its results on disturbed features."""
+"""Uncertainty of a denoiser at each pixel: the spread of its results on disturbed features."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,16 +15,16 @@ from napari_clip_denoise.inference.progress import CancelToken
 
 PASSES = 16
 LEVEL = 0.025
-"""Strength of the progressive feature augmentation in training, and here."""
+"""Strength of the progressive feature augmentation, both in training and here."""
 SMOOTHING = 2.0
-"""Pixels over which the variance is averaged, since few passes tell little of one pixel."""
+"""Averaging width of the variance in pixels, because a few passes say little about one pixel."""
 
 
 class DisturbedRunner:
     """Runs the encoder of a model once for each batch, and its decoder in every pass.
 
-    It stands where a `Runner` does. In each pass the decoder gets the same features under the
-    progressive feature augmentation that it was trained with, drawn anew.
+    It replaces a `Runner`. In each pass, the decoder gets the same features with a new random draw
+    of the progressive feature augmentation that it was trained with.
 
     Parameters
     ----------
@@ -43,14 +43,27 @@ class DisturbedRunner:
         self.card = runner.card
 
     def begin_pass(self, seed: int) -> None:
-        """Begin to go through the same batches again, with another disturbance."""
+        """Restart with the first batch, with another disturbance."""
         self._generator.manual_seed(seed)
         self._batch = 0
 
     def start(
         self, batch: np.ndarray, cancel: CancelToken | None = None, *, ensemble: bool = False
     ) -> Pending:
-        """Denoise the next batch of the pass in one orientation; see `Runner.start`."""
+        """Denoise the next batch of the pass in one orientation.
+
+        Parameters
+        ----------
+        batch, cancel :
+            See `Runner.start`.
+        ensemble : bool
+            Must be False.
+
+        Returns
+        -------
+        Pending
+            The running computation, see `Runner.start`.
+        """
         assert not ensemble
         if self._batch == len(self._features):
             self._features.append(self._runner.encode(batch, cancel))
@@ -69,30 +82,31 @@ def uncertainty(
     cancel: CancelToken | None = None,
     advance: Callable[[float], None] | None = None,
 ) -> np.ndarray:
-    """Measure how much the result of each pixel hangs on the exact features.
+    """Measure how much the result at each pixel depends on the exact features.
 
     Parameters
     ----------
     job : Job
-        Source, model and settings; strength, self-ensemble and type of the result do not matter.
+        Source, model and settings; strength, self-ensemble and the type of the result are ignored.
     region : tuple of slice
-        A few megapixels at most, since the features of all its tiles are kept.
+        Region of a few megapixels at most, because all features of its tiles are kept in memory.
     passes : int
         Number of results.
     level : float
         Strength of the feature augmentation.
     seed : int
-        The same seed gives the same disturbances.
+        Seed of the disturbances.
     cancel : CancelToken, optional
-        Looked at all the time.
+        Token that stops the work; checked frequently.
     advance : callable, optional
-        Told the share of the work that was done since the last call.
+        Called with the fraction of the work done since the last call.
 
     Returns
     -------
     numpy.ndarray
-        float32, shape of the region: standard deviation over the passes, in raw values. It
-        ranks pixels; it is no error bar, as what the encoder itself loses does not show in it.
+        Standard deviation over the passes, float32, in raw values and the shape of the region. It
+        ranks pixels but is not an error bar, because it misses the information that the encoder
+        itself loses.
     """
     box = read_region(job, region)
     disturbed = DisturbedRunner(job.runner, level)

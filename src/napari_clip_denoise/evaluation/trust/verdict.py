@@ -1,4 +1,4 @@
-"""What the figures of a residual mean, in plain words."""
+"""The verdict on a residual, in plain words."""
 
 from dataclasses import dataclass
 
@@ -8,25 +8,25 @@ SPREAD_LIMIT = 1.3
 CORRELATION_LIMIT = 0.1
 LEAST_SHARE, MOST_SHARE = 0.6, 2.0
 EXCESS_LIMIT = 2.0
-"""Residual variance over that of the noise, where more than noise must have gone."""
+"""Ratio of residual to noise variance above which more than noise must have been removed."""
 DEFICIT_LIMIT = 0.4
 DEFICIT_BINS = 4
-"""So many bins below `DEFICIT_LIMIT`, an eighth of the pixels, are worth a word."""
+"""Number of bins below `DEFICIT_LIMIT`, an eighth of the pixels, that a verdict mentions."""
 
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """What a verdict is made of.
+    """Statistics on which a verdict is based.
 
     Attributes
     ----------
     n_removed, n_added : int
-        Places where light was taken away or put in that noise cannot explain.
+        Number of places where light was removed or added to an extent that noise cannot explain.
     spread, nearby_correlation, noise_share : float
         See `trust.TrustReport`.
     intensities, ratios : numpy.ndarray
-        Values in ascending order at which the noise was measured, and residual variance there
-        over that of the noise, (M,).
+        Values at which the noise was measured, in ascending order, and the variance of the residual
+        divided by that of the noise at each, (M,).
     """
 
     n_removed: int
@@ -39,17 +39,19 @@ class Findings:
 
     @property
     def is_white(self) -> bool:
-        """Whether the residual is uncorrelated between pixels."""
+        """True if the residual is uncorrelated between pixels."""
         return self.spread <= SPREAD_LIMIT and self.nearby_correlation <= CORRELATION_LIMIT
 
 
 def judge(findings: Findings) -> tuple[bool, str]:
-    """Say whether something other than noise was removed or added, and what.
+    """Decide whether something other than noise was removed or added, and describe it.
 
     Returns
     -------
-    bool, str
-        Whether it was, and a sentence or two.
+    is_flagged : bool
+        True if something other than noise was removed or added.
+    verdict : str
+        One or two sentences.
     """
     places, excess, share = _say_places(findings), _say_excess(findings), findings.noise_share
     if places:
@@ -86,9 +88,9 @@ def _say_places(findings: Findings) -> str:
 
 
 def _say_excess(findings: Findings) -> str:
-    """Say where the variance leaves the noise upwards, if it does.
+    """Describe the values at which the residual varies more than the noise, if any.
 
-    The noise of correlated pixels is underestimated, but at all values alike.
+    The noise of correlated pixels is underestimated, but equally at all values.
     """
     share = findings.noise_share
     if findings.is_white and share > MOST_SHARE:
@@ -103,7 +105,7 @@ def _say_excess(findings: Findings) -> str:
 
 
 def _where(intensities: np.ndarray, chosen: np.ndarray) -> str:
-    """Say which values are chosen, such as ``above 810``."""
+    """Describe the range of the chosen values, such as ``above 810``."""
     first, last = _number(intensities[chosen].min()), _number(intensities[chosen].max())
     if chosen[-1]:
         return f"above {first}"
@@ -111,5 +113,5 @@ def _where(intensities: np.ndarray, chosen: np.ndarray) -> str:
 
 
 def _number(value: float) -> str:
-    """Write two digits, or all before the point."""
+    """Format a number with two significant digits, or with all digits of its integer part."""
     return f"{value:.0f}" if abs(value) >= 10 else f"{value:.2g}"

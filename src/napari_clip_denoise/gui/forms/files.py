@@ -1,4 +1,4 @@
-"""What a batch denoises, with which settings, and where the results go, as a form."""
+"""The images, settings and destination of a batch, as a form."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ EXISTING = (("Skip the file", "skip"), ("Replace it", "replace"))
 
 
 class BatchForm(SettingsForm):
-    """Fields for everything that a batch needs to know."""
+    """Fields for all settings of a batch."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class BatchForm(SettingsForm):
         )
 
     def chosen_sources(self) -> list[Path]:
-        """The images to denoise.
+        """Return the images to denoise.
 
         Raises
         ------
@@ -68,7 +68,7 @@ class BatchForm(SettingsForm):
         return find_sources([Path(part).expanduser() for part in inputs], self.pattern.value)
 
     def chosen_folder(self) -> Path:
-        """The folder for the results.
+        """Return the folder for the results.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""The part of the Fine-tune widget that holds the settings."""
+"""The settings of the Fine-tune widget, as a form."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from qtpy.QtWidgets import QVBoxLayout, QWidget
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.gui.forms.rows import labelled, menu_of_names, show_row
 from napari_clip_denoise.gui.forms.settings import DEVICES
-from napari_clip_denoise.gui.parts.model_list import model_list
+from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.viewer.layers import images_of, stack_of, when_layers_change
 from napari_clip_denoise.images.axes import leading_axes
 from napari_clip_denoise.training.finetune.settings import FineTuneSettings, make_fine_tune_settings
@@ -38,12 +38,12 @@ OBJECTIVES = (
 
 
 class FineTuneForm(QWidget):
-    """Fields for everything that a fine-tuning needs to know.
+    """Fields for all settings of a fine-tuning.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Whose image layers can be chosen.
+        Viewer whose image layers can be chosen.
     """
 
     def __init__(self, viewer: napari.Viewer):
@@ -96,12 +96,12 @@ class FineTuneForm(QWidget):
         self._show_rows()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
-        """Look for models that were added since the form was last shown."""
+        """Find models that were added since the form was last shown."""
         self.model.reset_choices()
         super().showEvent(event)
 
     def sources(self) -> dict[str, Any]:
-        """The images, by the names of `fine_tune`'s arguments.
+        """Return the images, by the names of `fine_tune`'s arguments.
 
         Raises
         ------
@@ -118,12 +118,12 @@ class FineTuneForm(QWidget):
         return found
 
     def settings(self) -> FineTuneSettings:
-        """The settings.
+        """Return the settings.
 
         Raises
         ------
         InputError
-            If one of them is wrong.
+            If a setting is invalid.
         """
         return make_fine_tune_settings(
             name=self.name.value.strip(),
@@ -159,7 +159,7 @@ class FineTuneForm(QWidget):
         self._prefer_layer()
 
     def _prefer_layer(self) -> None:
-        """Choose the active layer, where neither a layer nor a folder was chosen yet."""
+        """Choose the active layer if neither a layer nor a folder has been chosen yet."""
         layers = images_of(self._viewer)
         if self.noisy.value == FOLDER and not self.noisy_folder.line_edit.value and layers:
             active = self._viewer.layers.selection.active

@@ -17,12 +17,12 @@ SCOPES = (("Current plane", False), ("Whole layer", True))
 
 
 class LayerForm(SettingsForm):
-    """Fields for everything that a run on a layer needs to know.
+    """Fields for all settings of a run on a layer.
 
     Parameters
     ----------
     viewer : napari.Viewer
-        Whose image layers can be chosen.
+        Viewer whose image layers can be chosen.
     """
 
     def __init__(self, viewer: napari.Viewer):
@@ -49,7 +49,7 @@ class LayerForm(SettingsForm):
             self.layer.value = viewer.layers.selection.active
 
     def chosen_layer(self) -> Image:
-        """The layer to denoise.
+        """Return the layer to denoise.
 
         Raises
         ------
@@ -62,7 +62,7 @@ class LayerForm(SettingsForm):
         return layer
 
     def chosen_store(self) -> Path | None:
-        """The store the user named, or None.
+        """Return the store that the user named, or None.
 
         Raises
         ------
@@ -80,7 +80,7 @@ class LayerForm(SettingsForm):
         return path
 
     def first_range(self) -> tuple[float, float] | None:
-        """The contrast limits of the layer."""
+        """Return the contrast limits of the layer; None for RGB or without a layer."""
         layer = self.layer.value
         return None if layer is None or layer.rgb else tuple(layer.contrast_limits)
 
@@ -92,12 +92,12 @@ class LayerForm(SettingsForm):
 
 
 def settings_in(viewer: napari.Viewer) -> DenoiseSettings:
-    """The settings in the Denoise widget of a window, the defaults where that is not open.
+    """Return the settings in the Denoise widget of a window, or the defaults if it is not open.
 
     Raises
     ------
     InputError
-        If one of them is wrong.
+        If a setting is invalid.
     """
     for panel in viewer.window.dock_widgets.values():
         form = getattr(panel, "form", None)

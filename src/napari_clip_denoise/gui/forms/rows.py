@@ -9,11 +9,11 @@ from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
 
 CHOOSE = "Choose …"
 LEAST_LETTERS = 20
-"""Of a name that a menu shows, however narrow its panel is."""
+"""Number of letters of a name that a menu shows, however narrow its panel is."""
 
 
 def labelled(*rows: tuple[str, Widget]) -> QFormLayout:
-    """Lay out labels and fields in rows."""
+    """Arrange labels and fields in rows."""
     layout = QFormLayout()
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     for label, widget in rows:
@@ -22,28 +22,43 @@ def labelled(*rows: tuple[str, Widget]) -> QFormLayout:
 
 
 def field_of(widget: Widget) -> QWidget:
-    """Give a field as Qt knows it, with the same words on the same buttons everywhere."""
+    """Return the Qt widget of a field, with the same text on the same buttons everywhere."""
     if isinstance(widget, FileEdit):
         widget.choose_btn.text = CHOOSE
     return widget.native
 
 
 def show_row(rows: QFormLayout, field: QWidget, is_shown: bool) -> None:
-    """Show or hide a field and its label, also in Qt 5, whose forms have no such method."""
+    """Show or hide a field and its label, also in Qt 5, whose forms lack such a method.
+
+    Parameters
+    ----------
+    rows : QFormLayout
+        The form.
+    field : QWidget
+        The field.
+    is_shown : bool
+        True to show it, False to hide it.
+    """
     field.setVisible(is_shown)
     if (label := rows.labelForField(field)) is not None:
         label.setVisible(is_shown)
 
 
 def menu_of_names(choices: Any, tooltip: str) -> ComboBox:
-    """Make a menu of layers or models, whose names may be long; the pointer shows all of one.
+    """Create a menu of layers or models; a tooltip shows names that are too long for it.
 
     Parameters
     ----------
     choices : callable
-        Gives label and value of each, for a magicgui ``ComboBox``.
+        Returns the label and value of each choice, for a magicgui ``ComboBox``.
     tooltip : str
-        What is chosen there.
+        Tooltip of the menu.
+
+    Returns
+    -------
+    ComboBox
+        The menu.
     """
     menu = ComboBox(choices=choices, tooltip=tooltip)
     box: QComboBox = menu.native

@@ -7,7 +7,7 @@ from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
 from napari_clip_denoise.gui.forms.rows import field_of, labelled, menu_of_names, show_row
-from napari_clip_denoise.gui.parts.model_list import model_list
+from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.inference.settings import (
     PRESETS,
     DenoiseSettings,
@@ -46,7 +46,7 @@ FOLDED, UNFOLDED = "▸ Advanced", "▾ Advanced"
 
 
 class SettingsForm(QWidget):
-    """Fields for the settings of a run, whatever it denoises."""
+    """Fields for the settings of a run, on layers or on files."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -130,27 +130,35 @@ class SettingsForm(QWidget):
         return rows
 
     def insert_rows(self, position: int, *rows: tuple[str, Widget]) -> None:
-        """Add fields of one's own above the row at `position`."""
+        """Add custom fields above the row at `position`.
+
+        Parameters
+        ----------
+        position : int
+            Index of a row.
+        *rows : tuple of (str, Widget)
+            Label and field of each new row.
+        """
         for label, widget in reversed(rows):
             self._rows.insertRow(position, label, field_of(widget))
 
     def append_rows(self, *rows: tuple[str, Widget]) -> None:
-        """Add fields of one's own below the others."""
+        """Add custom fields below the others."""
         for label, widget in rows:
             self._rows.addRow(label, field_of(widget))
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
-        """Look for models that were added since the form was last shown."""
+        """Find models that were added since the form was last shown."""
         self.model.reset_choices()
         super().showEvent(event)
 
     def settings(self) -> DenoiseSettings:
-        """The settings of a run.
+        """Return the settings of a run.
 
         Raises
         ------
         InputError
-            If one of them is wrong.
+            If a setting is invalid.
         """
         intensity = self.intensity.value
         return make_settings(
@@ -166,7 +174,7 @@ class SettingsForm(QWidget):
         )
 
     def first_range(self) -> tuple[float, float] | None:
-        """What a custom range begins with, where something better is known than what is there."""
+        """Return the initial values of a custom range, or None to keep the current ones."""
         return None
 
     def _use_preset(self, name: PresetName | None) -> None:

@@ -1,1 +1,1 @@
-"""What all panels share."""
+"""Shared parts of all panels."""

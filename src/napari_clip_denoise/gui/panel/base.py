@@ -14,16 +14,16 @@ class TaskPanel(QWidget):
     Parameters
     ----------
     cancel_tip : str
-        Tooltip of the Cancel button: what happens to the work done so far.
+        Tooltip of the Cancel button; it says what happens to the work done so far.
 
     Attributes
     ----------
     task : Task
-        What runs in the background. Add the widgets that depend on it with `Task.follow`.
+        The background task. Add the widgets that depend on it with `Task.follow`.
     progress : ProgressRow
-        How far the task is, and what became of it.
+        Progress and outcome of the task.
     cancel_button : QPushButton
-        Stops the task.
+        Button that stops the task.
     """
 
     def __init__(self, cancel_tip: str):
@@ -37,18 +37,18 @@ class TaskPanel(QWidget):
 
     @property
     def is_running(self) -> bool:
-        """Whether the task is running."""
+        """True if the task is running."""
         return self.task.is_running
 
     def lay_out(self, *items: QWidget | QLayout, last_grows: bool = False) -> None:
-        """Put widgets and layouts below each other, in a column that scrolls.
+        """Arrange widgets and layouts from top to bottom in a column that scrolls.
 
         Parameters
         ----------
         *items : QWidget or QLayout
-            From top to bottom.
+            Items from top to bottom.
         last_grows : bool
-            Whether the last one takes the room that is left; otherwise it stays empty.
+            Whether the last item fills the remaining space; otherwise that space stays empty.
         """
         content = QWidget()
         layout = QVBoxLayout(content)
@@ -65,7 +65,7 @@ class TaskPanel(QWidget):
 
 
 def in_a_row(*widgets: QWidget) -> QHBoxLayout:
-    """Lay widgets out from left to right."""
+    """Arrange widgets from left to right."""
     layout = QHBoxLayout()
     for widget in widgets:
         layout.addWidget(widget)

@@ -1,4 +1,4 @@
-"""A progress bar with what is done, how fast, and how long it will take."""
+"""A progress bar with the work done, its speed and the remaining time."""
 
 import time
 
@@ -10,14 +10,15 @@ from napari_clip_denoise.formatting import format_seconds
 STEPS = 1000
 LOADING = "Loading the model and measuring intensities …"
 SECOND = 1000
-"""In milliseconds."""
+"""One second in milliseconds."""
 
 
 class ProgressRow(QWidget):
-    """Shows how far a run is, and what became of it.
+    """Shows the progress of a run, and its outcome.
 
-    What has no length yet counts its seconds: a bar that moves without end would have the whole
-    window drawn again all the time, canvas and all, which takes a core without a graphics card.
+    While the length of the work is unknown, the row counts seconds. A bar that moves continuously
+    would redraw the whole window, including the canvas, all the time, which takes a CPU core on
+    computers without a graphics card.
     """
 
     def __init__(self) -> None:
@@ -39,7 +40,7 @@ class ProgressRow(QWidget):
         layout.addWidget(self.label)
 
     def begin(self, message: str = LOADING) -> None:
-        """Show that something goes on whose length is not known yet."""
+        """Show that work of unknown length is running."""
         self.bar.setValue(0)
         self.bar.show()
         self.say(message)
@@ -47,18 +48,34 @@ class ProgressRow(QWidget):
         self.clock.start(SECOND)
 
     def show_share(self, share: float, message: str) -> None:
-        """Show what share of the work is done, and say it in words."""
+        """Show the completed fraction of the work, and a message.
+
+        Parameters
+        ----------
+        share : float
+            Completed fraction, from 0 to 1.
+        message : str
+            The progress in words.
+        """
         self.bar.setValue(round(STEPS * share))
         self.say(message)
 
     def end(self, message: str, *, is_done: bool) -> None:
-        """Come to rest with a last word."""
+        """Hide the bar and show a final message.
+
+        Parameters
+        ----------
+        message : str
+            The message.
+        is_done : bool
+            True if the work was completed.
+        """
         self.bar.setValue(STEPS if is_done else 0)
         self.bar.hide()
         self.say(message)
 
     def say(self, message: str) -> None:
-        """Show words; none take no room."""
+        """Show a message; an empty one takes no space."""
         self.clock.stop()
         self.label.setText(message)
         self.label.setVisible(bool(message))

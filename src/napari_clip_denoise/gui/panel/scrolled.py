@@ -1,16 +1,16 @@
-"""Room for panels that are taller than a small screen."""
+"""Scrolling for panels that are taller than a small screen."""
 
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
 
 class Scrolled(QScrollArea):
-    """Scrolls a panel up and down where it does not fit; it is never narrower than the panel.
+    """Scrolls a panel vertically if it does not fit; it is never narrower than the panel.
 
     Parameters
     ----------
     content : QWidget
-        What is scrolled.
+        The panel.
     """
 
     def __init__(self, content: QWidget) -> None:
@@ -21,7 +21,7 @@ class Scrolled(QScrollArea):
         self.setFrameShape(QFrame.Shape.NoFrame)
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
-        """As wide as the content and the scroll bar, and as low as one likes."""
+        """Return the width of the content and the scroll bar, and the least possible height."""
         content, bar = self.widget(), self.verticalScrollBar()
         if content is None or bar is None:
             return super().minimumSizeHint()
@@ -29,7 +29,7 @@ class Scrolled(QScrollArea):
         return QSize(width, super().minimumSizeHint().height())
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
-        """Follow the content where it becomes wider."""
+        """Adapt the width when the content becomes wider."""
         if event is not None and event.type() == QEvent.Type.LayoutRequest:
             self.updateGeometry()
         return super().eventFilter(watched, event)

@@ -1,4 +1,4 @@
-"""The way of the Tab key through a panel."""
+"""The order in which the Tab key visits the fields of a panel."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -15,7 +15,7 @@ TAB_POLICIES = (Qt.FocusPolicy.TabFocus, Qt.FocusPolicy.StrongFocus, Qt.FocusPol
 
 
 def tab_as_laid_out(panel: QWidget) -> None:
-    """Let the Tab key go from field to field as they are laid out, not as they were made."""
+    """Set the tab order of a panel to the layout order of its fields, not their creation order."""
     fields = [each for each in _widgets(panel) if each.focusPolicy() in TAB_POLICIES]
     for field, following in pairwise(fields):
         QWidget.setTabOrder(field, following)

@@ -1,4 +1,4 @@
-"""Where the plugin's panels stand in napari's window."""
+"""Placement of the plugin's panels in napari's window."""
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
@@ -7,13 +7,13 @@ from napari_clip_denoise.gui.panel.tab_order import tab_as_laid_out
 
 PANEL = "clip-denoise-panel"
 PLUGIN = " (CLIP Denoise)"
-"""What napari adds to the title of each; too much for a tab."""
+"""Suffix that napari adds to the title of each panel; it is too long for a tab."""
 
 
 def share_place(panel: QWidget) -> None:
-    """Let a panel be a tab beside the plugin's others, once napari has docked it.
+    """Show a panel as a tab beside the plugin's other panels, once napari has docked it.
 
-    One below the other they would leave none of them room.
+    Panels below each other would not have enough space.
     """
     panel.setObjectName(PANEL)
     timer = QTimer(panel)

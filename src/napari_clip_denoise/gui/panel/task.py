@@ -1,4 +1,4 @@
-"""Work in the background of a widget, from its start to the last word on it."""
+"""Background work of a widget, from its start to its final message."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,16 +18,16 @@ NOTHING_KEPT = "Cancelled; nothing was kept."
 
 
 class Task(QObject):
-    """Does one thing at a time in a thread, and ends it when its widget goes.
+    """Runs one piece of work at a time in a thread, and stops it when its widget is destroyed.
 
     Parameters
     ----------
     owner : QWidget
         The widget.
     progress : ProgressRow
-        Shows how far the work is and what became of it.
+        Shows the progress and the outcome of the work.
     idle, busy : sequence of QWidget
-        What can be used only while nothing goes on, and only while something does.
+        Widgets that are enabled only while no work is running, and only while some is.
     """
 
     def __init__(
@@ -50,14 +50,20 @@ class Task(QObject):
         owner.destroyed.connect(self._leave)
 
     def follow(self, *, idle: Sequence[QWidget] = (), busy: Sequence[QWidget] = ()) -> None:
-        """Enable more widgets only while nothing runs, or only while something does."""
+        """Enable more widgets only while no work is running, or only while some is.
+
+        Parameters
+        ----------
+        idle, busy : sequence of QWidget
+            Widgets that are enabled only while no work is running, and only while some is.
+        """
         self._idle += idle
         self._busy += busy
         self._set_running(self.is_running)
 
     @property
     def is_running(self) -> bool:
-        """Whether something goes on."""
+        """True if work is running."""
         return self._worker is not None
 
     def start(
@@ -70,22 +76,25 @@ class Task(QObject):
         give_up: Callable[[], str] = lambda: NOTHING_KEPT,
         message: str = LOADING,
     ) -> None:
-        """Begin, where nothing goes on.
+        """Start the work, unless some is already running.
 
         Parameters
         ----------
         work : callable
-            Called in a thread with the arguments; what a generator function yields goes to `take`.
+            Called in a thread with `arguments`; values yielded by a generator function are passed
+            to `take`.
+        *arguments : object
+            Arguments of `work`.
         control : Cancellable, optional
-            What stops the work; it has to be among the arguments, too.
+            Stops the work; it must also be among the arguments.
         take : callable, optional
-            Gets what the work yields.
+            Called with each value that the work yields.
         finish : callable
-            Gets what the work returns, and gives the last word.
+            Called with the return value of the work; returns the final message.
         give_up : callable
-            Called when the work failed or was cancelled; gives the last word on the latter.
+            Called when the work failed or was cancelled; returns the final message for the latter.
         message : str
-            Shown until the work tells how far it is.
+            Shown until the work reports its progress.
         """
         if self.is_running:
             return
@@ -101,7 +110,15 @@ class Task(QObject):
         self._worker.start()
 
     def show(self, share: float, message: str) -> None:
-        """Show what share of the work is done, in words; not once it is asked to end."""
+        """Show the progress, unless the work was asked to stop.
+
+        Parameters
+        ----------
+        share : float
+            Completed fraction of the work, from 0 to 1.
+        message : str
+            The progress in words.
+        """
         if not self._is_ending:
             self._progress.show_share(share, message)
 
@@ -118,7 +135,7 @@ class Task(QObject):
         self._progress.say(message)
 
     def _leave(self) -> None:
-        """Stop the work of a widget that Qt deletes; what is still on its way is not shown."""
+        """Stop the work of a widget that Qt deletes; later messages are ignored."""
         self._is_gone = True
         self.control.cancel()
 

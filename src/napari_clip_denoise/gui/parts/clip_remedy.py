@@ -1,4 +1,4 @@
-"""What to do where the paper's network has no decoder yet."""
+"""Help for the paper's network if it does not have a decoder yet."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -9,26 +9,26 @@ from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxL
 
 from napari_clip_denoise.gui.build_worker import Building, build_steps, describe, say_scores
 from napari_clip_denoise.gui.forms.rows import labelled
+from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.panel.progress import ProgressRow
 from napari_clip_denoise.gui.panel.task import Task
-from napari_clip_denoise.gui.parts.model_list import model_list
 from napari_clip_denoise.gui.workers import import_model
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.models.folder import CLIP_MODEL
 
 AUTHORS_PAGE = "https://github.com/alwaysuu/CLIPDenoising"
 LINK = "#4a90d9"
-"""Readable on napari's dark and light background."""
+"""Link colour that is readable on napari's dark and light backgrounds."""
 FETCHING = "Fetching CLIP's encoder and timing a few steps …"
 
 
 class ClipRemedy(QWidget):
-    """Explains why ``clip-rn50`` cannot be used yet, and offers what helps.
+    """Explains why ``clip-rn50`` cannot be used yet, and offers solutions.
 
     Parameters
     ----------
     ready : callable
-        Called once the model is there.
+        Called once the model is available.
     """
 
     def __init__(self, ready: Callable[[], object]):
@@ -141,7 +141,7 @@ class ClipRemedy(QWidget):
 
 
 def _tell(message: str) -> str:
-    """Notify as well, since the panel goes once the model is there."""
+    """Also show a notification, because the panel disappears once the model is available."""
     show_info(message)
     return message
 

@@ -16,12 +16,12 @@ UNSAVED = "input.ome.tif"
 
 
 class CopyRow(QWidget):
-    """Copies what repeats a run of the whole layer outside napari.
+    """Copies a command or script that repeats a run of the whole layer outside napari.
 
     Parameters
     ----------
     choose : callable
-        Gives the layer, the settings and the store (or None); may raise `ClipDenoiseError`.
+        Returns the layer, the settings and the store (or None); may raise `ClipDenoiseError`.
     """
 
     def __init__(self, choose: Callable[[], tuple[Image, DenoiseSettings, Path | None]]):

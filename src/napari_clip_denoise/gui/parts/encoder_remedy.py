@@ -1,4 +1,4 @@
-"""What to do where a model holds only a decoder and CLIP's encoder is not on this computer."""
+"""Help for models that hold only a decoder if CLIP's encoder is not on this computer."""
 
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -17,16 +17,16 @@ WORDS = (
     "It is needed once:"
 )
 Bytes = tuple[float, float]
-"""How many are there, and of how many."""
+"""Number of bytes downloaded, and in total."""
 
 
 class EncoderRemedy(QWidget):
-    """Offers to download CLIP's encoder, or to take it from a file.
+    """Offers to download CLIP's encoder, or to copy it from a file.
 
     Parameters
     ----------
     ready : callable
-        Called once the encoder is there.
+        Called once the encoder is available.
     """
 
     def __init__(self, ready: Callable[[], object]):
@@ -60,7 +60,7 @@ class EncoderRemedy(QWidget):
         layout.addWidget(self.progress)
 
     def fetch(self, path: Path | None) -> None:
-        """Get the encoder in the background, from a file or from the hub."""
+        """Get the encoder in the background, from a file or, if `path` is None, from the hub."""
         cancel = CancelToken()
         self.task.start(
             fetch_encoder,
@@ -94,12 +94,19 @@ class EncoderRemedy(QWidget):
 def fetch_encoder(
     path: Path | None, cancel: CancelToken
 ) -> Generator[tuple[Bytes, ...], None, None]:
-    """Keep CLIP's encoder from a file, or download it, in a thread of its own.
+    """Copy CLIP's encoder from a file, or download it, in a separate thread.
+
+    Parameters
+    ----------
+    path : Path or None
+        File with the weights; None downloads them.
+    cancel : CancelToken
+        Token that stops the download.
 
     Yields
     ------
     tuple of (float, float)
-        Bytes that are there, and of all.
+        Number of bytes downloaded, and in total.
     """
 
     def work(report: Callable[[Bytes], None]) -> None:

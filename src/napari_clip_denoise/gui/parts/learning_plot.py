@@ -1,4 +1,4 @@
-"""Curves and pictures of a model that learns, painted by Qt itself."""
+"""Curves and pictures of a model in training, painted by Qt itself."""
 
 import math
 
@@ -16,11 +16,11 @@ LINES_HIGH = 25
 LOSS_COLOR, SCORE_COLOR = QColor("#3a86d6"), QColor("#c6680c")
 SMOOTHING = 0.9
 LARGEST = 1e99
-"""Losses beyond it are left out, as those that are not finite."""
+"""Largest loss to show; larger ones are left out, like those that are not finite."""
 
 
 class LearningPlot(QWidget):
-    """Training loss, score of the held-out patches, and one of them before and now.
+    """Training loss, score of the held-out patches, and one of these patches before and now.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ class LearningPlot(QWidget):
         self.clear()
 
     def clear(self) -> None:
-        """Forget what was shown."""
+        """Remove all curves and pictures."""
         self._steps: list[int] = []
         self._losses: list[float] = []
         self._smooth = math.nan
@@ -63,11 +63,11 @@ class LearningPlot(QWidget):
 
     @property
     def n_judged(self) -> int:
-        """How often the held-out patches were judged, the start counted in."""
+        """Number of times that the held-out patches were scored, including the start."""
         return len(self._scores)
 
     def add(self, learning: Learning) -> None:
-        """Take a step in; `refresh` shows it."""
+        """Add a training step; `refresh` shows it."""
         if learning.loss is not None:
             self._steps.append(learning.step)
             self._losses.append(self._smoothed(learning.loss))
@@ -81,14 +81,14 @@ class LearningPlot(QWidget):
             self._show(learning.picture)
 
     def refresh(self) -> None:
-        """Draw what was taken in."""
+        """Draw the steps added so far."""
         last = max(self._steps[-1:] + self._judged[-1:], default=1)
         level = self._scores[0] if self._scores else math.nan
         self.loss.show_line(self._steps, self._losses, last)
         self.score.show_line(self._judged, self._scores, last, level)
 
     def paint(self, theme: str) -> None:
-        """Take on the colours of a napari theme."""
+        """Use the colours of a napari theme."""
         colors = get_theme(theme)
         self._background = QColor(colors.background.as_hex())
         for plot in (*self._curves, *self.pictures):
@@ -96,7 +96,7 @@ class LearningPlot(QWidget):
         self.update()
 
     def minimumSizeHint(self) -> QSize:  # noqa: N802
-        """Return the room in which all can be told apart."""
+        """Return the smallest size at which all parts are legible."""
         line_height = QFontMetrics(self.font()).height()
         return QSize(LINES_HIGH // 2 * line_height, LINES_HIGH * line_height)
 
@@ -105,11 +105,11 @@ class LearningPlot(QWidget):
         QPainter(self).fillRect(self.rect(), self._background)
 
     def resizeEvent(self, event: QResizeEvent | None) -> None:  # noqa: N802
-        """Put the pictures, as wide as they can be, below the curves."""
+        """Place the pictures below the curves, as wide as possible."""
         self._arrange()
 
     def changeEvent(self, event: QEvent | None) -> None:  # noqa: N802
-        """Make room for another font."""
+        """Adapt the layout to a new font."""
         super().changeEvent(event)
         if event is not None and event.type() == QEvent.Type.FontChange:
             self._arrange()

@@ -1,4 +1,4 @@
-"""A curve over the steps of a training, painted by Qt itself."""
+"""A curve over training steps, painted by Qt itself."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,31 +14,31 @@ DASH = 20
 MOST_INTERVALS = 4
 MOST_DECIMALS = 5
 SMALLEST_SPAN = 1e-3
-"""Of the values' axis, as a share of the values: finer ticks would have too many digits."""
+"""Smallest span of the value axis relative to the values; finer ticks would need many digits."""
 
 
 class LinePlot(Plot):
-    """A line over the steps of a training, with ticks on both axes.
+    """A line over training steps, with ticks on both axes.
 
     Parameters
     ----------
     title : str
-        Shown above.
+        Title above the plot.
     colour : QColor
-        Of the line.
+        Colour of the line.
     level_name : str
-        What the dashed level is.
+        Name of the dashed level.
     has_points : bool
-        Whether each value is marked.
+        Whether to mark each value.
 
     Attributes
     ----------
     steps, values : numpy.ndarray
-        What is shown.
+        Steps and values of the line, (N,).
     level : float
-        Where the dashed level is; NaN where there is none.
+        Value of the dashed level; NaN hides it.
     aligned : sequence of LinePlot
-        The plots whose frames begin at the same place, this one among them.
+        Plots whose frames start at the same horizontal position, including this one.
     """
 
     def __init__(
@@ -56,19 +56,31 @@ class LinePlot(Plot):
         last: int = 1,
         level: float = math.nan,
     ) -> None:
-        """Show values over an axis of the steps from 0 to `last`, and a level."""
+        """Show values over an axis of training steps, and a level.
+
+        Parameters
+        ----------
+        steps : sequence of int
+            Training steps.
+        values : sequence of float
+            Value at each step.
+        last : int
+            End of the step axis, which starts at 0.
+        level : float
+            Value of the dashed level; NaN hides it.
+        """
         self.steps, self.values = np.array(steps, float), np.array(values, float)
         self._last, self.level = max(1, last), level
         self.update()
 
     def ticks(self) -> list[tuple[float, str]]:
-        """Return places and labels on the values' axis, which ends with the outer ones."""
+        """Return positions and labels on the value axis; the axis ends at the outer ones."""
         shown = np.append(self.values, self.level)
         shown = shown[np.isfinite(shown)]
         return round_ticks(float(shown.min()), float(shown.max())) if shown.size else []
 
     def label_width(self) -> int:
-        """Return the room that the labels of the values need."""
+        """Return the width that the labels of the values need, in pixels."""
         metrics = QFontMetrics(self.font())
         return max((metrics.horizontalAdvance(text) for _, text in self.ticks()), default=0)
 
@@ -109,7 +121,7 @@ class LinePlot(Plot):
     def _paint_steps(
         self, painter: QPainter, frame: QRectF, place: Callable[[float], float]
     ) -> None:
-        """Label the last step, and of the first and round ones those that have room."""
+        """Label the last step, and those of the first and the round steps that fit."""
         metrics = QFontMetrics(self.font())
         most = max(1, int(frame.width() / (2 * metrics.horizontalAdvance(str(self._last)))))
         free = frame.right()
@@ -124,7 +136,7 @@ class LinePlot(Plot):
                 free = left - 2 * MARGIN
 
     def _paint_level(self, painter: QPainter, frame: QRectF, y: float) -> None:
-        """Paint the dashed level, and what it is beside the title."""
+        """Paint the dashed level, and its name beside the title."""
         metrics = QFontMetrics(self.font())
         left = frame.right() - metrics.horizontalAdvance(self._level_name)
         middle = metrics.height() - metrics.xHeight() / 2
@@ -137,7 +149,7 @@ class LinePlot(Plot):
     def _paint_line(
         self, painter: QPainter, frame: QRectF, place: Callable[[float, float], QPointF]
     ) -> None:
-        """Paint about one value a pixel; a value that is not finite leaves a gap."""
+        """Paint about one value for each pixel; a value that is not finite leaves a gap."""
         stride = math.ceil(self.values.size / max(1, frame.width())) or 1
         chosen = np.arange(self.values.size - 1, -1, -stride)[::-1]
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -154,7 +166,7 @@ class LinePlot(Plot):
 
 
 def round_step(least: float) -> float:
-    """Return the smallest 1, 2 or 5 times a power of ten that is not below a positive number."""
+    """Return the smallest 1, 2 or 5 times a power of ten that is at least a positive number."""
     power = 10.0 ** math.floor(math.log10(least))
     return next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least)
 
@@ -165,7 +177,7 @@ def round_steps(last: int, most: int) -> list[int]:
 
 
 def round_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Return few round numbers, from at most `low` to at least `high`, and how they read."""
+    """Return a few round numbers that span `low` to `high`, with their labels."""
     least = SMALLEST_SPAN * max(abs(low), abs(high)) or 1.0
     if high - low < least:
         low, high = low - least / 2, high + least / 2

@@ -1,12 +1,12 @@
-"""What there is to say of the model that was chosen, and to do before it can be used."""
+"""Help for the chosen model, and the steps that are needed before it can be used."""
 
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_clip_denoise.errors import ModelError
 from napari_clip_denoise.gui.forms.layer import LayerForm
+from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.parts.clip_remedy import ClipRemedy
 from napari_clip_denoise.gui.parts.encoder_remedy import EncoderRemedy
-from napari_clip_denoise.gui.parts.model_list import model_list
 from napari_clip_denoise.models.card_file import read_card
 from napari_clip_denoise.models.card_view import unsuitable_reason
 from napari_clip_denoise.models.clip_cache import lacks_encoder
@@ -15,12 +15,12 @@ from napari_clip_denoise.models.registry import entries, find
 
 
 class ModelHelp(QWidget):
-    """Speaks up where a model is missing, incomplete, damaged, or does not suit the layer.
+    """Shows help if a model is missing, incomplete, damaged, or unsuitable for the layer.
 
     Parameters
     ----------
     form : LayerForm
-        Where model and layer are chosen.
+        Form with the model and the layer.
     """
 
     def __init__(self, form: LayerForm):
@@ -40,7 +40,7 @@ class ModelHelp(QWidget):
         self.refresh()
 
     def refresh(self) -> None:
-        """Look at the model anew; menus drop one that is gone."""
+        """Check the model again; a model that no longer exists is removed from the menus."""
         name = self._form.model.value
         names = {entry.name for entry in entries()}
         if name not in {AUTO, CLIP_MODEL, *names}:
@@ -59,7 +59,7 @@ class ModelHelp(QWidget):
         self.setVisible(bool(words) or needs_decoder or needs_encoder)
 
     def _read_card(self, name: str) -> tuple[bool, str]:
-        """Find out whether the encoder is missing, and what else there is to say."""
+        """Return whether the encoder is missing, and a remark on the model, possibly empty."""
         layer = self._form.layer.value
         is_rgb = layer is not None and layer.rgb
         try:

@@ -1,4 +1,4 @@
-"""A line that says what a run of the form takes, before it begins."""
+"""A line with the size of a run, shown before it starts."""
 
 from typing import Any
 
@@ -13,16 +13,16 @@ from napari_clip_denoise.gui.workers import memory_limit
 from napari_clip_denoise.inference.outline import Outline, make_outline
 
 LARGE_BYTES = 2**28
-"""Results smaller than this in memory need no plan."""
+"""Size from which a result in memory needs a plan, in bytes."""
 
 
 class PlanRow(QWidget):
-    """Says how large a run is, and offers to time it; hidden where the run is small.
+    """Shows the size of a run and offers to time it; hidden if the run is small.
 
     Parameters
     ----------
     form : LayerForm
-        What is to be run.
+        Form with the run's settings.
     """
 
     def __init__(self, form: LayerForm):
@@ -44,7 +44,7 @@ class PlanRow(QWidget):
         self.refresh()
 
     def refresh(self) -> None:
-        """Look anew, in a thread, since a disk may take long to answer."""
+        """Update the line in a thread, because a disk may take long to respond."""
         self.hide()
         self._latest = None
         layer = self._form.layer.value
@@ -68,7 +68,7 @@ class PlanRow(QWidget):
         worker.start()
 
     def _leave(self) -> None:
-        """Show nothing once Qt deletes this row."""
+        """Ignore results that arrive after Qt deletes this row."""
         self._latest = None
 
     def _show(self, worker: Any, message: str) -> None:
@@ -78,7 +78,7 @@ class PlanRow(QWidget):
 
 
 def describe(outline: Outline, in_memory: bool) -> str:
-    """Say how large a run is; nothing, where that does not matter."""
+    """Describe the size of a run; return an empty string if it is too small to matter."""
     size = format_bytes(outline.result_bytes)
     free = format_bytes(outline.free_bytes)
     if not in_memory:

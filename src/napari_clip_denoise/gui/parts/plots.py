@@ -11,7 +11,7 @@ POINT_RADIUS = 2.5
 POINTS = QColor("#3a86d6")
 LINE = QColor("#e08a1e")
 MUCH_ENLARGED = 3
-"""From this factor on, the pixels of a picture are shown as squares."""
+"""Magnification from which the pixels of a picture are shown as squares."""
 
 
 class Plot(QWidget):
@@ -20,14 +20,14 @@ class Plot(QWidget):
     Parameters
     ----------
     title : str
-        Shown above the frame.
+        Title above the frame.
     has_captions : bool
-        Whether the frame leaves a line free below it.
+        Whether to leave a line free below the frame.
 
     Attributes
     ----------
     ink : QColor or None
-        Colour of the text; None takes that of the palette.
+        Colour of the text; None uses the colour of the palette.
     """
 
     def __init__(self, title: str, *, has_captions: bool = True) -> None:
@@ -39,7 +39,7 @@ class Plot(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
     def paintEvent(self, event: QPaintEvent | None) -> None:  # noqa: N802
-        """Paint the title, the frame and what is in it."""
+        """Paint the title, the frame and its content."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         line_height = QFontMetrics(self.font()).height()
@@ -72,7 +72,15 @@ class CurvePlot(Plot):
         self._x = self._y = self._fitted = np.empty(0)
 
     def show_curve(self, x: np.ndarray, y: np.ndarray, fitted: np.ndarray) -> None:
-        """Show points at (x, y) and a line through (x, fitted)."""
+        """Show points and a line.
+
+        Parameters
+        ----------
+        x : numpy.ndarray
+            Horizontal positions, (N,).
+        y, fitted : numpy.ndarray
+            Values of the points and of the line, (N,).
+        """
         self._x, self._y, self._fitted = x, y, fitted
         self.update()
 
@@ -103,7 +111,7 @@ class CurvePlot(Plot):
 
 
 class MapPlot(Plot):
-    """A small matrix between -`limit` (blue) and `limit` (red), white at 0."""
+    """A small matrix with values from -`limit` (blue) through 0 (white) to `limit` (red)."""
 
     def __init__(self, title: str, limit: float) -> None:
         super().__init__(title)
@@ -137,12 +145,12 @@ class MapPlot(Plot):
 
 
 class PicturePlot(Plot):
-    """A gray picture that keeps its aspect.
+    """A grey picture that keeps its aspect ratio.
 
     Attributes
     ----------
     image : QImage or None
-        What is shown.
+        The picture; None leaves the frame empty.
     """
 
     def __init__(self, title: str) -> None:
@@ -150,7 +158,15 @@ class PicturePlot(Plot):
         self.image: QImage | None = None
 
     def show_picture(self, picture: np.ndarray, low: float, high: float) -> None:
-        """Show a picture (Y, X), `low` in black and `high` in white."""
+        """Show a picture.
+
+        Parameters
+        ----------
+        picture : numpy.ndarray
+            Plane (Y, X).
+        low, high : float
+            Values that are shown in black and white.
+        """
         within = np.clip(np.nan_to_num(picture, nan=low), low, high)
         pixels = np.rint(255 * (within - low) / ((high - low) or 1.0)).astype(np.uint8)
         height, width = pixels.shape
@@ -164,7 +180,7 @@ class PicturePlot(Plot):
         self.update()
 
     def height_for(self, width: int) -> int:
-        """Return the height in which a square picture fills a width."""
+        """Return the height at which a square picture fills the width, in pixels."""
         return width + QFontMetrics(self.font()).height()
 
     def _paint(self, painter: QPainter, frame: QRectF) -> None:
@@ -191,5 +207,5 @@ class PicturePlot(Plot):
 
 
 def faded(colour: QColor, share: float = 0.4) -> QColor:
-    """Return a colour of which only a share covers what is below."""
+    """Return a colour with the given opacity, from 0 to 1."""
     return QColor(colour.red(), colour.green(), colour.blue(), round(255 * share))

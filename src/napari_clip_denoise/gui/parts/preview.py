@@ -21,7 +21,7 @@ class PreviewRow(QWidget):
     Parameters
     ----------
     viewer : napari.Viewer
-        Where the layers are.
+        Viewer with the layers.
     choose : callable
         See `LivePreview`.
     """
@@ -77,7 +77,7 @@ class PreviewRow(QWidget):
         layout.addWidget(self.label)
 
     def pause(self, is_paused: bool) -> None:
-        """Ask for no new preview while something else needs the machine."""
+        """Stop or resume requests for new previews, to leave the machine to other work."""
         self.preview.is_paused = is_paused
 
     def _switch(self, is_on: bool) -> None:

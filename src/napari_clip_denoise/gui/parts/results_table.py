@@ -1,4 +1,4 @@
-"""The files of a batch and what becomes of them, as a table."""
+"""Table of the files of a batch and their states."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ WAITING = "waiting"
 
 
 class ResultsTable(QTableWidget):
-    """A row a file."""
+    """Table with one row for each file."""
 
     def __init__(self) -> None:
         super().__init__(0, len(COLUMNS))
@@ -30,7 +30,7 @@ class ResultsTable(QTableWidget):
             header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
 
     def list_files(self, paths: Sequence[Path]) -> None:
-        """Begin anew with files that wait."""
+        """Replace the content by files that are waiting."""
         self.setRowCount(len(paths))
         self._cells = {
             path: [QTableWidgetItem(text) for text in (path.name, WAITING, "")] for path in paths
@@ -43,7 +43,19 @@ class ResultsTable(QTableWidget):
     def show_state(
         self, path: Path, state: str, *, seconds: float | None = None, details: str = ""
     ) -> None:
-        """Show what a file is at; `details` appear under the pointer."""
+        """Show the state of a file.
+
+        Parameters
+        ----------
+        path : Path
+            The file.
+        state : str
+            Its state in words.
+        seconds : float, optional
+            Computing time in seconds.
+        details : str
+            Tooltip of the state.
+        """
         name, state_cell, time_cell = self._cells[path]
         state_cell.setText(state)
         state_cell.setToolTip(details)
@@ -51,5 +63,5 @@ class ResultsTable(QTableWidget):
         self.scrollToItem(name)
 
     def states(self) -> list[str]:
-        """States of all files, in order."""
+        """Return the states of all files, in order."""
         return [state.text() for _, state, _ in self._cells.values()]

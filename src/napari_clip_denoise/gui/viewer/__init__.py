@@ -1,1 +1,1 @@
-"""What happens in napari's viewer: layers in, layers out."""
+"""Connection to napari's viewer: its layers, and the part of them that is visible."""

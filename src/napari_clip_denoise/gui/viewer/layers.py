@@ -1,4 +1,4 @@
-"""Between napari's image layers and stacks."""
+"""Conversion between napari's image layers and stacks."""
 
 import gc
 from collections.abc import Callable
@@ -34,7 +34,7 @@ COPIED = (
 
 
 def is_preview(layer: Layer) -> bool:
-    """Whether a layer is a live preview, which is never the source of anything."""
+    """Return whether a layer is a live preview, which cannot be used as a source."""
     return bool(layer.metadata.get(METADATA, {}).get(PREVIEW))
 
 
@@ -44,10 +44,10 @@ def images_of(viewer: ViewerModel) -> list[Image]:
 
 
 def remove(viewer: ViewerModel, layer: Layer) -> None:
-    """Remove a layer, without the full garbage collection that napari starts then.
+    """Remove a layer without the full garbage collection that napari then triggers.
 
-    That goes through all that napari and torch hold and takes longer than all the rest. What the
-    layer leaves behind is collected as usual, a little later.
+    That collection visits all objects of napari and torch and takes longer than everything else.
+    The objects of the layer are collected as usual, a little later.
     """
     gc.freeze()
     try:
@@ -57,10 +57,10 @@ def remove(viewer: ViewerModel, layer: Layer) -> None:
 
 
 def stack_of(layer: Image) -> Stack:
-    """Describe a layer's data, of a multiscale layer the full resolution.
+    """Return the data of a layer as a stack; for a multiscale layer, the full resolution.
 
-    Axis labels name the axes where they are letters or words such as ``time``; else the last two
-    are YX.
+    Axis labels that are letters or words such as ``time`` name the axes; otherwise the last two
+    axes are YX.
     """
     data = layer.data[0] if layer.multiscale else layer.data
     axes = _labelled_axes(layer, data.shape) or infer_axes(data.shape, rgb=layer.rgb)
@@ -74,16 +74,21 @@ def stack_of(layer: Image) -> Stack:
 
 
 def current_plane(layer: Image, stack: Stack, point: tuple[float, ...]) -> Region:
-    """Find the plane of a layer that is shown at a point of the viewer.
+    """Return the plane of a layer that is shown at a point of the viewer.
 
     Parameters
     ----------
     layer : Image
         The layer.
     stack : Stack
-        Its data, from `stack_of`.
+        Data of the layer, from `stack_of`.
     point : tuple of float
         The viewer's position in world coordinates, ``viewer.dims.point``.
+
+    Returns
+    -------
+    tuple of slice
+        Region of the stack.
     """
     position = np.rint(layer.world_to_data(point)).astype(int)
     leading = [
@@ -99,18 +104,23 @@ def current_plane(layer: Image, stack: Stack, point: tuple[float, ...]) -> Regio
 def result_arguments(
     layer: Image, name: str, metadata: dict[str, Any], region: Region
 ) -> dict[str, Any]:
-    """Arguments of ``viewer.add_image`` that put a result where its source is.
+    """Return arguments of ``viewer.add_image`` that show a result at the position of its source.
 
     Parameters
     ----------
     layer : Image
-        The source, whose transforms and appearance the result gets.
+        The source, whose transforms and appearance are copied.
     name : str
         Name of the result.
     metadata : dict
-        How it was made; the region is added.
+        Record of how the result was made; the region is added to it.
     region : tuple of slice
-        What part of the layer it is.
+        Part of the layer that the result covers.
+
+    Returns
+    -------
+    dict
+        Keyword arguments.
     """
     arguments = {key: getattr(layer, key) for key in COPIED}
     if layer.rgb:
@@ -136,7 +146,7 @@ def result_arguments(
 
 
 def result_name(layer: Image, region: Region) -> str:
-    """Name a result after its layer, and its place where it is only a plane of it."""
+    """Return a name for a result: the layer's name and, for a single plane, its position."""
     n_leading = layer.ndim - 2
     size = (layer.data[0] if layer.multiscale else layer.data).shape[:n_leading]
     if region[:n_leading] == whole(size):
@@ -156,7 +166,7 @@ def _labelled_axes(layer: Image, shape: tuple[int, ...]) -> str | None:
 
 
 def when_layers_change(viewer: ViewerModel, act: Callable[..., object]) -> None:
-    """Act whenever a layer comes, goes, moves or is renamed; before napari 0.7 not on the last."""
+    """Call `act` when a layer is added, removed, moved or, from napari 0.7 on, renamed."""
     events = viewer.layers.events
     for name in ("inserted", "removed", "reordered", "renamed"):
         if hasattr(events, name):

@@ -1,4 +1,4 @@
-"""The live preview, without any widget: what is on screen, denoised in a layer over the image."""
+"""The live preview, without any widget: a layer that shows the visible part denoised."""
 
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
@@ -21,18 +21,19 @@ FOLLOWED_UNLESS_RGB = ("colormap", "contrast_limits")
 
 
 class LivePreview:
-    """Keeps a layer over an image that shows the visible region denoised.
+    """Maintains a layer over an image that shows the visible region denoised.
 
-    All of it happens in `tick`, which its owner calls again and again in the main thread: it takes
-    what the worker has made, looks what is on screen, and asks for a new preview once the view has
-    stood still between two calls. So every change is followed, whatever made it, and none waits.
+    All work is done in `tick`, which the owner calls repeatedly in the main thread. It receives
+    results from the worker, checks what is on screen, and requests a new preview if the view did
+    not change between two calls. It therefore follows every change, whatever the cause, and never
+    blocks.
 
     Parameters
     ----------
     viewer : ViewerModel
-        Where the layers are.
+        Viewer with the layers.
     choose : callable
-        Gives the image layer and the settings of a run; may raise `ClipDenoiseError`.
+        Returns the image layer and the settings of a run; may raise `ClipDenoiseError`.
     """
 
     def __init__(
@@ -57,24 +58,24 @@ class LivePreview:
 
     @property
     def is_working(self) -> bool:
-        """Whether a preview is being made."""
+        """True while a preview is being computed."""
         return self.is_on and self._asked is not None
 
     def start(self) -> None:
-        """Begin to follow the screen."""
+        """Start following the screen."""
         keep_triton_out()
         self.is_on = True
         self.message = "Preview: loading the model and measuring intensities …"
 
     def stop(self) -> None:
-        """Give up what goes on and remove the layer."""
+        """Cancel the current preview and remove the layer."""
         self._previewer.cancel()
         self._forget()
         self.is_on = False
         self.message = ""
 
     def tick(self) -> None:
-        """Follow the screen by one step; returns at once."""
+        """Update the preview to match the screen; return at once."""
         if not self.is_on:
             return
         if self.layer is not None and self.layer not in self._viewer.layers:
@@ -97,7 +98,7 @@ class LivePreview:
         self._draw(settings.strength)
 
     def keep(self) -> None:
-        """Add what was previewed as a layer that stays."""
+        """Add the previewed region as a permanent layer."""
         if self._preview is None or self._source is None or self.layer is None:
             return
         preview, source, strength = self._preview, self._source, self._choose()[1].strength
@@ -138,7 +139,7 @@ class LivePreview:
         self._previewer.request(view)
 
     def _look(self, layer: Image, settings: DenoiseSettings) -> View:
-        """Find what is on screen of a layer."""
+        """Return the visible part of a layer."""
         stack = stack_of(layer)
         dims = self._viewer.dims
         if dims.ndisplay != 2 or sorted(dims.displayed) != [dims.ndim - 2, dims.ndim - 1]:
@@ -188,7 +189,7 @@ class LivePreview:
 
 
 def _draw_curtain(view: View, pixels: np.ndarray, curtain: float) -> tuple[Region, np.ndarray]:
-    """Leave away what is left of a curtain, a share of the width."""
+    """Remove the part to the left of a curtain, whose position is a fraction of the width."""
     axis = len(view.stack.leading_shape) + 1
     part = view.region[axis]
     cut = min(int(curtain * (part.stop - part.start)), part.stop - part.start - 1)
@@ -197,7 +198,7 @@ def _draw_curtain(view: View, pixels: np.ndarray, curtain: float) -> tuple[Regio
 
 
 def _follow(layer: Image, source: Image) -> None:
-    """Look like the source, whose contrast and colours may change at any time."""
+    """Copy the contrast and colours of the source, which may change at any time."""
     for name in FOLLOWED if source.rgb else FOLLOWED + FOLLOWED_UNLESS_RGB:
         value = getattr(source, name)
         if getattr(layer, name) != value:

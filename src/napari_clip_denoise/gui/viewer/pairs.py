@@ -1,4 +1,4 @@
-"""Which layers belong together, and where they show the same."""
+"""Pairs of a noisy layer and its result, and their relative position."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from napari_clip_denoise.gui.viewer.layers import METADATA, stack_of
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
 TOLERANCE = 0.05
-"""Of a pixel, by which two layers may miss each other."""
+"""Largest misalignment of two layers, in pixels."""
 
 
 def guess_pair(images: list[Image]) -> tuple[Image | None, Image | None]:
-    """Find the last result among image layers, and the layer it was made from."""
+    """Return the last result among image layers, after its source; both None if not found."""
     for result in reversed(images):
         name = result.metadata.get(METADATA, {}).get("source")
         for source in images:
@@ -27,12 +27,12 @@ def guess_pair(images: list[Image]) -> tuple[Image | None, Image | None]:
 
 
 def settings_of(result: Image) -> DenoiseSettings:
-    """Give the settings that a result was made with.
+    """Return the settings that a result was made with.
 
     Raises
     ------
     InputError
-        If it is no result of this plugin.
+        If the layer is not a result of this plugin.
     """
     values = result.metadata.get(METADATA, {}).get("settings")
     if values is None:
@@ -43,7 +43,20 @@ def settings_of(result: Image) -> DenoiseSettings:
 
 
 def derived_from(noisy: Image, denoised: Image, what: str) -> dict[str, Any]:
-    """Say what a layer is that was made from a pair, for its metadata."""
+    """Return the metadata of a layer that was made from a pair.
+
+    Parameters
+    ----------
+    noisy, denoised : Image
+        The pair of layers.
+    what : str
+        Description of the new layer.
+
+    Returns
+    -------
+    dict
+        Record of how the layer was made.
+    """
     return {
         "software": software(),
         "is": what,
@@ -54,12 +67,24 @@ def derived_from(noisy: Image, denoised: Image, what: str) -> dict[str, Any]:
 
 
 def pair_of(noisy: Image, denoised: Image, reference: Image | None) -> Pair:
-    """Put a pair together.
+    """Make a pair from layers.
+
+    Parameters
+    ----------
+    noisy, denoised : Image
+        The source and the result.
+    reference : Image or None
+        The truth or a much less noisy image.
+
+    Returns
+    -------
+    Pair
+        The stacks and their relative position.
 
     Raises
     ------
     InputError
-        If the denoised layer does not lie on the others, pixel on pixel.
+        If the pixels of the denoised layer are not aligned with those of the others.
     """
     return Pair(
         noisy=stack_of(noisy),
@@ -71,12 +96,12 @@ def pair_of(noisy: Image, denoised: Image, reference: Image | None) -> Pair:
 
 
 def offset_in(outer: Image, inner: Image) -> tuple[int, ...]:
-    """Find where in one layer the first pixel of another lies.
+    """Return the position in the outer layer of the first pixel of the inner layer.
 
     Raises
     ------
     InputError
-        If it does not lie within, pixel on pixel.
+        If the inner layer is not within the outer one, or their pixels are not aligned.
     """
     shapes = [(x.data[0] if x.multiscale else x.data).shape for x in (outer, inner)]
     refusal = InputError(
@@ -96,7 +121,7 @@ def offset_in(outer: Image, inner: Image) -> tuple[int, ...]:
 
 
 def residual_of(pair: Pair) -> da.Array:
-    """Noisy minus denoised, float32, read when it is looked at."""
+    """Return noisy minus denoised, float32, read on demand."""
     index = tuple(
         slice(shift, shift + size)
         for shift, size in zip(pair.offset, pair.denoised.shape, strict=True)

@@ -1,4 +1,4 @@
-"""The part of an image that a user looks at, or has drawn a rectangle around."""
+"""The part of an image that is on screen or within a selected rectangle."""
 
 import numpy as np
 from napari.components import ViewerModel
@@ -10,16 +10,21 @@ from napari_clip_denoise.images.stack import Stack
 
 
 def region_of_interest(viewer: ViewerModel, layer: Image, stack: Stack) -> Region:
-    """Find the part of the current plane within the selected shape, else what is on screen.
+    """Return the part of the current plane within the selected shape, or else on screen.
 
     Parameters
     ----------
     viewer : ViewerModel
-        Shows the layer in 2D.
+        Viewer that shows the layer in 2D.
     layer : Image
-        Drawn at least once.
+        Layer that was drawn at least once.
     stack : Stack
-        Its data, from `stack_of`.
+        Data of the layer, from `stack_of`.
+
+    Returns
+    -------
+    tuple of slice
+        Region of the stack.
     """
     plane = current_plane(layer, stack, viewer.dims.point)
     corners = _drawn(viewer, layer)
@@ -33,7 +38,7 @@ def region_of_interest(viewer: ViewerModel, layer: Image, stack: Stack) -> Regio
 
 
 def _drawn(viewer: ViewerModel, layer: Image) -> tuple[np.ndarray, np.ndarray] | None:
-    """First and last pixel (y, x) of the shape that is selected, if it is a single one."""
+    """Return the first and last pixel (y, x) of the selected shape, if exactly one is selected."""
     for shapes in viewer.layers:
         if isinstance(shapes, Shapes) and shapes.visible and len(shapes.selected_data) == 1:
             world = [shapes.data_to_world(x)[-2:] for x in shapes.data[min(shapes.selected_data)]]
@@ -44,7 +49,7 @@ def _drawn(viewer: ViewerModel, layer: Image) -> tuple[np.ndarray, np.ndarray] |
 
 
 def _clip(plane: Region, stack: Stack, first: np.ndarray, last: np.ndarray) -> Region | None:
-    """Cut a plane down to the pixels from `first` to `last`; None where it holds none of them."""
+    """Crop a plane to the pixels from `first` to `last`; return None if it contains none."""
     n_leading = len(stack.leading_shape)
     parts = list(plane)
     for axis, start, stop in zip((n_leading, n_leading + 1), first, np.ceil(last) + 1, strict=True):

@@ -24,7 +24,7 @@ MAX_REASONS = 3
 
 @dataclass(frozen=True)
 class BatchRequest:
-    """What to denoise, and where the results go; see `denoise_files`."""
+    """Files to denoise, and the folder for the results; see `denoise_files`."""
 
     sources: list[Path]
     folder: Path
@@ -36,12 +36,19 @@ class BatchRequest:
 def batch_steps(
     request: BatchRequest, cancel: CancelToken
 ) -> Generator[tuple[Any, ...], None, None]:
-    """Denoise files in a thread of its own.
+    """Denoise files in a separate thread.
+
+    Parameters
+    ----------
+    request : BatchRequest
+        The files to denoise.
+    cancel : CancelToken
+        Token that stops the work; closing the generator does the same.
 
     Yields
     ------
     tuple of BatchProgress, FileResult or str
-        What is new, perhaps nothing; a sentence is what else there is to know.
+        New messages, possibly none; a string is a notice for the user.
     """
 
     def work(report: Any) -> None:
@@ -101,7 +108,7 @@ class BatchWidget(TaskPanel):
         self.progress.end(f"Images found: {len(sources)}", is_done=False)
 
     def run(self) -> None:
-        """Begin to denoise with the settings of the form."""
+        """Start denoising with the settings of the form."""
         if self.is_running:
             return
         form = self.form

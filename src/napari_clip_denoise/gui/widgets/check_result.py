@@ -56,17 +56,17 @@ PLACE = (
     "units",
     "axis_labels",
 )
-"""Of the arguments of an image, those that points have, too."""
+"""Arguments of image layers that points layers also have."""
 REMOVED, ADDED = ("removed structure", "#e05a33"), ("added structure", "#3a86d6")
 
 
 class CheckResultWidget(TaskPanel):
-    """Tells whether only noise was removed from an image.
+    """Checks whether only noise was removed from an image.
 
     Parameters
     ----------
     napari_viewer : napari.Viewer
-        Where the layers are.
+        Viewer with the layers.
     """
 
     def __init__(self, napari_viewer: napari.Viewer):
@@ -207,7 +207,7 @@ class CheckResultWidget(TaskPanel):
         return ""
 
     def _arguments(self, noisy: Image, denoised: Image, what: str) -> dict[str, Any]:
-        """Arguments of a layer on a result that takes the place of the last of its name."""
+        """Return arguments for a layer over a result; remove an earlier layer of the same name."""
         name = f"{denoised.name} {what}"
         if name in self._viewer.layers:
             remove(self._viewer, self._viewer.layers[name])

@@ -15,8 +15,8 @@ from napari_clip_denoise.evaluation.scores.baselines import BASELINES
 from napari_clip_denoise.gui.forms.layer import settings_in
 from napari_clip_denoise.gui.forms.rows import labelled, menu_of_names
 from napari_clip_denoise.gui.llvm import keep_triton_out
+from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
-from napari_clip_denoise.gui.parts.model_list import model_list
 from napari_clip_denoise.gui.viewer.layers import (
     images_of,
     result_arguments,
@@ -37,12 +37,12 @@ MOST_PIXELS = 2**18
 
 
 class CompareWidget(TaskPanel):
-    """Shows what several methods make of the visible region, side by side.
+    """Shows the results of several methods on the visible region, side by side.
 
     Parameters
     ----------
     napari_viewer : napari.Viewer
-        Where the layers are.
+        Viewer with the layers.
     """
 
     def __init__(self, napari_viewer: napari.Viewer):
@@ -80,7 +80,7 @@ class CompareWidget(TaskPanel):
         when_layers_change(napari_viewer, self._refresh)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
-        """Look for models that came or went since the panel was last shown."""
+        """Find models that were added or removed since the panel was last shown."""
         self._refresh_methods()
         super().showEvent(event)
 
@@ -145,7 +145,7 @@ class CompareWidget(TaskPanel):
         return [(layer.name, layer) for layer in images_of(self._viewer)]
 
     def _refresh_methods(self) -> None:
-        """List the methods anew, in their order, and keep those that are chosen."""
+        """Update the list of methods, in their order, and keep those that are chosen."""
         chosen = self.methods.value
         self.methods.native.clear()
         self.methods.reset_choices()
@@ -162,7 +162,7 @@ def _methods(_: object) -> list[str]:
 
 
 def _say(settings: DenoiseSettings) -> str:
-    """Say what besides the model decides a result, such as ``intensity minmax, strength 80 %``."""
+    """Describe the settings besides the model, such as ``intensity minmax, strength 80 %``."""
     ensemble = ", self-ensemble" if settings.self_ensemble else ""
     return f"intensity {settings.intensity}, strength {100 * settings.strength:.0f} %{ensemble}"
 

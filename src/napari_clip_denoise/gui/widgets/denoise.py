@@ -51,7 +51,7 @@ class DenoiseWidget(TaskPanel):
     Parameters
     ----------
     napari_viewer : napari.Viewer
-        Where the layers are.
+        Viewer with the layers.
     """
 
     def __init__(self, napari_viewer: napari.Viewer):
@@ -97,12 +97,12 @@ class DenoiseWidget(TaskPanel):
             self.progress.say(HINT)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
-        """Load the library once the window stands, while the user looks at it."""
+        """Load the library as soon as the window is visible, before the user needs it."""
         self._warm_up.start(WARM_UP_MILLISECONDS)
         super().showEvent(event)
 
     def run(self) -> None:
-        """Begin to denoise with the settings of the form."""
+        """Start denoising with the settings of the form."""
         if self.is_running:
             return
         try:
@@ -188,7 +188,7 @@ class DenoiseWidget(TaskPanel):
 
 
 def describe(progress: Progress) -> str:
-    """Say how far a run is, such as ``37 of 120 planes · 4.1 planes/s · 20 s left``."""
+    """Describe the progress of a run, such as ``37 of 120 planes · 4.1 planes/s · 20 s left``."""
     parts = [f"{int(progress.done + 1e-6)} of {progress.total} planes"]
     if progress.total == 1:
         parts = [f"{100 * progress.done:.0f} %"]

@@ -12,9 +12,9 @@ from napari_clip_denoise.errors import ClipDenoiseError
 from napari_clip_denoise.formatting import progress_line
 from napari_clip_denoise.gui.fine_tune_worker import Begun, Message, fine_tune_steps
 from napari_clip_denoise.gui.forms.fine_tune import FineTuneForm
+from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
 from napari_clip_denoise.gui.parts.learning_plot import LearningPlot
-from napari_clip_denoise.gui.parts.model_list import model_list
 from napari_clip_denoise.models.registry import install, place
 from napari_clip_denoise.training.finetune.progress import Control, Learning, decibels
 
@@ -25,12 +25,12 @@ REFRESH_SECONDS = 0.5
 
 
 class FineTuneWidget(TaskPanel):
-    """Fine-tunes a model on one's own images in the background.
+    """Fine-tunes a model on the user's images in the background.
 
     Parameters
     ----------
     napari_viewer : napari.Viewer
-        Where the layers are.
+        Viewer with the layers.
     """
 
     def __init__(self, napari_viewer: napari.Viewer):
@@ -59,7 +59,7 @@ class FineTuneWidget(TaskPanel):
         self.lay_out(self.form, buttons, self.progress, self.reason, self.plot, last_grows=True)
 
     def start(self) -> None:
-        """Begin with the settings of the form."""
+        """Start fine-tuning with the settings of the form."""
         if self.is_running:
             return
         try:
@@ -84,12 +84,12 @@ class FineTuneWidget(TaskPanel):
         )
 
     def stop(self) -> None:
-        """End the training and keep the best so far."""
+        """End the training and keep the best model so far."""
         self._control.stop()
         self.task.wind_down("Stopping …")
 
     def save(self) -> None:
-        """Put the new model into the models folder, under the name in the form."""
+        """Save the new model to the models folder, under the name in the form."""
         if self._result is None:
             return
         try:
@@ -129,7 +129,7 @@ class FineTuneWidget(TaskPanel):
 
 
 def describe(learning: Learning) -> str:
-    """Say how far a fine-tuning is, such as ``step 120 · 21.10 -> 21.64 dB · 3 min 05 s left``."""
+    """Describe the progress, such as ``step 120 · 21.10 -> 21.64 dB · 3 min 05 s left``."""
     return progress_line(
         f"step {learning.step}",
         f"{decibels(learning.start):.2f} -> {decibels(learning.best):.2f} dB",

@@ -21,10 +21,10 @@ from qtpy.QtWidgets import (
 )
 
 from napari_clip_denoise.errors import ClipDenoiseError
+from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.panel.progress import ProgressRow
 from napari_clip_denoise.gui.panel.tabs import share_place
 from napari_clip_denoise.gui.panel.task import Task
-from napari_clip_denoise.gui.parts.model_list import model_list
 from napari_clip_denoise.gui.workers import import_model, write_model
 from napari_clip_denoise.models import registry
 from napari_clip_denoise.models.card_view import FIXED, as_html
@@ -37,7 +37,7 @@ EXPORTS: dict[str, Format] = {
     "ONNX (*.onnx)": "onnx",
     "BioImage Model Zoo (*.zip)": "bioimageio",
 }
-"""The file dialog's filters and their formats."""
+"""Formats by the filters of the file dialog."""
 RENAME_TIP = "Give the model another name."
 DELETE_TIP = "Delete the model for good."
 
@@ -48,7 +48,7 @@ class ModelsWidget(QWidget):
     Parameters
     ----------
     napari_viewer : napari.Viewer
-        Not used; napari hands it to every widget.
+        Not used; napari passes it to every widget.
     """
 
     def __init__(self, napari_viewer: napari.Viewer):
@@ -103,7 +103,7 @@ class ModelsWidget(QWidget):
         return button
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
-        """Look for models anew."""
+        """Update the list of models."""
         self.refresh()
         super().showEvent(event)
 
@@ -114,7 +114,7 @@ class ModelsWidget(QWidget):
         return None if item is None else item.data(Qt.ItemDataRole.UserRole)
 
     def refresh(self, name: str | None = None) -> None:
-        """List the models, and select one by its name or the one that was selected."""
+        """List the models, and select one by name or keep the current selection."""
         before = self.chosen
         name = name or (before.name if before is not None else DEFAULT_MODEL)
         self.list.clear()
@@ -133,7 +133,13 @@ class ModelsWidget(QWidget):
         self.task.start(import_model, path, finish=self._imported, message="Importing …")
 
     def export_file(self, name: str, path: Path, format: Format | None = None) -> None:  # noqa: A002
-        """Export a model in the background, see `export_model`."""
+        """Export a model in the background.
+
+        Parameters
+        ----------
+        name, path, format :
+            See `export_model`.
+        """
         self.task.start(
             write_model,
             name,
@@ -215,7 +221,7 @@ class ModelsWidget(QWidget):
 
 
 def _remark(entry: registry.Entry) -> str:
-    """Say beside its name what sets a model apart."""
+    """Return a remark to show beside the name of a model."""
     if entry.origin == "bundled":
         return "  (comes with the program)"
     try:

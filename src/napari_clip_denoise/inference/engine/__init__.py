@@ -1,1 +1,1 @@
-"""How one region becomes clean."""
+"""Denoising of a single region."""

@@ -1,4 +1,4 @@
-"""What to do when a device has too little memory: less at a time, then another device."""
+"""Handling of low device memory: smaller batches and tiles first, then the CPU."""
 
 import warnings
 from collections.abc import Callable
@@ -22,23 +22,23 @@ T = TypeVar("T")
 def within_memory(
     job: Job, attempt: Callable[[Job], T], notify: Notify | None = None
 ) -> tuple[Job, T]:
-    """Attempt something with a job, and with smaller ones until it fits.
+    """Call a function with a job, and with smaller jobs until one fits into memory.
 
     Parameters
     ----------
     job : Job
-        To begin with.
+        The first job to try.
     attempt : callable
-        Raises `OutOfDeviceMemory` where a job does not fit.
+        Called with a job; raises `OutOfDeviceMemory` if the job does not fit.
     notify : callable, optional
-        Told in a sentence what is changed; by default it is a warning.
+        Called with a sentence describing each change; by default a warning is issued.
 
     Returns
     -------
-    Job
-        The one that fitted, to go on with.
-    object
-        What the attempt gave.
+    job : Job
+        The job that fitted, to be used from then on.
+    result : object
+        The return value of `attempt`.
 
     Raises
     ------
@@ -57,12 +57,12 @@ def within_memory(
 
 
 def denoise_within_memory(job: Job, region: Region) -> np.ndarray:
-    """Denoise a region with as much at a time as fits."""
+    """Denoise a region with the largest batch and tiles that fit into memory."""
     return within_memory(job, lambda fitting: denoise_region(fitting, region))[1]
 
 
 def _smaller(job: Job, tiles: int) -> tuple[Job, str] | None:
-    """Halve a batch of `tiles`, else the tile, else move to the CPU; None if nothing is left."""
+    """Halve the batch or else the tile, or move to the CPU; return None if nothing is left."""
     if tiles > 1:
         return replace(job, batch=tiles // 2), f"{tiles // 2} at a time"
     card = job.runner.card

@@ -1,4 +1,4 @@
-"""Reuse of array memory: fresh pages take the system longer than the arithmetic on them."""
+"""Reuse of array memory, because allocating new pages takes longer than the arithmetic on them."""
 
 import math
 import threading
@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 
 
 class Scratch:
-    """A thread-safe pool of array memory.
+    """Thread-safe pool of array memory.
 
     It never holds more arrays than were in use at the same time.
     """

@@ -1,4 +1,4 @@
-"""Which device a run uses, and how precisely it computes there."""
+"""Choice of the device and of the precision of a run."""
 
 import torch
 
@@ -7,12 +7,12 @@ from napari_clip_denoise.inference.settings import DeviceName, Precision
 
 
 def resolve_device(name: DeviceName) -> torch.device:
-    """Turn a setting into a device.
+    """Return the torch device for a setting.
 
     Raises
     ------
     DeviceError
-        If that kind of device is not there.
+        If a device of that kind is not available.
     """
     available = {
         "cuda": torch.cuda.is_available(),
@@ -30,7 +30,7 @@ def resolve_device(name: DeviceName) -> torch.device:
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype:
-    """Turn a setting into the type of the convolutions."""
+    """Return the data type of the convolutions for a precision setting."""
     if precision != "auto":
         return getattr(torch, precision)
     if device.type != "cuda":

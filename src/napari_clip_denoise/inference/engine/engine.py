@@ -1,4 +1,4 @@
-"""A model made ready on a device."""
+"""Running of a model on a device."""
 
 import threading
 from collections.abc import Iterator
@@ -21,37 +21,37 @@ from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.network.inference import fold, self_ensemble
 
 PIXELS_A_BATCH = {"cpu": 2**20, "mps": 2**21, "cuda": 2**24}
-"""Pixels in one call of a network as wide as ``compact``."""
+"""Pixels per call of a network as wide as ``compact``."""
 COMPACT_WIDTH = 16
 
 
 class Pending:
-    """A result that may still be on its way from the device."""
+    """Result that may still be on its way from the device."""
 
     def __init__(self, values: torch.Tensor, copied: torch.cuda.Event | None = None):
         self._values = values
         self._copied = copied
 
     def result(self) -> np.ndarray:
-        """Wait for it."""
+        """Wait for the result and return it."""
         if self._copied is not None:
             self._copied.synchronize()
         return self._values.numpy()
 
 
 class Runner:
-    """Runs a folded model on batches, one thread at a time.
+    """Runner of a folded model on batches, for one thread at a time.
 
     Parameters
     ----------
     model : Model
-        Left as it is.
+        The model, which is not changed.
     device : torch.device
-        Where it computes.
+        Device to compute on.
     precision : torch.dtype
         Type of the convolutions.
     threads : int, optional
-        Of the CPU, by default as many as torch has. They decide how sums are cut up, and so
+        Number of CPU threads; by default that of torch. It decides how sums are split, and so
         their last bits.
     """
 
@@ -76,23 +76,23 @@ class Runner:
 
     @property
     def card(self) -> ModelCard:
-        """The model's card."""
+        """Card of the model."""
         return self.model.card
 
     def pixels_a_batch(self) -> int:
-        """How many pixels in one call are enough on this device: more are not faster."""
+        """Number of pixels per call beyond which this device gets no faster."""
         width = self.card.network.encoder.width
         return PIXELS_A_BATCH[self.device.type] * COMPACT_WIDTH // max(COMPACT_WIDTH, width)
 
     def pixels_that_fit(self) -> int:
-        """How many pixels one call can have in the memory that is free now."""
+        """Number of pixels per call that fit into the memory that is free now."""
         if self.memory is None:
             return self.pixels_a_batch()
         return self.memory.pixels(int(SHARE_OF_FREE * free_memory(self.device)))
 
     @cached_property
     def memory(self) -> MemoryModel | None:
-        """What one call takes on the device; None where there is too little to measure it."""
+        """Memory use of a call on the device; None if too little is free to measure it."""
 
         def call(side: int) -> torch.Tensor:
             plane = np.zeros((1, self.card.network.channels, side, side), np.float32)
@@ -113,28 +113,28 @@ class Runner:
     def start(
         self, batch: np.ndarray, cancel: CancelToken | None = None, *, ensemble: bool = False
     ) -> "Pending":
-        """Run the network; on CUDA, without waiting for the result.
+        """Run the network; on CUDA, do not wait for the result.
 
         Parameters
         ----------
         batch : numpy.ndarray
-            (N, channels, H, W), float32, on the network's scale; H and W multiples of 16.
+            (N, channels, H, W), float32, on the network's scale; H and W are multiples of 16.
         cancel : CancelToken, optional
-            Looked at before each layer.
+            Token that is checked before each layer.
         ensemble : bool
             Whether to average over eight orientations, see `self_ensemble`.
 
         Returns
         -------
         Pending
-            Gives an array of the same shape, float32.
+            The pending result, a float32 array of the same shape.
 
         Raises
         ------
         OutOfDeviceMemory
-            If the batch does not fit.
+            If the batch does not fit into memory.
         Cancelled
-            If the token says so.
+            If `cancel` was cancelled.
         """
         with self._lock, self._working(cancel):
             try:
@@ -151,7 +151,7 @@ class Runner:
         )
 
     def encode(self, batch: np.ndarray, cancel: CancelToken | None = None) -> list[torch.Tensor]:
-        """Run only the encoder; see `__call__`. The features F0 to F4 stay on the device."""
+        """Run only the encoder and return the features F0 to F4, which stay on the device."""
         with self._lock, self._working(cancel):
             return self._network.features(self._on_device(batch))
 
@@ -163,14 +163,33 @@ class Runner:
         level: float,
         cancel: CancelToken | None = None,
     ) -> Pending:
-        """Run only the decoder, on features that the training's augmentation has disturbed."""
+        """Run only the decoder, on features disturbed by the augmentation used in training.
+
+        Parameters
+        ----------
+        batch : numpy.ndarray
+            (N, channels, H, W), float32, on the network's scale.
+        features : list of Tensor
+            F0 to F4 as returned by `encode`.
+        generator : torch.Generator
+            Source of the random disturbance.
+        level : float
+            Strength of the disturbance, see `Denoiser`.
+        cancel : CancelToken, optional
+            Token that stops the call.
+
+        Returns
+        -------
+        Pending
+            The result, a float32 array of the shape of `batch`.
+        """
         with self._lock, self._working(cancel):
             disturbed = self._network.augment(features, level, generator)
             result = self._network.decode(self._on_device(batch), disturbed)
             return Pending(result.float().contiguous().cpu())
 
     def with_threads(self, threads: int) -> "Runner":
-        """The same model on the same device, with another number of threads."""
+        """Return a runner of the same model on the same device with another number of threads."""
         return get_runner(self.model, self.device, self.precision, threads)
 
     @contextmanager
@@ -219,7 +238,13 @@ _runners_lock = threading.Lock()
 def get_runner(
     model: Model, device: torch.device, precision: torch.dtype, threads: int | None = None
 ) -> Runner:
-    """Make a model ready, see `Runner`, or give back the one that was made before."""
+    """Return the `Runner` for a model and device, creating it at the first call.
+
+    Parameters
+    ----------
+    model, device, precision, threads :
+        See `Runner`.
+    """
     way = device, precision, threads or torch.get_num_threads()
     with _runners_lock:
         if way not in model.ready:
@@ -229,7 +254,7 @@ def get_runner(
 
 @contextmanager
 def cpu_threads(number: int) -> Iterator[None]:
-    """Let torch compute with so many threads inside."""
+    """Set the number of CPU threads of torch within the context."""
     before = torch.get_num_threads()
     if number == before:
         yield
@@ -242,6 +267,6 @@ def cpu_threads(number: int) -> Iterator[None]:
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error of torch means too little memory, which CPU and MPS tell in words only."""
+    """Return whether a torch error means low memory; CPU and MPS only say so in the message."""
     words = ("out of memory", "can't allocate memory", "not enough memory")
     return isinstance(error, torch.OutOfMemoryError) or any(w in str(error) for w in words)

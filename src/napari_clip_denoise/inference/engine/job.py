@@ -1,4 +1,4 @@
-"""Everything that decides the pixels of a result, put together once."""
+"""Collection of everything that decides the pixels of a result."""
 
 import math
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ LARGE_TILE = 1024
 
 @dataclass(frozen=True)
 class Job:
-    """A source, a model on a device, and how one becomes the other.
+    """Source, model on a device, and the settings that turn one into the result.
 
     Attributes
     ----------
@@ -29,17 +29,17 @@ class Job:
     runner : Runner
         The model on its device.
     mapping : IntensityMapping
-        Raw values to the network's scale, one mapping a channel of the stack.
+        Mapping of raw values to the network's scale, one for each channel of the stack.
     strength : float
-        Share of the noise that is removed.
+        Fraction of the noise that is removed, from 0 to 1.
     dtype : numpy.dtype
         Type of the result.
     rows, columns : tuple of Span
         Tile grid of a plane.
     batch : int
-        Tiles in one call of the network.
+        Number of tiles per call of the network.
     self_ensemble : bool
-        Whether each tile is run in eight orientations.
+        Whether each tile is denoised in eight orientations.
     """
 
     stack: Stack
@@ -54,12 +54,12 @@ class Job:
 
     @property
     def tile_shape(self) -> tuple[int, int]:
-        """Height and width of a tile."""
+        """Height and width of a tile in pixels."""
         return _tile_shape(self.rows, self.columns)
 
     @property
     def tile(self) -> int:
-        """The longer side of a tile."""
+        """Longer side of a tile in pixels."""
         return max(self.tile_shape)
 
 
@@ -70,25 +70,30 @@ def prepare(
     *,
     mapping: IntensityMapping | None = None,
 ) -> Job:
-    """Put a job together; reads a bounded sample of the stack where the mapping needs it.
+    """Prepare a job; this reads a sample of bounded size if the mapping has to be estimated.
 
     Parameters
     ----------
     stack : Stack
         The source.
     model : Model
-        Used instead of looking up ``settings.model``.
+        Loaded model, used instead of ``settings.model``.
     settings : DenoiseSettings
-        See there.
+        Settings of the run.
     mapping : IntensityMapping, optional
-        Used instead of estimating it from the stack.
+        Intensity mapping, used instead of estimating one from the stack.
+
+    Returns
+    -------
+    Job
+        The job, with tiles and batch that fit into the device's memory.
 
     Raises
     ------
     InputError
-        If a setting does not fit the source or the model.
+        If a setting does not suit the source or the model.
     DeviceError
-        If the device is not there.
+        If the device is not available.
     """
     dtype = result_dtype(stack, settings.output_dtype)
     device = resolve_device(settings.device)
@@ -111,7 +116,22 @@ def prepare(
 def tile_grid(
     stack: Stack, card: ModelCard, tile: int
 ) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
-    """Lay tiles over the planes of a stack: rows and columns."""
+    """Return the rows and columns of the tile grid of a stack's planes.
+
+    Parameters
+    ----------
+    stack : Stack
+        The source.
+    card : ModelCard
+        Card of the model, which sets the halo of the tiles.
+    tile : int
+        Side of a tile in pixels, a multiple of 16.
+
+    Returns
+    -------
+    rows, columns : tuple of Span
+        Tiles along Y and X.
+    """
     rows, columns = (
         tuple(layout(length, tile, card.halo, card.pad_multiple)) for length in stack.plane_shape
     )
@@ -121,7 +141,7 @@ def tile_grid(
 def _fitting(
     stack: Stack, runner: Runner, settings: DenoiseSettings
 ) -> tuple[tuple[Span, ...], tuple[Span, ...], int]:
-    """Choose tiles and batch, where settings leave them open, so that they fit into the device."""
+    """Choose the tiles and the batch that the settings leave open so that they fit into memory."""
     tile = settings.tile or _default_tile(stack.plane_shape, runner)
     if settings.tile and settings.batch:
         return *tile_grid(stack, runner.card, tile), settings.batch
@@ -141,7 +161,7 @@ def _tile_shape(rows: tuple[Span, ...], columns: tuple[Span, ...]) -> tuple[int,
 
 
 def _default_tile(plane_shape: tuple[int, int], runner: Runner) -> int:
-    """Whole planes up to a megapixel, which no tile border can touch, else large tiles."""
+    """Return the tile side: the plane's up to a megapixel, to avoid tiling, else a large one."""
     multiple = runner.card.pad_multiple
     height, width = (padded(length, multiple) for length in plane_shape)
     return max(height, width) if height * width <= LARGE_TILE**2 else LARGE_TILE

@@ -1,4 +1,4 @@
-"""How much memory a network takes on its device, measured, and how much there is."""
+"""Measurement of the memory that a network needs on its device, and of the free memory."""
 
 import weakref
 from collections.abc import Callable
@@ -12,45 +12,50 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 SIDES, SIDES_ON_CUDA = (64, 128), (256, 512)
-"""Sides of the planes it is measured on; CUDA has other ways for small ones."""
+"""Sides of the planes used to measure; CUDA uses other algorithms for small ones."""
 SHARE_OF_FREE = 0.8
 BESIDE_TENSORS = 1.6
-"""What the CPU takes in all, as a multiple of the tensors: oneDNN has buffers of its own."""
+"""Total memory on the CPU as a multiple of that of the tensors; oneDNN has its own buffers."""
 
 
 @dataclass(frozen=True)
 class MemoryModel:
-    """Memory of one call of a network, as a straight line over the pixels of its batch.
+    """Memory use of one call of a network, a linear function of the pixels in its batch.
 
     Attributes
     ----------
     fixed : float
-        Bytes that any call takes.
+        Bytes used by any call.
     a_pixel : float
-        Bytes that each pixel adds.
+        Additional bytes per pixel.
     """
 
     fixed: float
     a_pixel: float
 
     def n_bytes(self, pixels: int) -> int:
-        """What a batch of so many pixels takes."""
+        """Return the memory use in bytes of a batch with this number of pixels."""
         return int(self.fixed + self.a_pixel * pixels)
 
     def pixels(self, n_bytes: int) -> int:
-        """How many pixels a batch can have that takes so much; 0 if none fits."""
+        """Return the number of pixels of the largest batch within a memory size; 0 if none fits."""
         return max(0, int((n_bytes - self.fixed) / self.a_pixel))
 
 
 def measure(call: Callable[[int], object], device: torch.device) -> MemoryModel:
-    """Measure a network on planes of two sizes.
+    """Measure the memory use of a network on planes of two sizes.
 
     Parameters
     ----------
     call : callable
-        Runs it on a square plane of a side in pixels.
+        Runs the network on a square plane with the given side in pixels.
     device : torch.device
-        Where it runs.
+        Device the network runs on.
+
+    Returns
+    -------
+    MemoryModel
+        Line through both measurements.
     """
     sides, peak = SIDES, _peak_of_tensors
     if device.type == "cuda":
@@ -62,7 +67,7 @@ def measure(call: Callable[[int], object], device: torch.device) -> MemoryModel:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are free on a device; Apple's GPUs share the memory of the host."""
+    """Return the free memory of a device in bytes; Apple GPUs share the memory of the host."""
     if device.type != "cuda":
         return psutil.virtual_memory().available
     free, _ = torch.cuda.mem_get_info(device)
@@ -84,7 +89,7 @@ def _peak_of_tensors(call: Callable[[], object]) -> int:
 
 
 class _LiveTensors(TorchDispatchMode):
-    """Adds up the bytes of the tensors that operations make, as long as they live."""
+    """Tracker of the total size in bytes of the live tensors that operations create."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,7 +98,7 @@ class _LiveTensors(TorchDispatchMode):
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Do not load torch's compiler only to keep it from looking inside."""
+        """Return True so that torch's compiler is not loaded just to be excluded."""
         return False
 
     def __torch_dispatch__(

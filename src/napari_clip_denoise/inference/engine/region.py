@@ -1,7 +1,7 @@
-"""The one way from noisy to clean: a region of the source in, the same region denoised out.
+"""Denoising of a region of the source, used by all kinds of runs.
 
-It has three steps, which a run does for different regions at the same time: `read_region` on the
-host, `predict_change` on the device, `apply_change` on the host.
+It has three steps, which a run performs for different regions at the same time: `read_region` on
+the host, `predict_change` on the device, and `apply_change` on the host.
 """
 
 import math
@@ -21,26 +21,26 @@ from napari_clip_denoise.inference.engine.values import cast, fill_non_finite
 from napari_clip_denoise.inference.progress import CancelToken
 
 BATCHES_AHEAD = 1
-"""Batches that a device has in hand while the host adds up the one before."""
+"""Batches queued on the device while the host adds up the previous one."""
 BAND_SAMPLES = 2**17
 
 
 @dataclass(frozen=True)
 class RegionInput:
-    """What a region needs: the region itself and the halo of its tiles.
+    """Input of a region: the region itself and the halo of its tiles.
 
     Attributes
     ----------
     values : numpy.ndarray
-        Raw values (N planes, Y, X, S samples).
+        Raw values, (N planes, Y, X, S samples).
     colours : numpy.ndarray
-        The samples that are denoised, with missing values filled.
+        Samples to denoise, with missing values filled.
     inputs : numpy.ndarray
         (M images, channels, Y, X), float32, on the network's scale.
     y, x : int
-        Where the box begins in the plane.
+        Position of the box in the plane, in pixels.
     tiles : list of (Span, Span)
-        Rows and columns of the tiles that the region needs.
+        Rows and columns of the tiles that cover the region.
     """
 
     values: np.ndarray
@@ -52,7 +52,7 @@ class RegionInput:
 
 
 def planes_in(job: Job, region: Region) -> float:
-    """How many planes a region amounts to, in fractions of large ones."""
+    """Return the number of planes in a region; pieces of large planes count as fractions."""
     sizes = (part.stop - part.start for part in region[: _n_leading(job) + 2])
     return math.prod(sizes) / math.prod(job.stack.plane_shape)
 
@@ -71,18 +71,18 @@ def denoise_region(
     job : Job
         Source, model and settings.
     region : tuple of slice
-        One slice an axis of the source; an RGB axis is taken whole.
+        One slice per axis of the source; an RGB axis must be complete.
     cancel : CancelToken, optional
-        Looked at all the time.
+        Token that is checked frequently.
     advance : callable, optional
-        Told the planes (in fractions) that were finished since the last call.
+        Called with the number of planes (fractional) finished since the last call.
 
     Returns
     -------
     numpy.ndarray
-        The region, of the job's type. It does not depend on how a stack is cut into regions,
-        up to the rounding of different batches; the same region has always the same bytes,
-        since no batch reaches beyond it.
+        The denoised region, of the job's type. How a stack is cut into regions changes it only by
+        rounding, because batches differ. The same region always has the same bytes, because
+        batches do not extend beyond a region.
     """
     box = read_region(job, region)
     return apply_change(
@@ -115,7 +115,24 @@ def make_input(
     tiles: list[tuple[Span, Span]],
     scratch: Scratch | None = None,
 ) -> RegionInput:
-    """Put a box together from what was read at `input_index`; its inputs are lent by `scratch`."""
+    """Make the input of a region from the values that were read at `input_index`.
+
+    Parameters
+    ----------
+    job, region :
+        See `denoise_region`.
+    values : numpy.ndarray
+        Raw values read at `input_index`.
+    tiles : list of (Span, Span)
+        Tiles returned by `input_index`.
+    scratch : Scratch, optional
+        Pool that provides the memory of the inputs.
+
+    Returns
+    -------
+    RegionInput
+        Raw values, and the same on the network's scale.
+    """
     scratch = scratch or Scratch()
     values = values.reshape(-1, *values.shape[_n_leading(job) :])
     if not job.stack.is_rgb:
@@ -139,21 +156,21 @@ def predict_change(
     advance: Callable[[float], None] | None = None,
     scratch: Scratch | None = None,
 ) -> np.ndarray:
-    """Run the tiles of a box in batches and add up what they change, weighted.
+    """Run the tiles of a region in batches and return the weighted sum of their changes.
 
     Parameters
     ----------
     job, region, cancel, advance :
         See `denoise_region`.
     box : RegionInput
-        Of the region.
+        Input of the region.
     scratch : Scratch, optional
-        Lends the memory of the result.
+        Pool that provides the memory of the result.
 
     Returns
     -------
     numpy.ndarray
-        (M images, channels, Y, X) of the region, float32: denoised minus noisy on the
+        (M images, channels, Y, X) of the region, float32: denoised minus noisy values on the
         network's scale.
     """
     scratch = scratch or Scratch()
@@ -178,7 +195,24 @@ def predict_change(
 def apply_change(
     job: Job, region: Region, box: RegionInput, change: np.ndarray, scratch: Scratch | None = None
 ) -> np.ndarray:
-    """Add the change to the raw values, on their scale, in memory that `scratch` acquires."""
+    """Add the predicted change to the raw values of a region.
+
+    Parameters
+    ----------
+    job, region :
+        See `denoise_region`.
+    box : RegionInput
+        Input of the region.
+    change : numpy.ndarray
+        Change returned by `predict_change`.
+    scratch : Scratch, optional
+        Pool that provides temporary memory and that of the result.
+
+    Returns
+    -------
+    numpy.ndarray
+        The denoised region on the raw scale, of the job's type.
+    """
     scratch = scratch or Scratch()
     normalized_change = _from_network(change, len(box.values), box.colours.shape[-1])
     y, x = region[_n_leading(job) :][:2]
@@ -202,20 +236,20 @@ def apply_change(
 
 @dataclass(frozen=True)
 class _Batch:
-    """Tiles that the device has in hand.
+    """Batch of tiles on the device.
 
     Attributes
     ----------
     group : list of (int, (Span, Span))
-        Image and tile of each.
+        Image and tile of each entry.
     varied : list of int
-        Which of them the network got; constant ones stay as they are.
+        Entries that are passed to the network; constant ones are left unchanged.
     noisy : numpy.ndarray or None
-        Its input.
+        Input of the network.
     pending : Pending or None
-        Its output.
+        Output of the network.
     clamp : bool
-        Whether the output is kept within the range of the input and [0, 1].
+        Whether to clip the output to the range of the input and [0, 1].
     """
 
     group: list[tuple[int, tuple[Span, Span]]]
@@ -268,7 +302,7 @@ def _collect(
 def _window(
     plane: np.ndarray, tile: tuple[Span, Span], box: RegionInput, plane_shape: tuple[int, int]
 ) -> np.ndarray:
-    """Cut a tile out of a plane (C, Y, X), reflect-padded beyond the plane's end."""
+    """Cut a tile out of a plane (C, Y, X), reflect-padded beyond the end of the plane."""
     row, column = tile
     if row.stop <= plane_shape[0] and column.stop <= plane_shape[1]:
         return plane[
@@ -282,7 +316,7 @@ def _window(
 def _add(
     total: np.ndarray, change: np.ndarray, tile: tuple[Span, Span], region: tuple[slice, slice]
 ) -> None:
-    """Add a tile's change (C, H, W) to that of the region."""
+    """Add the change of a tile (C, H, W) to that of its region."""
     target, source, weights = [slice(None)], [slice(None)], []
     for span, part in zip(tile, region, strict=True):
         start, stop = max(span.weight_start, part.start), min(span.weight_stop, part.stop)
@@ -296,7 +330,7 @@ def _add(
 
 
 def _bands(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Cut planes (N, Y, X, S) into rows that stay in the cache while they are worked on."""
+    """Split planes (N, Y, X, S) into bands of rows that fit into the CPU cache."""
     height = max(1, BAND_SAMPLES // math.prod(shape[2:]))
     return (slice(start, start + height) for start in range(0, shape[1], height))
 
@@ -313,12 +347,12 @@ def _channels(job: Job, region: Region) -> list[int]:
 
 
 def _n_leading(job: Job) -> int:
-    """Axes before the plane."""
+    """Return the number of axes before those of the plane."""
     return job.stack.ndim - (3 if job.stack.is_rgb else 2)
 
 
 def _to_network(scaled: np.ndarray, channels: int) -> np.ndarray:
-    """Turn planes (N, Y, X, S) into images (M, channels, Y, X) of the network."""
+    """Convert planes (N, Y, X, S) to images (M, channels, Y, X) for the network."""
     moved = np.moveaxis(scaled, -1, 1)
     n_planes, n_samples, height, width = moved.shape
     if channels == 1:
@@ -327,7 +361,7 @@ def _to_network(scaled: np.ndarray, channels: int) -> np.ndarray:
 
 
 def _from_network(correction: np.ndarray, n_planes: int, n_samples: int) -> np.ndarray:
-    """Undo `_to_network`: (M, channels, Y, X) to (N, Y, X, S)."""
+    """Convert images (M, channels, Y, X) back to planes (N, Y, X, S)."""
     n_images, channels, height, width = correction.shape
     if n_images == n_planes * n_samples and n_samples != channels:
         correction = correction.mean(axis=1)

@@ -1,7 +1,6 @@
-"""Overlapping tiles of a plane, on a grid that depends on the plane alone.
+"""Overlapping tiles of a plane, on a grid that depends only on the plane.
 
-A result put together from any set of regions is therefore the same as that of the whole
-plane.
+Results put together from any set of regions therefore equal that of the whole plane.
 """
 
 from dataclasses import dataclass
@@ -12,22 +11,22 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.network.denoiser import STRIDE
 
 BLEND = 32
-"""Pixels over which neighbouring tiles fade into each other."""
+"""Width in pixels of the transition between neighbouring tiles."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """A tile along one axis.
+    """Tile along one axis.
 
     Attributes
     ----------
     start, stop : int
-        What the network sees; `start` is a multiple of the encoder's stride, and `stop` may
-        lie beyond the plane, where it is reflect-padded.
+        Range that the network sees. `start` is a multiple of the encoder's stride; `stop` may be
+        beyond the end of the plane, which is reflect-padded.
     weight_start : int
-        Where `weights` begin.
+        Start of the range that `weights` covers.
     weights : numpy.ndarray
-        float32; the weights of all tiles add up to 1 at each pixel of the plane.
+        Blending weights, float32; those of all tiles add up to 1 at each pixel of the plane.
     """
 
     start: int
@@ -37,7 +36,7 @@ class Span:
 
     @property
     def weight_stop(self) -> int:
-        """Where `weights` end."""
+        """End of the range that `weights` covers."""
         return self.weight_start + len(self.weights)
 
 
@@ -47,34 +46,34 @@ def padded(length: int, multiple: int) -> int:
 
 
 def smallest_tile(halo: int) -> int:
-    """Smallest side that leaves something of a tile inside its halo."""
+    """Return the smallest tile side that leaves pixels inside the halo."""
     return 2 * halo + BLEND + 2 * STRIDE
 
 
 def half_tile(tile: int, halo: int) -> int | None:
-    """Give the side of tiles half as large, or None where they would be too small."""
+    """Return the side of tiles half as large, or None if they would be too small."""
     half = tile // 2 // STRIDE * STRIDE
     return half if half >= smallest_tile(halo) else None
 
 
 def layout(length: int, tile: int, halo: int, multiple: int) -> list[Span]:
-    """Lay tiles along an axis.
+    """Cover an axis with tiles.
 
     Parameters
     ----------
     length : int
-        Pixels of the plane along the axis.
+        Length of the plane along the axis, in pixels.
     tile : int
-        Side of a tile, a multiple of 16. An axis that is not longer gets one tile.
+        Side of a tile, a multiple of 16. An axis that is not longer gets a single tile.
     halo : int
-        Pixels at a cut edge that are thrown away.
+        Number of pixels that are discarded at each cut edge.
     multiple : int
-        The plane is reflect-padded at its end to a multiple of this.
+        Multiple to which the end of the plane is reflect-padded.
 
     Returns
     -------
     list of Span
-        In ascending order, all of the same size.
+        Tiles of equal size, in ascending order.
 
     Raises
     ------
@@ -103,14 +102,19 @@ def layout(length: int, tile: int, halo: int, multiple: int) -> list[Span]:
 
 
 def single(part: slice, length: int, halo: int, multiple: int) -> Span:
-    """Lay one tile over a part of an axis and its halo, as small as the stride allows.
+    """Cover a part of an axis and its halo with one tile, as small as the stride allows.
 
     Parameters
     ----------
     part : slice
-        What the tile is for, within the axis.
+        Part of the axis to cover.
     length, halo, multiple : int
         See `layout`.
+
+    Returns
+    -------
+    Span
+        The tile.
     """
     start = max(0, part.start - halo) // STRIDE * STRIDE
     stop = min(padded(part.stop + halo, STRIDE), padded(length, multiple))
@@ -126,7 +130,20 @@ def _trapezoid(start: int, tile: int, halo: int, length: int, end: int) -> np.nd
 
 
 def reflect_index(start: int, stop: int, length: int) -> np.ndarray:
-    """Index an axis of `length` at positions beyond its end, mirrored without repeat."""
+    """Return indices into an axis for positions that may lie beyond its end, mirrored there.
+
+    Parameters
+    ----------
+    start, stop : int
+        Range of positions.
+    length : int
+        Length of the axis. The last value is not repeated by the mirroring.
+
+    Returns
+    -------
+    numpy.ndarray
+        Indices from 0 to ``length - 1``.
+    """
     period = max(1, 2 * (length - 1))
     folded = np.arange(start, stop) % period
     return np.where(folded < length, folded, period - folded)

@@ -1,4 +1,4 @@
-"""Pixel values: types, and values that are missing."""
+"""Types of pixel values, and handling of missing values."""
 
 import numpy as np
 from scipy.ndimage import uniform_filter
@@ -8,12 +8,12 @@ from napari_clip_denoise.images.stack import Stack
 
 
 def result_dtype(stack: Stack, output_dtype: str | None) -> np.dtype:
-    """Type of the result of a stack.
+    """Return the type of a stack's result.
 
     Raises
     ------
     InputError
-        If `output_dtype` is no type of real numbers.
+        If `output_dtype` is not a real numeric type.
     """
     if output_dtype is None:
         return stack.dtype
@@ -54,7 +54,7 @@ def fill_non_finite(values: np.ndarray) -> np.ndarray:
     Returns
     -------
     numpy.ndarray
-        Finite; values with no finite neighbour become the mean of all finite ones.
+        Finite values; those without finite neighbours become the mean of all finite ones.
     """
     if values.dtype.kind != "f":
         return values

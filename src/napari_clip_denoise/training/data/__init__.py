@@ -1,1 +1,1 @@
-"""What a training learns from."""
+"""Training data."""

@@ -10,7 +10,7 @@ import skimage.data
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.formats.table import SUFFIXES
-from napari_clip_denoise.images.sampling import plane_positions
+from napari_clip_denoise.images.sampling import sample_positions
 from napari_clip_denoise.noise.simulation import STRUCTURES, fluorescence
 from napari_clip_denoise.training.data.noise_synthesis import corrupt
 from napari_clip_denoise.training.pretrain.recipe import ImageGroup, Recipe, Remap
@@ -25,7 +25,7 @@ SAMPLES = (
 
 @dataclass(frozen=True)
 class CleanPlane:
-    """One clean plane (Y, X) or (Y, X, S) as stored, and the values that become 0 and 1."""
+    """Clean plane (Y, X) or (Y, X, S) as stored, and the raw values that become 0 and 1."""
 
     pixels: np.ndarray
     low: float
@@ -33,14 +33,28 @@ class CleanPlane:
 
 
 def read_group(group: ImageGroup, data: Path, smallest: int) -> list[CleanPlane]:
-    """Read the planes of a group into memory, at most `MAX_PLANES_PER_FILE` of each file.
+    """Read the planes of a group into memory, at most `MAX_PLANES_PER_FILE` per file.
 
-    Planes with a side under `smallest` pixels and constant planes are left out.
+    Planes with a side of fewer than `smallest` pixels and constant planes are left out.
+
+    Parameters
+    ----------
+    group : ImageGroup
+        The group to read.
+    data : Path
+        Data folder that contains the folder of the group.
+    smallest : int
+        Minimum side of a plane in pixels.
+
+    Returns
+    -------
+    list of CleanPlane
+        The planes.
 
     Raises
     ------
     InputError
-        If the folder holds no image that can be used.
+        If the folder contains no usable image.
     """
     planes = []
     for path in sorted((data / group.folder).rglob("*")):
@@ -49,7 +63,7 @@ def read_group(group: ImageGroup, data: Path, smallest: int) -> list[CleanPlane]
         stack = open_stack(path)
         if min(stack.plane_shape) < smallest:
             continue
-        for leading in plane_positions(stack.leading_shape, MAX_PLANES_PER_FILE):
+        for leading in sample_positions(stack.leading_shape, MAX_PLANES_PER_FILE):
             index = (
                 *(slice(i, i + 1) for i in leading),
                 *(slice(None),) * (stack.ndim - len(leading)),
@@ -67,7 +81,22 @@ def read_group(group: ImageGroup, data: Path, smallest: int) -> list[CleanPlane]
 
 
 def simulate_planes(count: int, size: int, seed: int) -> list[CleanPlane]:
-    """Simulate `count` fluorescence planes of varied structure and sharpness."""
+    """Simulate fluorescence planes of varied structure and sharpness.
+
+    Parameters
+    ----------
+    count : int
+        Number of planes.
+    size : int
+        Side of a plane in pixels.
+    seed : int
+        Seed of the simulation.
+
+    Returns
+    -------
+    list of CleanPlane
+        The planes.
+    """
     rng = np.random.default_rng([seed, 1])
     names = tuple(STRUCTURES)
     planes = []
@@ -82,20 +111,20 @@ def simulate_planes(count: int, size: int, seed: int) -> list[CleanPlane]:
 
 
 def sample_planes() -> list[CleanPlane]:
-    """Read the photographs and micrographs that scikit-image carries; nothing is downloaded."""
+    """Read the photographs and micrographs included in scikit-image; nothing is downloaded."""
     images = [getattr(skimage.data, name)() for name in SAMPLES]
     return [CleanPlane(image, 0.0, 255.0) for image in images]
 
 
 class PatchSource:
-    """Draws batches of patches as a recipe says.
+    """Source of batches of patches, drawn according to a recipe.
 
     Parameters
     ----------
     recipe : Recipe
-        What to draw.
+        The recipe.
     data : Path
-        Folder that holds the recipe's image groups.
+        Folder that contains the recipe's image groups.
     """
 
     def __init__(self, recipe: Recipe, data: Path):
@@ -117,14 +146,15 @@ class PatchSource:
         self.weights = np.array(weights) / sum(weights)
 
     def batch(self, step: int, rank: int = 0, ranks: int = 1) -> tuple[np.ndarray, np.ndarray]:
-        """Draw the batch of a training step; the same step gives the same batch.
+        """Draw the batch of a training step; it depends only on the recipe, the data and the step.
 
         Parameters
         ----------
         step : int
-            Which.
+            Number of the step.
         rank, ranks : int
-            Of several devices each draws its share; all shares together are the batch.
+            Number of this device, counted from 0, and of all devices. Each device draws its part of
+            the batch.
 
         Returns
         -------
@@ -158,7 +188,7 @@ class PatchSource:
         return remap(noisy, clean, self.recipe.remap, rng)
 
     def _check_channels(self) -> None:
-        """Refuse images of another number of channels, which a varied recipe would convert."""
+        """Reject images with another number of channels unless the recipe converts them."""
         channels = self.recipe.network.channels
         for group, pool in zip(self.recipe.groups, self.pools, strict=True):
             if any((plane.pixels.ndim == 3) != (channels == 3) for plane in pool):
@@ -169,12 +199,23 @@ class PatchSource:
 
 
 def crop_plane(plane: CleanPlane, crop: int, halve: float, rng: np.random.Generator) -> np.ndarray:
-    """Cut a random square out of a plane, on its [0, 1] scale, flipped and turned at random.
+    """Crop a random square from a plane, scaled to [0, 1], randomly flipped and rotated.
+
+    Parameters
+    ----------
+    plane : CleanPlane
+        The plane.
+    crop : int
+        Side of the square in pixels.
+    halve : float
+        Probability of averaging 2x2 pixels first.
+    rng : numpy.random.Generator
+        Random number generator.
 
     Returns
     -------
     numpy.ndarray
-        (S, crop, crop), float32; S is 1 of a grey plane and 3 of RGB.
+        (S, crop, crop), float32; S is 1 for a gray plane and 3 for RGB.
     """
     factor = 2 if min(plane.pixels.shape[:2]) >= 2 * crop and rng.random() < halve else 1
     size = crop * factor
@@ -189,7 +230,7 @@ def crop_plane(plane: CleanPlane, crop: int, halve: float, rng: np.random.Genera
 
 
 def mix_samples(patch: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Make a patch (S, Y, X) grey (1, Y, X), with random shares of red, green and blue."""
+    """Convert a patch (S, Y, X) to gray (1, Y, X) with random weights of red, green and blue."""
     if len(patch) == 1:
         return patch
     shares = rng.dirichlet(np.ones(len(patch))).astype(np.float32)
@@ -199,10 +240,24 @@ def mix_samples(patch: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def make_colour(
     patch: np.ndarray, draw: Callable[[], np.ndarray], rng: np.random.Generator
 ) -> np.ndarray:
-    """Make a patch (S, Y, X) RGB (3, Y, X).
+    """Convert a patch (S, Y, X) to RGB (3, Y, X).
 
-    The samples of RGB change places. A grey patch becomes one of three merged channels, which
-    `draw` gives, as of multi-colour fluorescence, or a tinted picture.
+    The samples of an RGB patch are permuted. A gray patch becomes either one of three merged
+    channels, as in multi-colour fluorescence, or a tinted picture.
+
+    Parameters
+    ----------
+    patch : numpy.ndarray
+        Patch (S, Y, X) on the scale [0, 1].
+    draw : callable
+        Returns another patch, for a merged channel.
+    rng : numpy.random.Generator
+        Random number generator.
+
+    Returns
+    -------
+    numpy.ndarray
+        RGB patch (3, Y, X).
     """
     if len(patch) == 3:
         return patch[rng.permutation(3)]
@@ -213,7 +268,7 @@ def make_colour(
 
 
 def vary_tone(clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Invert and change the gamma of a patch now and then."""
+    """Occasionally invert a patch and change its gamma."""
     if rng.random() < 0.15:
         clean = 1 - clean
     if rng.random() < 0.25:
@@ -224,7 +279,22 @@ def vary_tone(clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def remap(
     noisy: np.ndarray, clean: np.ndarray, settings: Remap, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Apply one random linear mapping to both patches, see `Remap`."""
+    """Apply the same random linear mapping to both patches, see `Remap`.
+
+    Parameters
+    ----------
+    noisy, clean : numpy.ndarray
+        Patches of the same shape.
+    settings : Remap
+        Probability and range of the mapping.
+    rng : numpy.random.Generator
+        Random number generator.
+
+    Returns
+    -------
+    noisy, clean : numpy.ndarray
+        The mapped patches.
+    """
     if rng.random() >= settings.probability:
         return noisy, clean
     low, high = np.quantile(noisy, (0.01, 0.99))

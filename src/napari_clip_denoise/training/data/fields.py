@@ -1,4 +1,4 @@
-"""Images that patches are cut from lazily, on the scale that the network sees in use."""
+"""Images that patches are lazily cut from, on the network's scale as in a run."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,25 +31,26 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """An image or stack, and what its patches are compared with.
+    """Image or stack, and the images that its patches are compared with.
 
     Attributes
     ----------
     stack : Stack
-        What patches are cut from.
+        The stack that patches are cut from.
     mapping : IntensityMapping or None
-        To the network's scale; None leaves the values as they are.
+        Mapping to the network's scale; None leaves the values unchanged.
     other : Stack or None
-        Of the same shape: clean images or repeats.
+        Clean images or repeats of the same shape.
     line : Line
-        Brings the values of `other` to those of `stack`; without an other, those of `stack`.
+        Converts the values of `other` to the scale of `stack`; if `mapping` is None, it is applied
+        to both.
     is_clean : bool
-        Whether `other` is without noise.
+        Whether `other` is free of noise.
     repeat_axis : str or None
         Axis of `stack` along which the field is repeated.
     noise : CameraNoise or None
-        Noise that is put on `other` whenever it is read, on the raw scale; that is the patch then,
-        instead of `stack`.
+        Noise on the raw scale that is added to `other` at each read; the result replaces the patch
+        of `stack`.
     """
 
     stack: Stack
@@ -62,7 +63,7 @@ class Field:
 
     @cached_property
     def positions(self) -> tuple[int, ...]:
-        """Sizes of the axes that number the planes; the repeat axis counts one."""
+        """Sizes of the axes that number the planes; the repeat axis counts as 1."""
         return tuple(
             1 if axis == self.repeat_axis else size
             for axis, size in zip(
@@ -72,7 +73,7 @@ class Field:
 
     @property
     def n_planes(self) -> int:
-        """Number of planes, repeats counted once."""
+        """Number of planes; repeats count once."""
         return int(np.prod(self.positions, dtype=np.int64))
 
     def read(
@@ -87,14 +88,14 @@ class Field:
         window : tuple of slice
             Rows and columns.
         samples : {1, 3}
-            3 takes all of RGB, 1 takes a random one of them. Grey images have one.
+            3 reads all RGB samples, 1 reads a random one. Gray images have one sample.
         rng : numpy.random.Generator
-            Chooses sample and repeats.
+            Chooses the sample and the repeats.
 
         Returns
         -------
         first, second : numpy.ndarray
-            (samples, Y, X), float32; without a counterpart both are the same.
+            (samples, Y, X), float32; both are the same if there is no counterpart.
         """
         position = tuple(int(i) for i in np.unravel_index(plane, self.positions or (1,)))
         position = position[: len(self.positions)]
@@ -121,7 +122,7 @@ class Field:
         return _samples(first, chosen), _samples(second, chosen)
 
     def sample(self) -> Iterator[np.ndarray]:
-        """Read the middle of a few planes, mapped, (Y, X) each."""
+        """Yield the mapped centres (Y, X) of a few planes."""
         middle = [
             slice(max(0, (n - SAMPLE_SIDE) // 2), min(n, (n + SAMPLE_SIDE) // 2))
             for n in self.stack.plane_shape
@@ -131,7 +132,7 @@ class Field:
             yield self.read(plane, (middle[0], middle[1]), 1, rng)[0][0]
 
     def _noisy(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Put noise on a patch (Y, X) or (Y, X, 3)."""
+        """Add noise to a patch (Y, X) or (Y, X, 3)."""
         assert self.noise is not None
         if not self.stack.is_rgb:
             return self.noise(clean, rng)
@@ -144,7 +145,7 @@ class Field:
 
 
 def in_memory(stacks: list[Stack]) -> list[Stack]:
-    """Read stacks into memory if they are small, all together; larger ones stay where they are."""
+    """Read all stacks into memory if their total size is small, else return them unchanged."""
     total = sum(np.prod(stack.shape, dtype=float) * stack.dtype.itemsize for stack in stacks)
     if total > IN_MEMORY_BYTES:
         return stacks
@@ -155,7 +156,21 @@ def in_memory(stacks: list[Stack]) -> list[Stack]:
 
 
 def mapped_field(stack: Stack, intensity: Intensity, **others: Any) -> Field:
-    """Make a field whose values are mapped as in a run.
+    """Create a field whose values are mapped as in a run.
+
+    Parameters
+    ----------
+    stack : Stack
+        The stack that patches are cut from.
+    intensity : str or (float, float)
+        Intensity mapping, see `DenoiseSettings`.
+    **others
+        Further attributes of `Field`.
+
+    Returns
+    -------
+    Field
+        The field.
 
     Raises
     ------
@@ -169,17 +184,17 @@ def mapped_field(stack: Stack, intensity: Intensity, **others: Any) -> Field:
 
 
 def some(items: Sequence[T], most: int = MAX_MEASURED) -> list[T]:
-    """Return at most `most` of several items, spread evenly."""
+    """Return at most `most` of the items, evenly spaced."""
     return [items[i] for i in evenly(len(items), most)]
 
 
 def _mapped(mapping: ChannelMapping, values: np.ndarray, *, is_clean: bool) -> np.ndarray:
-    """Map values; clean ones to the mean of what noisy ones around them map to."""
+    """Map values; map clean ones to the mean of the mapped noisy values around them."""
     return mapping.expected(values) if is_clean else mapping.normalize(values)
 
 
 def _samples(patch: np.ndarray, chosen: int | None) -> np.ndarray:
-    """Bring a patch (Y, X) or (Y, X, 3) to (samples, Y, X)."""
+    """Convert a patch (Y, X) or (Y, X, 3) to (samples, Y, X)."""
     if patch.ndim == 2:
         return np.asarray(patch, np.float32)[np.newaxis]
     moved = np.moveaxis(patch, -1, 0)

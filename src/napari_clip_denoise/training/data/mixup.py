@@ -1,11 +1,11 @@
-"""Mixup, as the paper trains with it."""
+"""Mixup augmentation, as used in the paper."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
 STRENGTH = 1.2
-"""The paper's."""
+"""Strength used in the paper."""
 
 
 def mix_up(
@@ -16,18 +16,23 @@ def mix_up(
     chance: float,
     strength: float = STRENGTH,
 ) -> tuple[Tensor, Tensor]:
-    """Blend each patch of a batch with another, or leave the batch as it is.
+    """Blend each patch of a batch with another one, or return the batch unchanged.
 
     Parameters
     ----------
     noisy, clean : Tensor
-        Both sides, (N, ...).
+        Noisy and clean patches, (N, ...).
     rng : numpy.random.Generator
-        Draws whether, with whom and how much.
+        Decides whether to blend, and draws the partners and weights.
     chance : float
-        Of being blended at all.
+        Probability that the batch is blended.
     strength : float
-        Shares are drawn from Beta(strength, strength); 0 never blends.
+        Parameter of the distribution Beta(strength, strength) of the weights; 0 never blends.
+
+    Returns
+    -------
+    noisy, clean : Tensor
+        The blended patches, of the same shape.
 
     References
     ----------

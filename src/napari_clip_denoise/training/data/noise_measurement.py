@@ -1,4 +1,4 @@
-"""Clean images made to look as the camera would give them, for the objective ``synthetic``."""
+"""Measurement of camera noise, to add it to clean images for the objective ``synthetic``."""
 
 from itertools import chain
 
@@ -20,12 +20,12 @@ RANGE = (1, 99)
 
 
 def measure_camera(noisy: list[Stack], settings: FineTuneSettings) -> CameraNoise:
-    """Estimate the noise of raw images, and how it is correlated.
+    """Estimate the noise of raw images and its spatial correlation.
 
     Raises
     ------
     InputError
-        If there is too little to measure.
+        If there is too little image area to measure.
     """
     measured = some(noisy)
     raw = estimate_noise(chain.from_iterable(Field(stack, None).sample() for stack in measured))
@@ -38,7 +38,22 @@ def measure_camera(noisy: list[Stack], settings: FineTuneSettings) -> CameraNois
 def mapping_of_simulated(
     planes: list[np.ndarray], noise: CameraNoise, settings: FineTuneSettings
 ) -> ChannelMapping:
-    """The mapping that noisy images such as these would get in a run."""
+    """Return the intensity mapping that a run would choose for such images with noise.
+
+    Parameters
+    ----------
+    planes : list of numpy.ndarray
+        Clean planes (Y, X) on the raw scale.
+    noise : CameraNoise
+        Noise to add to them.
+    settings : FineTuneSettings
+        Seed and kind of the intensity mapping.
+
+    Returns
+    -------
+    ChannelMapping
+        Mapping from the raw scale to the network's.
+    """
     rng = np.random.default_rng([settings.seed, 9])
     height, width = (min(sides) for sides in zip(*(plane.shape for plane in planes), strict=True))
     noisy = np.stack([noise(plane[:height, :width], rng) for plane in planes])
@@ -46,7 +61,7 @@ def mapping_of_simulated(
 
 
 def same_range(planes: list[np.ndarray], noisy: list[np.ndarray]) -> Line:
-    """Bring clean values to the range that the noisy ones have once they are smoothed."""
+    """Return the line that maps clean values to the range of the smoothed noisy ones."""
     low, high, noisy_low, noisy_high = (
         float(value)
         for side in (planes, noisy)

@@ -1,4 +1,4 @@
-"""Random noise of a recipe, put on a clean patch."""
+"""Random noise according to a recipe, added to a clean patch."""
 
 from typing import Literal
 
@@ -34,18 +34,22 @@ KINDS = (
 def corrupt(
     clean: np.ndarray, noise: Noise, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw noise as a recipe says and put it on a clean patch.
+    """Add random noise to a clean patch according to a recipe.
 
     Parameters
     ----------
     clean : numpy.ndarray
-        (C, Y, X), float32, about [0, 1].
+        (C, Y, X), float32, approximately in [0, 1].
+    noise : Noise
+        Kinds and ranges of the noise.
+    rng : numpy.random.Generator
+        Random number generator.
 
     Returns
     -------
     noisy, clean : numpy.ndarray
-        (C, Y, X), float32. For stabilised noise both are on the transform's scale, brought back
-        to about [0, 1].
+        (C, Y, X), float32. For stabilised noise both are on the scale of the transform, rescaled
+        to approximately [0, 1].
     """
     weights = np.array([getattr(noise, kind) for kind in KINDS])
     kind = KINDS[rng.choice(len(KINDS), p=weights / weights.sum())]
@@ -72,7 +76,7 @@ def corrupt(
 def _photons(
     clean: np.ndarray, noise: Noise, rng: np.random.Generator, *, stabilise: bool
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Poisson-Gaussian noise of an image that stands on a uniform background."""
+    """Add Poisson-Gaussian noise to an image on a uniform background."""
     photons = log_uniform(noise.photons, rng)
     read_noise = rng.uniform(*noise.read_noise)
     background = rng.uniform(*noise.background)
@@ -107,5 +111,5 @@ def _with_artefacts(noisy: np.ndarray, noise: Noise, rng: np.random.Generator) -
 
 
 def log_uniform(span: Range, rng: np.random.Generator) -> float:
-    """Draw a number whose logarithm is uniform between two."""
+    """Draw a number from a log-uniform distribution over a range."""
     return float(np.exp(rng.uniform(*np.log(span))))

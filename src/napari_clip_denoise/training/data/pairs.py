@@ -1,4 +1,4 @@
-"""Whether two images show the same field, and how their intensities belong together."""
+"""Check whether two images show the same field, and relate their intensities."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from scipy.ndimage import shift as shift_image
 from skimage.registration import phase_cross_correlation
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.images.sampling import plane_positions
+from napari_clip_denoise.images.sampling import sample_positions
 from napari_clip_denoise.images.stack import Stack
 
 MAX_PLANES = 4
@@ -22,18 +22,18 @@ SAME_SCALE = 0.05
 
 @dataclass(frozen=True)
 class Line:
-    """A linear change of intensities: ``slope * value + shift``."""
+    """Linear change of intensities, ``slope * value + shift``."""
 
     slope: float = 1.0
     shift: float = 0.0
 
     @property
     def is_identity(self) -> bool:
-        """Whether nothing is changed."""
+        """True if values are left unchanged."""
         return (self.slope, self.shift) == (1.0, 0.0)
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
-        """Apply it."""
+        """Apply the change to values."""
         return values if self.is_identity else self.slope * values + self.shift
 
 
@@ -41,26 +41,26 @@ IDENTITY = Line()
 
 
 def check_pair(noisy: Stack, other: Stack, *, clean: bool) -> Line:
-    """Check a registered pair, and find the line that brings the other to the noisy's scale.
+    """Check a registered pair, and fit the line from the other's scale to that of the noisy image.
 
     Parameters
     ----------
     noisy, other : Stack
-        Of the same shape.
+        Stacks of the same shape.
     clean : bool
-        Whether `other` is without noise; else it is a repeat, and nothing is fitted.
+        Whether `other` is free of noise. If not, it is a repeat, and nothing is fitted.
 
     Returns
     -------
     Line
-        The least-squares fit of the noisy values by the clean ones; the identity where they
-        are on the same scale already.
+        Least-squares fit of the noisy values by the clean ones; the identity if both are already
+        on the same scale.
 
     Raises
     ------
     InputError
-        If one is shifted against the other, they show different fields, or the clean image is
-        the noisier one.
+        If the images are shifted against each other or show different fields, or if the clean
+        image is the noisier one.
     """
     first, second = (list(_sample(stack)) for stack in (noisy, other))
     names = f"'{noisy.name}' and '{other.name}'"
@@ -95,10 +95,10 @@ def check_pair(noisy: Stack, other: Stack, *, clean: bool) -> Line:
 
 
 def _sample(stack: Stack) -> Iterator[np.ndarray]:
-    """Read the middle of a few planes, float64; RGB samples are averaged."""
+    """Yield the centres of a few planes as float64; RGB samples are averaged."""
     middle = [slice(max(0, (n - WINDOW_SIDE) // 2), (n + WINDOW_SIDE) // 2)
               for n in stack.plane_shape]  # fmt: skip
-    for position in plane_positions(stack.leading_shape, MAX_PLANES):
+    for position in sample_positions(stack.leading_shape, MAX_PLANES):
         plane = stack.read_plane(position, (middle[0], middle[1])).astype(np.float64)
         yield plane.mean(axis=-1) if stack.is_rgb else plane
 
@@ -116,7 +116,7 @@ def _likeness(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def _shift(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """How far the second plane lies from the first, (y, x), if moving it back helps."""
+    """Return the shift (y, x) of the second plane from the first if undoing it helps, else 0."""
     a, b = _smooth(first), _smooth(second)
     found, _, _ = phase_cross_correlation(a, b, normalization=None, upsample_factor=4)
     if np.linalg.norm(found) < LARGEST_SHIFT:
@@ -133,6 +133,6 @@ def _gain(target: np.ndarray, image: np.ndarray) -> float:
 
 
 def _graininess(plane: np.ndarray) -> float:
-    """Noise of a plane relative to its contrast."""
+    """Return the noise of a plane relative to its contrast."""
     filled = np.where(np.isfinite(plane), plane, np.nanmedian(plane))
     return float(np.median(np.abs(laplace(filled))) / max(float(_smooth(plane).std()), 1e-12))

@@ -1,4 +1,4 @@
-"""Drawing patches, those to train on apart from those to judge by."""
+"""Drawing of patches for training, separate from those held out for validation."""
 
 import numpy as np
 
@@ -7,26 +7,26 @@ from napari_clip_denoise.training.data.fields import Field
 
 
 class PatchPool:
-    """Draws patches from fields; those that are held out never meet those that are trained on.
+    """Pool of patches from fields, in which held-out areas never overlap training areas.
 
-    Of each plane a band of rows as high as a patch is held out; where planes are not twice as
-    high as a patch, every eighth plane is.
+    A band of rows as high as a patch is held out from each plane. If the planes are less than twice
+    as high as a patch, every eighth plane is held out instead.
 
     Parameters
     ----------
     fields : sequence of Field
-        Where patches come from.
+        Fields that patches are drawn from.
     patch : int
-        Their side in pixels.
+        Side of a patch in pixels.
     samples : {1, 3}
         See `Field.read`.
     seed : int
-        The same seed gives the same patches.
+        Seed; the same seed gives the same patches.
 
     Raises
     ------
     InputError
-        If the images are too small, or hold hardly a finite value.
+        If the images are too small or contain almost no finite values.
     """
 
     LEAST_PIXELS = 128**2
@@ -80,18 +80,18 @@ class PatchPool:
         Parameters
         ----------
         step : int
-            Which.
+            Number of the step.
         numbers : range
             Numbers of the patches within the batch.
         turn : bool
-            Whether to turn by a quarter as well as to flip.
+            Whether to rotate patches by 90 degrees in addition to flipping them.
 
         Returns
         -------
         first, second : numpy.ndarray
             (N, samples, patch, patch), float32.
         rng : numpy.random.Generator
-            For whatever else this step draws.
+            Generator for everything else that this step draws.
         """
         pairs = []
         for number in numbers:
@@ -101,7 +101,7 @@ class PatchPool:
         return first, second, np.random.default_rng([self.seed, 3, step, numbers.start])
 
     def held_out(self, count: int) -> tuple[np.ndarray, np.ndarray, list[int]]:
-        """Draw the patches that a model is judged by, and the number of each one's field."""
+        """Draw the held-out patches, and return them with the number of each one's field."""
         rng = np.random.default_rng([self.seed, 4])
         drawn = [self._draw(rng, held_out=True) for _ in range(count)]
         first, second = (np.stack(side) for side in zip(*(pair for _, pair in drawn), strict=True))
@@ -110,7 +110,7 @@ class PatchPool:
     def _draw(
         self, rng: np.random.Generator, *, held_out: bool
     ) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
-        """Draw a patch; empty background is mostly drawn again, NaN always."""
+        """Draw a patch, and redraw it if it contains NaN or, in most cases, if it is empty."""
         found = None
         for attempt in range(self.TRIES):
             number = int(rng.choice(len(self.fields), p=self._weights[held_out]))
@@ -157,21 +157,21 @@ class PatchPool:
         return plane
 
     def _n_held_out(self, number: int) -> int:
-        """Number of planes that held-out patches may come from."""
+        """Return the number of planes that held-out patches may come from."""
         n_planes = self.fields[number].n_planes
         if self._bands[number] is not None:
             return n_planes
         return len(range(self._first_held_out[number], n_planes, self.EVERY))
 
     def _band(self, number: int) -> int | None:
-        """First row of the band that is held out, or None where whole planes are."""
+        """Return the first row of the held-out band, or None if whole planes are held out."""
         n_bands = self.fields[number].stack.plane_shape[0] // self.patch
         if n_bands < 2:
             return None
         return self.patch * int(np.random.default_rng([self.seed, 5, number]).integers(n_bands))
 
     def _survey(self) -> float:
-        """Find how little a patch must hold to be called empty."""
+        """Determine the activity below which a patch counts as empty."""
         rng = np.random.default_rng([self.seed, 6])
         drawn = (self._draw(rng, held_out=False)[1][0] for _ in range(self.SURVEYED))
         return self.EMPTY * float(np.quantile([_activity(patch) for patch in drawn], 0.9))
@@ -187,7 +187,7 @@ def _turned(
 
 
 def _activity(patch: np.ndarray) -> float:
-    """How much the local mean varies within a patch."""
+    """Return the variation of the local mean within a patch."""
     side = patch.shape[-1] // 8
     means = patch[0, : 8 * side, : 8 * side].reshape(side, 8, side, 8).mean(axis=(1, 3))
     return float(means.std())

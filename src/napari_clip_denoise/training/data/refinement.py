@@ -1,4 +1,4 @@
-"""Some noisy planes and what a model makes of them, to learn from as if that were clean."""
+"""A few noisy planes and their denoised versions, which serve as clean images in training."""
 
 import math
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from napari_clip_denoise.training.finetune.objectives import Network
 from napari_clip_denoise.training.finetune.settings import FineTuneSettings
 
 REFINED_PIXELS = 2**22
-"""What is denoised in all: some 20 seconds on one core with ``compact``."""
+"""Total number of pixels to denoise, about 20 seconds on one core with ``compact``."""
 LARGEST_SIDE = 1024
 
 
@@ -32,9 +32,9 @@ class Excerpt:
     Attributes
     ----------
     stack : Stack
-        The pieces, zyx or zyxs.
+        The pieces, with the axes zyx or zyxs.
     mapping : ChannelMapping
-        That of the whole channel.
+        Intensity mapping of the whole channel.
     """
 
     stack: Stack
@@ -42,20 +42,25 @@ class Excerpt:
 
     @property
     def field(self) -> Field:
-        """The noisy pieces, to be judged by."""
+        """Return the noisy pieces as a field for validation."""
         return Field(self.stack, IntensityMapping((self.mapping,)))
 
     def refined(self, network: Network, noise: CameraNoise, samples: int) -> Field:
-        """Denoise the pieces; to learn from, noise is put on the result each time it is read.
+        """Denoise the pieces, and return a field that adds noise to the result at each read.
 
         Parameters
         ----------
         network : callable
-            Denoises (N, C, Y, X) on its scale.
+            Denoises (N, C, Y, X) on the network's scale.
         noise : CameraNoise
-            On the raw scale.
+            Noise on the raw scale.
         samples : {1, 3}
-            Whether the network takes RGB samples one by one or together.
+            3 if the network processes RGB samples together, 1 if one by one.
+
+        Returns
+        -------
+        Field
+            Field for training.
         """
         noisy = np.asarray(self.stack.array)
         clean = np.empty(noisy.shape, np.result_type(noisy, np.float32))
@@ -70,7 +75,7 @@ class Excerpt:
 
 
 def excerpts(fields: list[Field]) -> list[Excerpt]:
-    """Take pieces evenly from all mapped fields and channels, about `REFINED_PIXELS` in all."""
+    """Cut evenly spaced pieces from all fields and channels, about `REFINED_PIXELS` in total."""
     largest = max(
         math.prod(min(n, LARGEST_SIDE) for n in field.stack.plane_shape) for field in fields
     )
@@ -85,12 +90,12 @@ def excerpts(fields: list[Field]) -> list[Excerpt]:
 
 
 def cameras(taken: list[Excerpt], settings: FineTuneSettings) -> list[CameraNoise]:
-    """Measure the noise of each excerpt; one that is too plain or small gets that of another.
+    """Measure the noise of each excerpt; one too flat or small to measure gets that of another.
 
     Raises
     ------
     InputError
-        If all together are too little to measure.
+        If all excerpts together are too small to measure.
     """
     found = [_camera(excerpt, settings) for excerpt in taken]
     known = [noise for noise in found if noise is not None]
@@ -123,7 +128,7 @@ def _excerpt(field: Field, channel: int, count: int) -> Excerpt:
 
 
 def _pieces(length: int) -> list[slice]:
-    """Cut an axis into pieces of the same length, around its middle."""
+    """Split an axis into centred pieces of equal length."""
     step = min(length, LARGEST_SIDE)
     first = length % step // 2
     return [slice(start, start + step) for start in range(first, length - step + 1, step)]
@@ -135,7 +140,7 @@ def _n_channels(stack: Stack) -> int:
 
 @torch.no_grad()
 def _denoised(network: Network, unit: np.ndarray, samples: int) -> np.ndarray:
-    """Denoise (Y, X) or (Y, X, 3) in eight orientations."""
+    """Denoise a plane (Y, X) or (Y, X, 3) in eight orientations."""
     height, width = unit.shape[:2]
     colours = np.moveaxis(unit.reshape(height, width, -1), -1, 0)
     images = torch.from_numpy(colours.reshape(-1, samples, height, width).copy())

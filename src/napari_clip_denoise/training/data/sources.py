@@ -1,4 +1,4 @@
-"""The images that a fine-tuning is given, as stacks."""
+"""Opening and pairing of the images for fine-tuning."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +16,19 @@ def open_sources(source: Any, axes: str | None = None) -> list[Stack]:
     Parameters
     ----------
     source : str, Path, array-like, Stack or sequence of these
-        A file, a store, a folder of them, an array, or several.
+        A file, a store, a folder of them, an array, or several of these.
     axes : str, optional
-        One letter a dimension, the same for all; inferred if not given.
+        Axes of all images, one letter per dimension; inferred by default.
+
+    Returns
+    -------
+    list of Stack
+        The images.
 
     Raises
     ------
     InputError
-        If something is missing or not an image.
+        If a path does not exist or is not an image.
     """
     if isinstance(source, (str, Path)):
         return [open_stack(path, axes) for path in find_sources([source])]
@@ -33,19 +38,24 @@ def open_sources(source: Any, axes: str | None = None) -> list[Stack]:
 
 
 def pair_up(noisy: list[Stack], other: list[Stack], what: str) -> list[tuple[Stack, Stack]]:
-    """Pair images by their file names, or by their order where the names differ.
+    """Pair images by file name, or by order if the names differ.
 
     Parameters
     ----------
     noisy, other : list of Stack
-        Of the same number.
+        Lists of the same length.
     what : str
-        What the others are, for messages, such as ``"clean"``.
+        Kind of the other images for error messages, such as ``"clean"``.
+
+    Returns
+    -------
+    list of (Stack, Stack)
+        The pairs.
 
     Raises
     ------
     InputError
-        If they cannot be paired, or a pair differs in size.
+        If the images cannot be paired, or the images of a pair differ in size.
     """
     if len(noisy) != len(other):
         raise InputError(

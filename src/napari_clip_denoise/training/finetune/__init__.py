@@ -1,1 +1,1 @@
-"""Fine-tuning of a decoder on one's own images."""
+"""Fine-tuning of a decoder on the user's own images."""

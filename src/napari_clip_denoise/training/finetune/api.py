@@ -1,4 +1,4 @@
-"""Fine-tuning of the decoder on a lab's own images; the encoder is frozen."""
+"""Fine-tuning of the decoder on the user's own images, with a frozen encoder."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,42 +34,45 @@ def fine_tune(
     control: Control | None = None,
     **values: Any,
 ) -> FineTuned:
-    """Fine-tune a model's decoder on one's own images. Its encoder stays as it is.
+    """Fine-tune a model's decoder on the user's own images; its encoder is not changed.
 
     Parameters
     ----------
     noisy, clean, repeats : str, Path, array-like, Stack or sequence of these, optional
-        Noisy images, clean ones of the same fields, and further noisy ones of the same fields.
-        Files, stores and folders are opened by path; patches are read when they are needed.
+        Noisy images, clean images of the same fields, and further noisy images of the same fields.
+        Paths may be files, stores or folders; patches are read on demand.
     settings : FineTuneSettings, optional
-        See there; or give its `values` by name, such as ``minutes=5``.
+        Settings of the fine-tuning. Alternatively, pass its fields by name, such as ``minutes=5``.
     axes : str, optional
-        One letter a dimension, the same for all images; inferred if not given.
+        Axes of all images, one letter per dimension; inferred by default.
     run : str or Path, optional
-        Folder that keeps the state, so that a training that was interrupted goes on when the
-        same call is made again. It is removed in the end.
+        Folder for the state, from which the same call resumes an interrupted training. It is
+        removed at the end.
     restart : bool
-        Throw away a state that is there.
+        Whether to discard an existing state.
     clip_weights : str or Path, optional
         Local file with CLIP's RN50 weights, see `load`.
     begin : callable, optional
-        Gets which objective was chosen and why, and notes, before the first step.
+        Called before the first step with the chosen objective and its reason, and with notes.
     report : callable, optional
-        Gets a `Learning` after each step.
+        Called with a `Learning` after each step.
     control : Control, optional
-        Stops or cancels it.
+        Stops or cancels the training.
+    **values
+        Fields of `FineTuneSettings`, used if `settings` is not given.
 
     Returns
     -------
     FineTuned
-        The model and whether it is better; nothing is saved.
+        The model and whether it is better than the initial one; nothing is saved.
 
     Raises
     ------
     InputError, ModelError, OutputError
-        With one sentence on what is wrong and what to do.
+        If the training is not possible; the message says in one sentence what is wrong and what to
+        do.
     Cancelled
-        If `control` says so.
+        If `control` was cancelled.
 
     Examples
     --------
@@ -131,5 +134,5 @@ def fine_tune(
 
 
 def is_first_process() -> bool:
-    """Whether this is the first, or only, of the processes that share a training."""
+    """Return whether this is the first, or only, process of a training."""
     return getattr(rank_zero_only, "rank", 0) == 0

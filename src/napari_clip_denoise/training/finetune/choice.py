@@ -1,4 +1,4 @@
-"""Which objective it is: as asked, or by what images there are."""
+"""Choice of the training objective, by the settings or by the available images."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from napari_clip_denoise.training.finetune.settings import FineTuneSettings
 
 @dataclass(frozen=True)
 class Images:
-    """What there is of each kind; empty where there is nothing."""
+    """Available images of each kind; empty lists for missing kinds."""
 
     noisy: list[Stack]
     clean: list[Stack]
@@ -17,17 +17,17 @@ class Images:
 
 
 def named_objective(settings: FineTuneSettings, images: Images) -> str:
-    """Find which objective it is, and check that it has what it needs.
+    """Return the name of the objective, after checking that the images it needs are available.
 
     Returns
     -------
     str
-        Its name, or ``"auto"`` where the noise of the noisy images has to decide.
+        Name of the objective, or ``"auto"`` if it depends on the noise of the noisy images.
 
     Raises
     ------
     InputError
-        If images are lacking.
+        If images are missing.
     """
     name = settings.objective
     noisy, clean = images.noisy, images.clean

@@ -1,4 +1,4 @@
-"""Exchanging the noise of some pixels, which tells how much of it a network keeps."""
+"""Exchange of noise between pixels, to measure how much of the noise a network keeps."""
 
 import numpy as np
 
@@ -8,33 +8,34 @@ PITCH = 4
 def exchange_noise(
     noisy: np.ndarray, denoised: np.ndarray, extent: tuple[int, int], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Let pixels of about the same value exchange their noise, two and two.
+    """Exchange the noise between pairs of pixels that have about the same value.
 
-    What a network gives at such a pixel changes by what it had kept of the pixel's own noise. So
-    on average over these pixels ``2 * noise * (network(noisy) - network(exchanged))`` is what
-    lacks to ``(network(noisy) - noisy)**2`` to make it the squared error against a second noisy
-    image. Here noise is told without the pixel itself, as `noisy` less an estimate from
-    `exchanged`.
+    The output of a network at such a pixel changes by the part of the pixel's own noise that it had
+    kept. On average over these pixels, adding
+    ``2 * noise * (network(noisy) - network(exchanged))`` to ``(network(noisy) - noisy)**2``
+    therefore yields the squared error against a second noisy image. Here, the noise is estimated
+    without using the pixel itself, as `noisy` minus an estimate from `exchanged`.
 
-    This supposes that the noise of pixels further apart than `extent` is independent, but not how
-    strong the noise is, nor how it is distributed. Stein's estimate needs both: where it takes
-    skewed noise for Gaussian, it calls networks better that are worse.
+    This assumes that the noise of pixels further apart than `extent` is independent, but makes no
+    assumption on its strength or distribution. Stein's estimate needs both: if it treats skewed
+    noise as Gaussian, it prefers worse networks.
 
     Parameters
     ----------
     noisy, denoised : numpy.ndarray
-        (Y, X), float32, and what is about its truth.
+        Noisy image and an approximation of its truth, (Y, X), float32.
     extent : (int, int)
-        How far noise is correlated, down and across; so much around a pixel goes with it.
+        Reach of the noise correlation in pixels, down and across. The noise of neighbours within
+        this reach is exchanged together with that of the pixel.
     rng : numpy.random.Generator
         Chooses the pixels.
 
     Returns
     -------
     exchanged : numpy.ndarray
-        (Y, X), float32: `noisy` with noise exchanged.
+        (Y, X), float32: `noisy` with exchanged noise.
     chosen : numpy.ndarray
-        (Y, X), bool: the pixels whose noise was exchanged, without those that went with them.
+        (Y, X), bool: the pixels whose noise was exchanged, without their neighbours.
     """
     lines = [
         np.arange(reach + int(rng.integers(PITCH)), side - reach, PITCH + 2 * reach)

@@ -1,4 +1,4 @@
-"""The loop of a fine-tuning."""
+"""Training loop of a fine-tuning."""
 
 import copy
 from collections.abc import Callable, Generator
@@ -33,7 +33,7 @@ Report = Callable[[Learning], None]
 
 
 class AsInUse(nn.Module):
-    """A denoiser that takes grey images as a run does: an RGB network sees them three times."""
+    """Denoiser for gray images as in a run: an RGB network receives them in all three channels."""
 
     def __init__(self, denoiser: Denoiser):
         super().__init__()
@@ -58,7 +58,36 @@ def learn(
     report: Report | None,
     control: Control,
 ) -> tuple[Tensor, State]:
-    """Train the decoder; give the errors of the start and the state at the end."""
+    """Train the decoder.
+
+    Parameters
+    ----------
+    fabric : Fabric
+        Devices and precision.
+    parent : Model
+        The initial model.
+    has_decoder : bool
+        Whether the initial model has a trained decoder.
+    material : Material
+        Patches, objective and validation.
+    settings : FineTuneSettings
+        Settings of the training.
+    state : State or None
+        State to resume from.
+    folder : RunFolder
+        Folder that the state is saved to.
+    report : callable or None
+        Called with a `Learning` after each step.
+    control : Control
+        Stops or cancels the training.
+
+    Returns
+    -------
+    start : Tensor
+        Error of the initial model on each held-out patch.
+    state : State
+        State at the end.
+    """
     objective, judge = material.objective, material.judge.to(fabric.device)
     denoiser = copy.deepcopy(parent.denoiser)
     denoiser.augmentation_level = (
@@ -142,7 +171,7 @@ def learn(
 
 
 def _share(step: int, seconds: float, settings: FineTuneSettings) -> float:
-    """Share of the training that is done, by whichever of steps and time is further."""
+    """Return the finished fraction of the training, by steps or by time, whichever is larger."""
     by_step = step / settings.steps if settings.steps else 0.0
     by_time = seconds / (60 * settings.minutes) if settings.minutes else 0.0
     return min(1.0, max(by_step, by_time))
@@ -151,7 +180,7 @@ def _share(step: int, seconds: float, settings: FineTuneSettings) -> float:
 def _prefetch(
     material: Material, settings: FineTuneSettings, fabric: Fabric, first: int
 ) -> Generator[tuple[int, Example]]:
-    """Draw the next batch in a thread while the network works on this one, without an end."""
+    """Draw the next batch in a thread while the network works on this one, endlessly."""
     numbers = range(fabric.global_rank, settings.batch, fabric.world_size)
     objective = material.objective
 
@@ -172,7 +201,7 @@ def _prefetch(
 
 
 class _Pictures:
-    """Denoises the held-out patch that holds most, before and as the network learns."""
+    """Pictures of the held-out patch with the most content, denoised before and during training."""
 
     def __init__(self, judged: AsInUse, judge: Judge):
         spread = judge.noisy.flatten(1).std(dim=1)
@@ -181,7 +210,7 @@ class _Pictures:
         self._before = self._denoised()
 
     def take(self) -> Picture:
-        """Denoise it by the network as it is now."""
+        """Denoise the patch with the current network."""
         return Picture(self._noisy[0, 0].cpu().numpy(), self._before, self._denoised())
 
     @torch.no_grad()

@@ -1,4 +1,4 @@
-"""Objectives: how training patches become what the network gets and what it should give."""
+"""Objectives, which turn training patches into inputs and targets of the network."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ from napari_clip_denoise.noise.camera import CameraNoise
 Network = Callable[[Tensor], Tensor]
 
 LOW_RATE = 5e-5
-"""For noisy targets that also hide some of the image; higher rates follow their noise."""
+"""Rate for noisy targets that also hide a part of the image; higher rates fit their noise."""
 
 
 @dataclass(frozen=True)
 class Example:
-    """A batch to learn from; all are tensors (N, C, Y, X).
+    """Batch to train on; all tensors are (N, C, Y, X).
 
     Attributes
     ----------
     noisy : Tensor
-        What the network gets.
+        Input of the network.
     target : Tensor
-        What it should give.
+        Target of the network.
     mask : Tensor
         1 where the target counts, else 0.
     aids : tuple of Tensor
-        What else the objective takes its loss by.
+        Further tensors that the loss of the objective needs.
     """
 
     noisy: Tensor
@@ -39,7 +39,7 @@ class Example:
     aids: tuple[Tensor, ...] = ()
 
     def to(self, device: torch.device) -> "Example":
-        """The same on a device."""
+        """Return the example on a device."""
         noisy, target, mask, *aids = (
             side.to(device) for side in (self.noisy, self.target, self.mask, *self.aids)
         )
@@ -47,50 +47,63 @@ class Example:
 
 
 class Objective(Protocol):
-    """How a training target is made."""
+    """Training objective: makes inputs and targets, and computes the loss."""
 
     @property
     def name(self) -> str:
-        """As in the settings."""
+        """Name of the objective in the settings."""
         ...
 
     @property
     def turns(self) -> bool:
-        """Whether patches may be turned by a quarter."""
+        """True if patches may be rotated by 90 degrees."""
         ...
 
     @property
     def mixes(self) -> bool:
-        """Whether patches may be blended with each other."""
+        """True if patches may be blended with each other."""
         ...
 
     @property
     def learning_rate(self) -> float:
-        """The rate that suits it, at its highest."""
+        """Suitable peak learning rate."""
         ...
 
     @property
     def augmentation_level(self) -> float:
-        """How much features are to be disturbed, see `Denoiser`."""
+        """Strength of the feature augmentation, see `Denoiser`."""
         ...
 
     def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
-        """Make a batch of patches and their counterparts, (N, C, Y, X), an example."""
+        """Make an example from a batch of patches and their counterparts.
+
+        Parameters
+        ----------
+        first, second : numpy.ndarray
+            Patches and counterparts, (N, C, Y, X), float32.
+        rng : numpy.random.Generator
+            Random number generator.
+
+        Returns
+        -------
+        Example
+            Input and target.
+        """
         ...
 
     def loss(self, network: Network, example: Example) -> Tensor:
-        """Loss of a network in training."""
+        """Return the loss of a network in training."""
         ...
 
 
 def masked_loss(error: Tensor, mask: Tensor) -> Tensor:
-    """Average over the batch the root of each patch's mean squared error within the mask."""
+    """Return the root of each patch's mean squared error within the mask, averaged over patches."""
     inside = mask.sum(dim=(1, 2, 3)).clamp(min=1)
     return ((error.square() * mask).sum(dim=(1, 2, 3)) / inside + 1e-6).sqrt().mean()
 
 
 class _Plain:
-    """The patches as they are: one side in, the other as the target."""
+    """Patches used unchanged: one side as the input, the other as the target."""
 
     mixes = False
     learning_rate = 3e-4
@@ -98,30 +111,36 @@ class _Plain:
 
     @property
     def turns(self) -> bool:
-        """Always."""
+        """Always True."""
         return True
 
     def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
-        """Give the first patches to the network and the second as the target."""
+        """Use the first patches as the input and the second ones as the target.
+
+        Parameters
+        ----------
+        first, second, rng :
+            See `Objective.example`.
+        """
         return _example(first, second)
 
     def loss(self, network: Network, example: Example) -> Tensor:
-        """Root mean square of the error where the mask says."""
+        """Return the root mean squared error within the mask."""
         return masked_loss(network(example.noisy) - example.target, example.mask)
 
 
 class Supervised(_Plain):
-    """Noisy images, and clean ones of the same fields."""
+    """Objective for noisy images with clean ones of the same fields."""
 
     name = "supervised"
     mixes = True
 
 
 class Refinement(_Plain):
-    """Noisy images alone: what the model at the start makes of them, with such noise put on again.
+    """Objective for noisy images alone: the initial model denoises them, and noise is added again.
 
-    The network learns to undo this noise on images of this kind. Both are as good as the model
-    at the start and the measured noise, so it cannot learn structure that this model has missed.
+    The network learns to remove this noise from images of this kind. It can only be as good as the
+    initial model and the noise measurement: it cannot learn structure that the model has missed.
 
     References
     ----------
@@ -136,7 +155,7 @@ class Refinement(_Plain):
 
 
 class Noise2Noise(_Plain):
-    """Two noisy images of the same field: on average, one tells what is clean in the other.
+    """Objective for two noisy images of the same field, each of which serves as the other's target.
 
     References
     ----------
@@ -146,21 +165,27 @@ class Noise2Noise(_Plain):
     name = "noise2noise"
 
     def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
-        """Give one of each two patches, at random, to the network and the other as the target."""
+        """Use one patch of each pair, chosen at random, as the input and the other as target.
+
+        Parameters
+        ----------
+        first, second, rng :
+            See `Objective.example`.
+        """
         swap = rng.random((len(first), 1, 1, 1)) < 0.5
         return _example(np.where(swap, second, first), np.where(swap, first, second))
 
 
 @dataclass(frozen=True)
 class Synthetic(_Plain):
-    """Clean images with noise that is put on them.
+    """Objective for clean images, to which noise is added.
 
     Parameters
     ----------
     noise : CameraNoise
-        On the raw scale of the patches.
+        Noise on the raw scale of the patches.
     mapping : ChannelMapping
-        From that scale to the network's.
+        Mapping from that scale to the network's.
     """
 
     noise: CameraNoise
@@ -169,22 +194,28 @@ class Synthetic(_Plain):
     mixes = True
 
     def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
-        """Put noise on the first patches, which are clean raw values, and map both."""
+        """Add noise to the first patches, which are clean raw values, and map both.
+
+        Parameters
+        ----------
+        first, second, rng :
+            See `Objective.example`.
+        """
         noisy = self.mapping.normalize(self.noise(first, rng))
         return _example(noisy, self.mapping.expected(first))
 
 
 @dataclass(frozen=True)
 class Noise2Void(_Plain):
-    """Noisy images alone: some pixels are hidden and have to be told from those around them.
+    """Objective for noisy images alone: hidden pixels are predicted from those around them.
 
     Parameters
     ----------
     extent : (int, int)
-        How far the noise of a pixel is correlated, down and across. So many pixels on each side
-        are hidden with it (structN2V), so that their noise does not give its away.
+        Reach of the noise correlation in pixels, down and across. This many pixels on each side
+        are hidden as well (structN2V), so that their noise does not reveal that of the pixel.
     share : float
-        Share of the pixels that the loss is taken of.
+        Fraction of the pixels that the loss is computed on.
 
     References
     ----------
@@ -199,11 +230,17 @@ class Noise2Void(_Plain):
 
     @property
     def turns(self) -> bool:
-        """Not by a quarter where the noise has a direction."""
+        """True unless the noise has a direction."""
         return self.extent[0] == self.extent[1]
 
     def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
-        """Hide pixels of the noisy patches, replaced by others nearby."""
+        """Hide pixels of the noisy patches by replacing them with others nearby.
+
+        Parameters
+        ----------
+        first, second, rng :
+            See `Objective.example`.
+        """
         n, _, height, width = first.shape
         down, across = self.extent
         edge_y, edge_x = 2 * down + 2, 2 * across + 2
@@ -223,7 +260,7 @@ class Noise2Void(_Plain):
         return _example(hidden, first, mask)
 
     def _near(self) -> np.ndarray:
-        """Steps (N, 2) to the pixels around those that are hidden together."""
+        """Return the offsets (N, 2) of the pixels around those that are hidden together."""
         down, across = self.extent
         return np.array(
             [
@@ -237,12 +274,12 @@ class Noise2Void(_Plain):
 
 @dataclass(frozen=True)
 class Neighbor2Neighbor(_Plain):
-    """Noisy images alone: of each 2 x 2 pixels one goes in and a neighbour is the target.
+    """Objective for noisy images alone: of each 2 x 2 pixels, one is the input, another the target.
 
     Parameters
     ----------
     weight : float
-        Of the regulariser, which makes up for the neighbours' being different pixels.
+        Weight of the regulariser, which corrects for the different positions of the two pixels.
 
     References
     ----------
@@ -255,7 +292,13 @@ class Neighbor2Neighbor(_Plain):
     learning_rate = LOW_RATE
 
     def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
-        """Sub-sample the noisy patches twice."""
+        """Subsample the noisy patches twice.
+
+        Parameters
+        ----------
+        first, second, rng :
+            See `Objective.example`.
+        """
         n, _, height, width = first.shape
         shape = (n, height // 2, width // 2)
         start = rng.integers(4, size=shape)
@@ -267,7 +310,11 @@ class Neighbor2Neighbor(_Plain):
         return Example(noisy, target, torch.ones_like(noisy), (whole, picked))
 
     def loss(self, network: Network, example: Example) -> Tensor:
-        """Error against the neighbour, and of its difference to that of the denoised whole."""
+        """Return the error against the neighbour plus the regulariser.
+
+        The regulariser compares this error with the difference between both pixels in the denoised
+        whole image.
+        """
         whole, corners = example.aids
         error = network(example.noisy) - example.target
         with torch.no_grad():
@@ -284,7 +331,7 @@ def _example(noisy: np.ndarray, target: np.ndarray, mask: np.ndarray | None = No
 
 
 def _pick(images: Tensor, corner: Tensor) -> Tensor:
-    """Of each 2 x 2 pixels of (N, C, Y, X) take the one that `corner` (N, Y/2, X/2) names."""
+    """Select from every 2 x 2 pixels of (N, C, Y, X) the one given by `corner` (N, Y/2, X/2)."""
     n, channels, height, width = images.shape
     cells = images.reshape(n, channels, height // 2, 2, width // 2, 2).permute(0, 1, 2, 4, 3, 5)
     cells = cells.reshape(n, channels, height // 2, width // 2, 4)

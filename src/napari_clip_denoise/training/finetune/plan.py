@@ -1,4 +1,4 @@
-"""What a fine-tuning learns from and by: its fields and its objective, chosen and explained."""
+"""Training data and objective of a fine-tuning, chosen and explained."""
 
 from dataclasses import dataclass
 from itertools import chain
@@ -37,24 +37,24 @@ from napari_clip_denoise.training.finetune.validation import Judge, blind_judge,
 
 @dataclass(frozen=True)
 class Material:
-    """What a fine-tuning learns from and by.
+    """Training data, objective and validation of a fine-tuning.
 
     Attributes
     ----------
     pool : PatchPool
-        Where patches come from.
+        Source of the patches.
     objective : Objective
-        How a training target is made.
+        Makes the training targets.
     judge : Judge
         Scores a network on held-out patches.
     reason : str
-        Which objective it is, and why.
+        The chosen objective and the reason for it.
     notes : tuple of str
-        What else was found, a sentence each.
+        Further findings, one sentence each.
     noise : str
-        The noise, in words.
+        Description of the noise.
     data : str
-        The images, in words.
+        Description of the images.
     """
 
     pool: PatchPool
@@ -76,26 +76,31 @@ def gather(
     axes: str | None = None,
     rgb: bool = False,
 ) -> Material:
-    """Open and check the images, choose the objective, and measure the noise where that is needed.
+    """Open and check the images, choose the objective, and measure the noise if needed.
 
     Parameters
     ----------
     noisy, clean, repeats :
-        What there is of each, see `open_sources`; None where there is nothing.
+        Images of each kind, see `open_sources`; None if there are none.
     settings : FineTuneSettings
-        See there.
+        Settings of the fine-tuning.
     denoise : callable, optional
-        The model at the start, on the CPU, if it denoises at all: for the judge of noisy images,
-        and for their refinement.
+        The initial model on the CPU, if it has a trained decoder. It is used to score noisy images
+        without a truth, and to refine them.
     axes : str, optional
-        Of all images.
+        Axes of all images, one letter per dimension.
     rgb : bool
-        Whether the network takes RGB.
+        Whether the network processes RGB.
+
+    Returns
+    -------
+    Material
+        Everything the training needs.
 
     Raises
     ------
     InputError
-        If the images do not fit the objective, or each other, or cannot be learned from.
+        If the images do not suit the objective or each other, or cannot be used for training.
     """
     images = Images(
         *(
@@ -254,7 +259,7 @@ def _against_targets(
     notes: tuple[str, ...] = (),
     noise: str = "as in the images",
 ) -> Material:
-    """Put together what is judged against clean or repeated patches."""
+    """Create the material for an objective that is scored against clean or repeated patches."""
     pool = _pool(fields, settings, rgb)
     first, second, _ = pool.held_out(settings.held_out)
     rng = np.random.default_rng([settings.seed, 8])
@@ -265,7 +270,7 @@ def _against_targets(
 
 
 def describe(fields: list[Field]) -> str:
-    """Say what images were seen, for a model card."""
+    """Return a description of the images for a model card."""
     first = fields[0].stack
     n_planes = sum(field.n_planes for field in fields)
     size = " x ".join(map(str, first.plane_shape))

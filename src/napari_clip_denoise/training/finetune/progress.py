@@ -1,4 +1,4 @@
-"""How a fine-tuning tells how far it is, and how it is told to stop."""
+"""Progress reports of a fine-tuning, and stopping it."""
 
 import math
 import threading
@@ -11,12 +11,12 @@ from napari_clip_denoise.errors import Cancelled
 
 @dataclass(frozen=True)
 class Picture:
-    """A held-out patch, (Y, X) each, on the network's scale.
+    """Held-out patch in three versions, (Y, X) each, on the network's scale.
 
     Attributes
     ----------
     noisy, before, now : numpy.ndarray
-        As it is, and denoised by the model at the start and at present.
+        The noisy patch, and the patch denoised by the initial and by the current model.
     """
 
     noisy: np.ndarray
@@ -26,24 +26,24 @@ class Picture:
 
 @dataclass(frozen=True)
 class Learning:
-    """How far a fine-tuning is.
+    """Progress of a fine-tuning.
 
     Attributes
     ----------
     step : int
-        Steps done.
+        Number of finished steps.
     share : float
-        Share of the training that is done, from 0 to 1.
+        Finished fraction of the training, from 0 to 1.
     seconds, seconds_left : float
-        Time spent, and an estimate of what is left; None before the first step.
+        Elapsed and estimated remaining time in seconds; the latter is None before the first step.
     loss : float or None
         Training loss of this step.
     score : float or None
-        Mean squared error of the held-out patches, where they were just judged.
+        Mean squared error on the held-out patches, if they were scored after this step.
     best, start : float
-        The best such score so far, and that of the model at the start.
+        Best score so far, and score of the initial model.
     picture : Picture or None
-        With each judgement.
+        Picture of a held-out patch, present with each score.
     """
 
     step: int
@@ -58,18 +58,18 @@ class Learning:
 
 
 class Control:
-    """Ends a fine-tuning from another thread."""
+    """Switch that ends a fine-tuning from another thread."""
 
     def __init__(self) -> None:
         self._stop = threading.Event()
         self._cancel = threading.Event()
 
     def stop(self) -> None:
-        """Ask it to end now and keep the best so far."""
+        """Ask the training to end now and keep the best result so far."""
         self._stop.set()
 
     def cancel(self) -> None:
-        """Ask it to end now and keep nothing."""
+        """Ask the training to end now and keep nothing."""
         self._cancel.set()
 
     def check(self) -> None:
@@ -79,15 +79,15 @@ class Control:
 
     @property
     def is_stopped(self) -> bool:
-        """Whether `stop` was called."""
+        """True if `stop` was called."""
         return self._stop.is_set()
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether `cancel` was called."""
+        """True if `cancel` was called."""
         return self._cancel.is_set()
 
 
 def decibels(score: float) -> float:
-    """Write a mean squared error on the network's scale as PSNR in dB, the range being 1."""
+    """Convert a mean squared error on the network's scale to PSNR in dB, for a data range of 1."""
     return -10 * math.log10(max(score, 1e-9))

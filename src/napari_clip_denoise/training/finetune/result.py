@@ -1,4 +1,4 @@
-"""What a fine-tuning came to: the model with its card, and whether it is better."""
+"""Result of a fine-tuning: the model with its card, and a comparison with the initial model."""
 
 import copy
 from dataclasses import dataclass, replace
@@ -14,34 +14,36 @@ from napari_clip_denoise.training.finetune.state import State
 from napari_clip_denoise.training.software import training_software
 
 LEAST_GAIN = 2.0
-"""Of a gain, in standard errors, to be more than chance."""
+"""Minimum gain, in standard errors, that counts as more than chance."""
 
 
 @dataclass(frozen=True)
 class FineTuned:
-    """What a fine-tuning came to.
+    """Result of a fine-tuning.
 
     Attributes
     ----------
     model : Model
-        The best decoder that was found, with its card; the start, where nothing was better.
+        The best model found, with its card; the initial model if nothing was better.
     improved : bool
-        Whether it beats the model at the start on the held-out patches, by more than chance.
+        Whether the model is better than the initial one on the held-out patches, by more than
+        chance.
     start, best : float
-        Their scores: PSNR of the held-out patches in dB, on the network's scale.
+        Scores of the initial and the best model: PSNR of the held-out patches in dB, on the
+        network's scale.
     metric : str
-        What these were taken against. Where there is no truth, the noise of the target is in
-        both figures, so that they differ by little.
+        Description of the reference for the scores. Without a truth, both scores include the noise
+        of the target, so they differ little.
     n_better, n_held_out : int
-        Held-out patches on which it is better, and their number.
+        Number of held-out patches on which the model is better, and of all held-out patches.
     reason : str
-        Which objective was used, and why.
+        The objective used and the reason for it.
     notes : tuple of str
-        What else was found, a sentence each.
+        Further findings, one sentence each.
     steps : int
-        Steps that were trained.
+        Number of training steps.
     seconds : float
-        Time that they took.
+        Training time in seconds.
     """
 
     model: Model
@@ -57,13 +59,13 @@ class FineTuned:
     seconds: float
 
     def named(self, name: str) -> Model:
-        """The model under another name."""
+        """Return the model under another name."""
         card = self.model.card.model_copy(update={"name": name})
         return replace(self.model, card=card)
 
     @property
     def verdict(self) -> str:
-        """Say how it went."""
+        """Return a summary of the result in words."""
         figures = (
             f"better on {self.n_better} of {self.n_held_out} held-out patches; {self.metric}: "
             f"{self.start:.2f} before, {self.best:.2f} now"
@@ -76,16 +78,25 @@ class FineTuned:
 def conclude(
     parent: Model, start: Tensor, material: Material, settings: FineTuneSettings, state: State
 ) -> FineTuned:
-    """Compare the best state with the start, and write the new model's card.
+    """Compare the best state with the initial model, and write the card of the new model.
 
     Parameters
     ----------
     parent : Model
-        The model at the start.
+        The initial model.
     start : Tensor
-        Its error on each held-out patch.
-    material, settings, state :
-        What was learned from, how, and what it came to.
+        Error of the initial model on each held-out patch.
+    material : Material
+        Training data, objective and validation.
+    settings : FineTuneSettings
+        Settings of the fine-tuning.
+    state : State
+        State at the end of the training.
+
+    Returns
+    -------
+    FineTuned
+        The result.
     """
     denoiser = copy.deepcopy(parent.denoiser)
     denoiser.decoder.load_state_dict(state.best)

@@ -32,11 +32,11 @@ class NoiseByHand(BaseModel):
     Attributes
     ----------
     gain : float
-        Raw units a photon.
+        Raw units per photon.
     offset : float
         Raw value without light.
     read_noise : float
-        Standard deviation of the read noise in raw units.
+        Standard deviation of the read noise, in raw units.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,51 +47,52 @@ class NoiseByHand(BaseModel):
 
 
 class FineTuneSettings(BaseModel):
-    """All that decides a fine-tuning, but for the images.
+    """Settings of a fine-tuning: everything that decides its result, apart from the images.
 
     Attributes
     ----------
     name : str
         Name of the new model.
     model : str
-        The model to begin with: a name in the registry, or the path of a model file.
+        Initial model: a name in the registry, or the path of a model file.
     objective : str
-        How a training target is made, see `napari_clip_denoise.training.finetune.objectives`;
-        ``"auto"`` chooses by what is given and by the noise.
+        Training objective, see `napari_clip_denoise.training.finetune.objectives`; ``"auto"``
+        chooses one by the available images and by their noise.
     repeat_axis : str or None
-        Axis along which the same field was taken again and again, such as ``"t"``.
+        Axis along which the same field was imaged repeatedly, such as ``"t"``.
     noise : NoiseByHand or None
-        For ``synthetic``; without it the noise is estimated from noisy images.
+        Noise for ``synthetic``; by default estimated from noisy images.
     extent : (int, int) or None
-        For ``noise2void``: how many pixels correlated noise reaches down and across; None
+        For ``noise2void``: reach of the noise correlation in pixels, down and across; None
         measures it.
     intensity : str or (float, float)
-        How raw values map to the network's scale; use the same when you denoise.
+        Mapping of raw values to the network's scale; use the same mapping for denoising.
     minutes : float or None
-        Time for training, from its first step on; 15 if steps are not given either.
+        Training time in minutes, from the first step; 15 if `steps` is not given either.
     steps : int or None
-        Steps of training; a training by steps alone is the same whenever it is repeated.
+        Number of training steps. A training limited by steps alone is reproducible.
     batch, patch : int
-        Patches in a step, and their side in pixels, a multiple of 32.
+        Number of patches per step, and their side in pixels, a multiple of 32.
     learning_rate, final_learning_rate, warm_up : float
-        The rate at its highest, by default the objective's, and at the end, and the share of the
-        training in which it rises.
+        Peak learning rate (by default that of the objective), learning rate at the end, and
+        fraction of the training during which the rate rises.
     weight_decay, gradient_clip, average_decay : float
         See `Optimisation`.
     augmentation_level : float or None
-        How much features are disturbed, see `Denoiser`; by default as suits the objective.
+        Strength of the feature augmentation, see `Denoiser`; by default that of the objective.
     mixup : float
-        Share of the batches whose patches are mixed in pairs, where the objective allows it.
+        Fraction of the batches whose patches are blended in pairs, if the objective allows it.
     held_out : int
-        Patches that are never trained on, by which the model is judged.
+        Number of patches that are used only to score the model, never for training.
     judge_every : int
-        Steps between two judgements; the state is kept as often.
+        Number of steps between two scores; the state is saved at the same interval.
     patience : int
-        Judgements without a better result after which training ends.
+        Number of scores without improvement after which the training ends.
     seed : int
-        The same seed and images give the same patches.
+        Random seed; the same seed and images give the same patches.
     device, devices, precision :
-        As in `napari_clip_denoise.training.pretrain.fit.train`; precision is that of convolutions.
+        See `napari_clip_denoise.training.pretrain.fit.train`; `precision` is that of the
+        convolutions.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -133,7 +134,7 @@ class FineTuneSettings(BaseModel):
         return values
 
     def optimisation(self, objective_rate: float) -> Optimisation:
-        """The same for the optimiser, with the whole training as `SCHEDULE_TICKS` steps."""
+        """Return the optimiser settings, with the whole training as `SCHEDULE_TICKS` steps."""
         return Optimisation(
             optimiser="adamw",
             steps=SCHEDULE_TICKS,
@@ -148,12 +149,22 @@ class FineTuneSettings(BaseModel):
 
 
 def make_fine_tune_settings(**values: object) -> FineTuneSettings:
-    """Check settings and put them together.
+    """Validate settings and return them as an object.
+
+    Parameters
+    ----------
+    **values
+        Fields of `FineTuneSettings`.
+
+    Returns
+    -------
+    FineTuneSettings
+        The validated settings.
 
     Raises
     ------
     InputError
-        With one sentence on the first setting that is wrong.
+        If a setting is invalid; the message describes the first such setting in one sentence.
     """
     try:
         return FineTuneSettings.model_validate(values)
@@ -165,7 +176,7 @@ def make_fine_tune_settings(**values: object) -> FineTuneSettings:
 
 
 def run_folder(name: str) -> Path:
-    """Where the state of an unfinished model of this name is kept: in the models folder."""
+    """Return the folder for the state of an unfinished model, within the models folder."""
     return models_folder() / UNFINISHED / name
 
 
@@ -175,7 +186,7 @@ def read_settings(path: Path) -> dict[str, object]:
     Raises
     ------
     InputError
-        If it is missing or no such file.
+        If the file is missing or not a valid YAML file of settings.
     """
     try:
         values = yaml.safe_load(path.read_text())
@@ -187,12 +198,12 @@ def read_settings(path: Path) -> dict[str, object]:
 
 
 def parse_noise(text: str) -> NoiseByHand:
-    """Read noise such as ``2.1,100,3``: gain, offset and read noise.
+    """Parse a noise description such as ``2.1,100,3``: gain, offset and read noise.
 
     Raises
     ------
     InputError
-        If these are not up to three numbers.
+        If the text does not consist of one to three numbers.
     """
     try:
         numbers = [float(part) for part in text.split(",")]

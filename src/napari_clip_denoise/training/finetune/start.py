@@ -1,4 +1,4 @@
-"""The model that a fine-tuning begins with."""
+"""Initial model of a fine-tuning."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,15 +16,29 @@ from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.training.finetune.settings import FineTuneSettings
 
 FROM_SCRATCH = DenoiserConfig(channels=1, align_corners=False, residual=True)
-"""Shape of a denoiser on CLIP's encoder that has no decoder yet."""
+"""Architecture of a denoiser on CLIP's encoder without a trained decoder."""
 
 
 def starting_model(
     settings: FineTuneSettings, clip_weights: str | Path | None = None
 ) -> tuple[Model, bool]:
-    """Load the model to begin with, and tell whether it has a decoder.
+    """Load the initial model, and return it and whether it has a trained decoder.
 
-    ``clip-rn50`` may have none: then a random one is put on CLIP's encoder.
+    ``clip-rn50`` may have none; a random decoder is then added to CLIP's encoder.
+
+    Parameters
+    ----------
+    settings : FineTuneSettings
+        Settings that name the model.
+    clip_weights : str or Path, optional
+        Local file with CLIP's RN50 weights, see `load`.
+
+    Returns
+    -------
+    model : Model
+        The initial model.
+    has_decoder : bool
+        Whether it has a trained decoder.
     """
     if settings.model != CLIP_MODEL or CLIP_MODEL in {entry.name for entry in entries()}:
         return load(settings.model, clip_weights=clip_weights), True

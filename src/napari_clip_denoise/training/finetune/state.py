@@ -1,4 +1,4 @@
-"""The state of a fine-tuning, kept on disk so that it survives its process."""
+"""State of a fine-tuning, saved to disk so that an interrupted training can continue."""
 
 import hashlib
 import io
@@ -20,20 +20,20 @@ Tensors = dict[str, Tensor]
 
 @dataclass
 class State:
-    """All that a fine-tuning needs to go on.
+    """Everything needed to continue a fine-tuning.
 
     Attributes
     ----------
     decoder, average : dict
-        Weights of the decoder as trained, and their running average.
+        Weights of the trained decoder, and their running average.
     best : dict
-        The average at its best judgement.
+        Running average with the best score.
     best_errors : Tensor
-        Error of each held-out patch by it.
+        Its error on each held-out patch.
     optimiser : dict
         State of the optimiser; empty before the first step.
     step, seconds, stale : int, float, int
-        Steps and time spent, and judgements since the best.
+        Number of finished steps, training time in seconds, and number of scores since the best.
     """
 
     decoder: Tensors
@@ -47,14 +47,14 @@ class State:
 
 
 class RunFolder:
-    """A folder for the state of one fine-tuning.
+    """Folder for the state of one fine-tuning.
 
     Parameters
     ----------
     path : Path or None
-        Made if need be; None keeps nothing.
+        Path of the folder, created if needed; None saves nothing.
     fingerprint : str
-        Tells this fine-tuning from others, see `fingerprint`.
+        Identifier of this fine-tuning, see `fingerprint`.
     """
 
     def __init__(self, path: Path | None, fingerprint: str):
@@ -62,12 +62,22 @@ class RunFolder:
         self.fingerprint = fingerprint
 
     def load(self, *, restart: bool) -> State | None:
-        """Read the state, if there is one and it is not to be thrown away.
+        """Read the saved state, if there is one.
+
+        Parameters
+        ----------
+        restart : bool
+            Whether to ignore a saved state.
+
+        Returns
+        -------
+        State or None
+            The state, or None if there is none or `restart` is set.
 
         Raises
         ------
         InputError
-            If it is that of another fine-tuning, or damaged.
+            If the state is damaged or belongs to another fine-tuning.
         """
         if self.path is None or not (self.path / STATE).exists() or restart:
             return None
@@ -88,12 +98,12 @@ class RunFolder:
         return state
 
     def save(self, state: State) -> None:
-        """Write the state, so that a reader finds the old or the new one, never half of it.
+        """Write the state atomically: a reader finds either the old or the new state.
 
         Raises
         ------
         OutputError
-            If it cannot be written.
+            If the state cannot be written.
         """
         if self.path is None:
             return
@@ -113,13 +123,30 @@ class RunFolder:
             ) from error
 
     def remove(self) -> None:
-        """Remove the folder with the state."""
+        """Remove the folder and the state in it."""
         if self.path is not None and self.path.exists():
             shutil.rmtree(self.path)
 
 
 def fingerprint(settings: FineTuneSettings, parent_sha256: str, data: str, objective: str) -> str:
-    """Tell a fine-tuning from others by all that decides its steps."""
+    """Return an identifier of a fine-tuning, computed from everything that decides its steps.
+
+    Parameters
+    ----------
+    settings : FineTuneSettings
+        Settings of the fine-tuning.
+    parent_sha256 : str
+        Hash of the initial model.
+    data : str
+        Identifier of the images.
+    objective : str
+        Name of the objective.
+
+    Returns
+    -------
+    str
+        The identifier.
+    """
     decisive = settings.model_dump_json(exclude=FREE_TO_CHANGE)
     return hashlib.sha256(
         "\n".join((decisive, parent_sha256, data, objective)).encode()

@@ -1,6 +1,6 @@
-"""Scores of held-out patches, the lower the better.
+"""Scores on held-out patches; lower is better.
 
-They are taken as the network is used: on whole noisy patches, none of them masked or sub-sampled.
+Scores are computed as the network is used: on whole noisy patches, without masks or subsampling.
 """
 
 from dataclasses import dataclass, replace
@@ -21,22 +21,22 @@ SMOOTHING = 2.0
 
 @dataclass(frozen=True)
 class Judge:
-    """Scores a network on held-out patches, by its mean squared error.
+    """Judge that scores a network by its mean squared error on held-out patches.
 
-    Where the target is noisy, or is not there and has to be done without, the noise of the target
-    adds the same to the score of every network.
+    If the target is noisy, or has to be replaced by an estimate, the noise of the target adds the
+    same amount to the score of every network.
 
     Parameters
     ----------
     noisy, target : Tensor
-        (N, C, Y, X).
+        Noisy patches and their targets, (N, C, Y, X).
     against : str
-        What the target is, in words.
+        Description of the target.
     exchanged : Tensor or None
-        (K, N, C, Y, X): `noisy` with the noise of some pixels exchanged, K times, where `target`
-        is `noisy` itself. It tells the error against a second noisy image, see `exchange_noise`.
+        (K, N, C, Y, X): `noisy` with exchanged noise, K times, if `target` is `noisy` itself. It
+        allows estimating the error against a second noisy image, see `exchange_noise`.
     noise : Tensor or None
-        (K, N, C, Y, X): what was exchanged.
+        (K, N, C, Y, X): the noise that was exchanged.
     """
 
     noisy: Tensor
@@ -47,16 +47,16 @@ class Judge:
 
     @torch.no_grad()
     def __call__(self, network: Network, batch: int) -> Tensor:
-        """Mean squared error of each patch, or its estimate, (N,)."""
+        """Return the mean squared error of each patch, or its estimate, (N,)."""
         parts = (slice(i, i + batch) for i in range(0, len(self.noisy), batch))
         return torch.cat([self._errors(network, part) for part in parts])
 
     def untouched(self) -> Tensor:
-        """The errors of the noisy patches themselves."""
+        """Return the errors of the noisy patches themselves."""
         return self(lambda noisy: noisy, len(self.noisy))
 
     def to(self, device: torch.device) -> "Judge":
-        """The same on a device."""
+        """Return the judge on a device."""
         moved: dict[str, Any] = {
             name: side.to(device) for name, side in vars(self).items() if isinstance(side, Tensor)
         }
@@ -78,18 +78,23 @@ class Judge:
 def blind_judge(
     noisy: np.ndarray, extent: tuple[int, int], denoise: Network, rng: np.random.Generator
 ) -> Judge:
-    """Make the judge of noisy patches whose truth nobody knows.
+    """Create a judge for noisy patches without a known truth.
 
     Parameters
     ----------
     noisy : numpy.ndarray
-        (N, C, Y, X).
+        Noisy patches, (N, C, Y, X).
     extent : (int, int)
-        How far noise is correlated, down and across.
+        Reach of the noise correlation in pixels, down and across.
     denoise : callable
-        A denoiser that is known to be fair, on the CPU.
+        A reasonably good denoiser on the CPU.
     rng : numpy.random.Generator
         Chooses the pixels whose noise is exchanged.
+
+    Returns
+    -------
+    Judge
+        The judge.
     """
 
     def denoised(images: Tensor) -> Tensor:
@@ -110,6 +115,6 @@ def blind_judge(
 
 
 def smooth(images: Tensor) -> Tensor:
-    """Denoise a little, where there is no better denoiser yet."""
+    """Denoise slightly, for use until a better denoiser is available."""
     blurred = gaussian_filter(images.numpy(), (0, 0, SMOOTHING, SMOOTHING))
     return torch.from_numpy(blurred)

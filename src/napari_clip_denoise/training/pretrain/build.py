@@ -1,4 +1,4 @@
-"""A whole ``clip-rn50``, made on the user's machine: CLIP's encoder and a decoder trained here."""
+"""Building ``clip-rn50`` on the user's machine, from CLIP's encoder and a decoder trained here."""
 
 import shutil
 import time
@@ -42,45 +42,46 @@ def build_clip(
 ) -> Path:
     """Fetch CLIP's encoder, train a decoder on it, and install both as the model ``clip-rn50``.
 
-    A build that was broken off goes on where it stopped when it is started again.
+    An interrupted build continues from its last saved state when it is started again.
 
     Parameters
     ----------
     data : str or Path, optional
-        Folder of clean images to learn from as well; without it simulated fluorescence and the
-        photographs that scikit-image carries.
+        Folder of additional clean images. By default, the decoder is trained on simulated
+        fluorescence and the photographs included in scikit-image.
     minutes : float
-        How long to train, about; the steps that fit in are measured first.
+        Approximate training time in minutes; the number of steps is set by timing a few first.
     recipe : Recipe, optional
-        By default that of the name ``clip-rn50``.
+        Recipe; by default the one named ``clip-rn50``.
     run : str or Path, optional
-        Folder for the state and the log; by default one beside the user's models.
+        Folder for the state and the log; by default next to the user's models.
     clip_weights : str or Path, optional
         Local file with CLIP's RN50 weights, so that nothing is downloaded. The encoder is kept,
         see `keep_clip_encoder`.
     fetch : callable, optional
-        Told how far the download is.
+        Called with the progress of the download.
     device : str
         ``"cpu"``, ``"cuda"``, ``"mps"`` or ``"auto"``.
     overwrite : bool
-        Whether to replace a model of this name.
+        Whether to replace an existing model of this name.
     report : callable, optional
-        Gets step, steps, loss, seconds and, now and then, the score: the mean PSNR in dB of
-        simulated images that are not trained on, whose inputs have the PSNR ``noisy``.
+        Called with step, steps, loss, seconds and, at intervals, the score: the mean PSNR in dB
+        of simulated images not used for training. The PSNR of their noisy versions is ``noisy``.
     tick : callable, optional
-        Gets the number of steps done and of all after each; what it raises breaks the build off.
+        Called after each step with the number of finished and of all steps; an exception raised
+        by it aborts the build.
 
     Returns
     -------
     Path
-        The model's file; it holds the decoder, and loading pairs it with CLIP's encoder.
+        The model file. It contains the decoder; loading combines it with CLIP's encoder.
 
     Raises
     ------
     InputError
-        If there is such a model already, or the data cannot be used.
+        If the model already exists, or the data cannot be used.
     ModelError
-        If CLIP's encoder can neither be found nor downloaded.
+        If CLIP's encoder can be neither found nor downloaded.
     """
     if minutes <= 0:
         raise InputError(f"A build of {minutes:g} minutes cannot train; give more.")
@@ -123,7 +124,7 @@ def build_clip(
 
 
 def check_patches(recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
-    """Draw noisy and clean patches to check a training by: simulated, and of another seed."""
+    """Draw noisy and clean patches for validation, simulated with a different seed."""
     optimisation = recipe.optimisation.model_copy(update={"batch": CHECK_PATCHES})
     unseen = recipe.model_copy(
         update={
@@ -138,7 +139,7 @@ def check_patches(recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mean_psnr(images: np.ndarray, clean: np.ndarray) -> float:
-    """Mean PSNR in dB of patches (N, C, Y, X) on the scale of the network."""
+    """Return the mean PSNR in dB of patches (N, C, Y, X) on the network's scale."""
     errors = np.square(images - clean).mean(axis=(1, 2, 3))
     return float(np.mean(-10 * np.log10(errors)))
 
@@ -152,7 +153,7 @@ def _score(denoiser: Denoiser, noisy: np.ndarray, clean: np.ndarray) -> float:
 def _plan(
     recipe: Recipe, data: str | Path | None, folder: Path, encoder: Encoder, minutes: float
 ) -> Recipe:
-    """Fix how many steps to train, or read what an earlier start has fixed."""
+    """Determine the number of training steps, or read the number set by an earlier start."""
     path = folder / RECIPE_FILE
     if path.exists():
         return load_recipe(path)
@@ -170,7 +171,7 @@ def _plan(
 
 
 def _seconds_a_step(recipe: Recipe, encoder: Encoder) -> float:
-    """Time forward and backward passes of the recipe's batch."""
+    """Measure the time of a forward and backward pass of the recipe's batch, in seconds."""
     denoiser = Denoiser(recipe.network)
     denoiser.encoder.load_state_dict(encoder.state_dict())
     settings = recipe.optimisation

@@ -1,4 +1,4 @@
-"""Frozen encoders that a decoder can be trained on, or that can be examined."""
+"""Frozen encoders, for training a decoder or for examination."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -17,24 +17,29 @@ from napari_clip_denoise.training.pretrain.recipe import Recipe
 
 RANDOM = "random"
 DECODER_WIDTHS = (8, 4, 2, 1, 1)
-"""Output channels of the paper's decoder, in widths of its encoder."""
+"""Output channels of the paper's decoder, as multiples of the encoder's width."""
 
 
 def with_encoder(recipe: Recipe, source: str) -> Recipe:
-    """Change a recipe to train a decoder on another frozen encoder.
+    """Return a recipe that trains a decoder on another frozen encoder.
 
     Parameters
     ----------
     recipe : Recipe
-        Its decoder becomes wider or narrower as the encoder is.
+        The original recipe. The width of its decoder is adapted to the encoder.
     source : str
-        ``"clip-rn50"`` (CLIP's own, not that of an imported model of this name), ``"random"``
-        (of the recipe's shape), or a model by name or file.
+        ``"clip-rn50"`` (CLIP's own encoder, not that of an imported model of this name),
+        ``"random"`` (random weights in the recipe's architecture), or a model by name or file.
+
+    Returns
+    -------
+    Recipe
+        The changed recipe.
 
     Raises
     ------
     ModelError
-        If there is no such model.
+        If the model does not exist.
     """
     if source == RANDOM:
         shape = recipe.network.encoder
@@ -63,16 +68,21 @@ def load_encoder(
     source : str
         See `with_encoder`.
     shape : EncoderConfig
-        Of a random one.
+        Architecture of a random encoder.
     seed : int
-        Of a random one.
+        Seed of a random encoder.
     clip_weights : str or Path, optional
-        Local file with CLIP's RN50 weights; without it they come from open_clip.
+        Local file with CLIP's RN50 weights; by default they are loaded through open_clip.
+
+    Returns
+    -------
+    Encoder
+        The encoder.
 
     Raises
     ------
     ModelError
-        If there is no such model or it cannot be loaded.
+        If the model does not exist or cannot be loaded.
     """
     if source == RANDOM:
         return random_encoder(shape, seed)
@@ -82,7 +92,7 @@ def load_encoder(
 
 
 def random_encoder(shape: EncoderConfig, seed: int) -> Encoder:
-    """Make an encoder of random weights whose residual blocks all take part."""
+    """Create an encoder with random weights in which all residual blocks are active."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         encoder = Encoder(shape)
@@ -94,20 +104,20 @@ def random_encoder(shape: EncoderConfig, seed: int) -> Encoder:
 
 @torch.no_grad()
 def calibrate(encoder: Encoder, images: Iterable[Tensor], parts: tuple[str, ...] = ("",)) -> None:
-    """Set the statistics of the batch normalisation to those of some images, and keep them.
+    """Set the statistics of the batch normalisation to those of some images, and freeze them.
 
-    Features then begin with about unit variance at every depth, as in Salimans and Kingma (NIPS
-    2016). Without it those of deep stages are so small that the first steps of a training switch
-    their rectifiers off for good.
+    The features then start with about unit variance at every depth, as in Salimans and Kingma (NIPS
+    2016). Otherwise those of the deep stages are so small that the first training steps switch
+    their rectifiers off permanently.
 
     Parameters
     ----------
     encoder : Encoder
-        With random weights; changed in place.
+        Encoder with random weights, changed in place.
     images : iterable of Tensor
         Batches (N, 3, H, W).
     parts : tuple of str
-        Only modules whose names begin so, such as ``"layer3"``.
+        Prefixes of the names of the modules to change, such as ``"layer3"``.
     """
     norms = [
         module

@@ -1,4 +1,4 @@
-"""The training loop."""
+"""Training loop for recipes."""
 
 import math
 import time
@@ -43,51 +43,54 @@ def train(
     report: Callable[[dict[str, float]], None] | None = None,
     tick: Callable[[int], None] | None = None,
 ) -> Denoiser:
-    """Train a denoiser by a recipe.
+    """Train a denoiser according to a recipe.
 
-    The state is kept in `run` every ``checkpoint_every`` steps, and a resumed training sees
-    the same patches as one that was never interrupted.
+    The state is saved in `run` every ``checkpoint_every`` steps. A resumed training sees the same
+    patches as an uninterrupted one.
 
     Parameters
     ----------
     recipe : Recipe
-        What to train, on what.
+        The recipe.
     data : Path
-        Folder that holds the recipe's image groups.
+        Folder that contains the recipe's image groups.
     run : Path
-        Folder for the state and the log, made if need be.
+        Folder for the state and the log, created if needed.
     device : str
         Kind of device: ``"cpu"``, ``"cuda"``, ``"mps"`` or ``"auto"``.
     devices : int
-        How many of them share each batch; on the CPU, processes of one thread each. Each
-        process runs the calling program, so all but the command line guard against that.
+        Number of devices that each batch is divided among; on the CPU, the number of processes
+        with one thread each. Every process runs the calling program, so a script must guard its
+        main code; the command line does so already.
     resume : bool
-        Go on from the state in `run`.
+        Whether to continue from the state in `run`.
     start : Denoiser, optional
-        Begin with its weights instead of random ones. Its encoder has the recipe's shape;
-        tensors of the decoder whose shape differs, as between grey and RGB, begin at random.
+        Denoiser whose weights replace the random initial ones. Its encoder must have the
+        recipe's architecture; decoder tensors of a different shape, as between gray and RGB, are
+        initialised randomly.
     encoder : callable, optional
-        Gets the encoder that a decoder is trained on, once the data was found to be usable; not
-        called where a training goes on.
+        Returns the encoder to train a decoder on. It is called once the data has been checked,
+        and not at all if the training is resumed.
     check : callable, optional
-        Gives the denoiser, with the average of the weights, a score each time the state is
-        kept.
+        Returns a score for the denoiser with averaged weights; called whenever the state is
+        saved.
     report : callable, optional
-        Gets step, loss, learning rate, seconds and, where there are any, the features' distance
-        and the score every hundred steps and each time the state is kept; so does ``log.csv`` in
-        `run`.
+        Called every hundred steps and whenever the state is saved, with step, loss, learning
+        rate, seconds and, if available, the feature distance and the score. The same values are
+        written to ``log.csv`` in `run`.
     tick : callable, optional
-        Gets the number of steps done after each; what it raises ends the training.
+        Called after each step with the number of finished steps; an exception raised by it ends
+        the training.
 
     Returns
     -------
     Denoiser
-        With the average of the weights, in evaluation mode, on the CPU.
+        Denoiser with averaged weights, in evaluation mode, on the CPU.
 
     Raises
     ------
     InputError
-        If the data cannot be used, or `run` holds a training and `resume` is not set.
+        If the data cannot be used, or if `run` contains a training and `resume` is not set.
     """
     settings = recipe.optimisation
     if settings.batch % devices:
@@ -194,7 +197,7 @@ def train(
 
 
 def make_optimiser(denoiser: Denoiser, settings: Optimisation) -> torch.optim.Optimizer:
-    """Make a recipe's optimiser for all weights that ask for a gradient."""
+    """Create a recipe's optimiser for all weights that require a gradient."""
     weights = {name: p for name, p in denoiser.named_parameters() if p.requires_grad}
     rate, decay = settings.learning_rate, settings.weight_decay
     if settings.optimiser == "muon":
@@ -214,23 +217,23 @@ def make_optimiser(denoiser: Denoiser, settings: Optimisation) -> torch.optim.Op
 
 
 def trained_denoiser(recipe: Recipe, weights: dict[str, Tensor]) -> Denoiser:
-    """Build a recipe's denoiser with the given weights, frozen and in evaluation mode."""
+    """Create a recipe's denoiser with the given weights, frozen and in evaluation mode."""
     denoiser = Denoiser(recipe.network, recipe.optimisation.augmentation_level)
     denoiser.load_state_dict({name: value.cpu() for name, value in weights.items()})
     return denoiser.requires_grad_(False).eval()
 
 
 def root_mean_square(error: Tensor) -> Tensor:
-    """Average over the batch the root of each patch's mean squared error.
+    """Return the root of each patch's mean squared error, averaged over the batch.
 
-    Its minimiser is the conditional mean, so intensities stay unbiased, and unlike the mean
-    square it weighs weak and strong noise alike.
+    Its minimiser is the conditional mean, so intensities stay unbiased. Unlike the mean squared
+    error, it gives weak and strong noise equal weight.
     """
     return (error.square().mean(dim=(1, 2, 3)) + 1e-6).sqrt().mean()
 
 
 def mean_absolute(error: Tensor) -> Tensor:
-    """Average the absolute error, as the paper does."""
+    """Return the mean absolute error, the loss used in the paper."""
     return error.abs().mean()
 
 
@@ -238,7 +241,7 @@ LOSSES = {"rms": root_mean_square, "l1": mean_absolute}
 
 
 def learning_rate(step: int, settings: Optimisation) -> float:
-    """Rate of a step: linear warm-up, then down to the final rate as the schedule says."""
+    """Return the learning rate of a step: linear warm-up, then decay according to the schedule."""
     if settings.schedule == "restarts":
         return _rate_with_restarts(step, settings)
     if step < settings.warm_up:
@@ -283,13 +286,23 @@ def _prefetch(
 
 
 def decay_of(step: int, decay: float) -> float:
-    """Decay of a running average at a step: the first weights are soon forgotten."""
+    """Return the decay of a running average at a step; it is lower at first."""
     return min(decay, (1 + step) / (10 + step))
 
 
 @torch.no_grad()
 def update_average(average: dict[str, Tensor], weights: dict[str, Tensor], decay: float) -> None:
-    """Bring a running average of weights up to date, in place."""
+    """Update a running average of weights in place.
+
+    Parameters
+    ----------
+    average : dict
+        Running average by name, changed in place.
+    weights : dict
+        Current weights by name.
+    decay : float
+        Weight of the old average, from 0 to 1.
+    """
     for name, value in weights.items():
         if value.is_floating_point():
             average[name].lerp_(value, 1 - decay)

@@ -1,4 +1,4 @@
-"""The log of a training, as CSV."""
+"""Training log in CSV format."""
 
 import csv
 from pathlib import Path
@@ -7,14 +7,14 @@ COLUMNS = ("step", "loss", "learning_rate", "seconds", "score")
 
 
 class TrainingLog:
-    """Appends rows to a file that any spreadsheet opens.
+    """Log file in CSV format, which rows are appended to.
 
     Parameters
     ----------
     path : Path
-        The file, made if need be.
+        The file, created if needed.
     first : int
-        Steps that are done; rows beyond them, of a run that was cut off, are dropped.
+        Number of finished steps; later rows, left by an interrupted run, are removed.
     """
 
     def __init__(self, path: Path, first: int = 0):
@@ -32,7 +32,7 @@ class TrainingLog:
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
-    """Read the rows of a log; none if there is no file."""
+    """Read the rows of a log; return an empty list if the file does not exist."""
     if not path.is_file():
         return []
     with path.open(newline="") as file:

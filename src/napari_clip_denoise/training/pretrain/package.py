@@ -1,4 +1,4 @@
-"""From trained weights to a model file with its card."""
+"""Writing of trained weights to a model file with a card."""
 
 from pathlib import Path
 
@@ -13,25 +13,33 @@ from napari_clip_denoise.training.pretrain.recipe import Recipe
 from napari_clip_denoise.training.software import training_software
 
 EXACT_HALO = 112
-"""Reach in pixels of a network with two blocks a stage and ``align_corners=False``: with this
-halo tiles equal the whole plane within 2e-6 of the mapped range (measured; 96 gives 8e-5)."""
+"""Halo in pixels for a network with two blocks per stage and ``align_corners=False``.
+
+With this halo, tiles equal the whole plane within 2e-6 of the mapped range (measured; a halo of
+96 has an error of 8e-5).
+"""
 
 
 def write_model(
     recipe: Recipe, denoiser: Denoiser, path: Path, parent: Model | None = None
 ) -> Model:
-    """Write a trained denoiser as a model file, in half precision.
+    """Write a trained denoiser to a model file in half precision.
 
     Parameters
     ----------
     recipe : Recipe
-        What it was trained by.
+        Recipe of the training.
     denoiser : Denoiser
         The trained network.
     path : Path
         The ``.safetensors`` file.
     parent : Model, optional
-        What the training began with.
+        Initial model of the training.
+
+    Returns
+    -------
+    Model
+        The model with its card.
     """
     as_published = recipe.network.align_corners
     card = ModelCard(
@@ -55,7 +63,7 @@ def write_model(
 
 
 def encoder_card(recipe: Recipe) -> EncoderCard:
-    """Say where a recipe's encoder comes from; CLIP's is not put into the model's file."""
+    """Return the origin of a recipe's encoder; CLIP's weights are not written to the model file."""
     if recipe.encoder == CLIP_MODEL:
         return EncoderCard(source="CLIP RN50 of OpenAI, through open_clip", included=False)
     if recipe.encoder:

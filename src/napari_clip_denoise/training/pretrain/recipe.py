@@ -1,4 +1,4 @@
-"""Settings that train a model, read from YAML."""
+"""Recipes: settings for training a model, read from YAML."""
 
 from importlib import resources
 from pathlib import Path
@@ -27,15 +27,15 @@ class ImageGroup(_Settings):
     folder : str
         Path below the data folder, searched recursively.
     weight : float
-        How often patches come from here, relative to the other groups.
+        Relative frequency of patches from this group.
     normalise : bool
-        Whether each image's 0.1 to 99.9 percentiles become [0, 1]. Without it, integer
+        Whether to map the 0.1 and 99.9 percentiles of each image to 0 and 1. If not, integer
         images are divided by the largest value of their type.
     values : tuple of float or None
-        The raw values that become 0 and 1 in all images, such as a CT window; overrides
+        Raw values mapped to 0 and 1 in all images, such as a CT window; overrides
         `normalise`.
     halve : float
-        Probability of averaging 2x2 pixels, which removes noise that the clean images have.
+        Probability of averaging 2x2 pixels, which reduces the noise of the clean images.
     """
 
     folder: str
@@ -46,51 +46,51 @@ class ImageGroup(_Settings):
 
 
 class Simulation(_Settings):
-    """Simulated fluorescence among the clean images: `planes` different ones."""
+    """Simulated fluorescence used as clean images, with `planes` different planes."""
 
     weight: Weight = 0.0
     planes: int = 256
 
 
 class Noise(_Settings):
-    """What noise is mixed in, and how often. Ranges are (low, high).
+    """Kinds of noise added to clean patches, and their frequency. Ranges are (low, high).
 
     Attributes
     ----------
     gaussian, faint, correlated, poisson_gaussian, stabilised, speckle, camera, tomographic : float
-        Relative frequencies of the kinds. ``faint`` is Gaussian noise that hardly shows, from
-        which a model learns to leave clean images alone. ``stabilised`` is Poisson-Gaussian
-        noise after the Anscombe transform, as the network sees it behind that intensity
-        mapping. ``camera`` is that of a colour camera's raw pixels, for RGB alone.
-        ``tomographic`` is Gaussian noise with the spectrum of a CT reconstruction.
+        Relative frequencies of the kinds. ``faint`` is barely visible Gaussian noise, which
+        teaches a model to leave clean images unchanged. ``stabilised`` is Poisson-Gaussian noise
+        after the Anscombe transform, as the network sees it with that intensity mapping.
+        ``camera`` is the noise of a colour camera's raw pixels, only for RGB. ``tomographic`` is
+        Gaussian noise with the spectrum of a CT reconstruction.
     sigma, faint_sigma : tuple of float
-        Gaussian standard deviation, drawn uniformly, on a scale where images span [0, 1].
+        Standard deviation of Gaussian noise for images in [0, 1], drawn uniformly.
     correlation : tuple of float
         Blur of correlated noise, in pixels.
     cutoff : tuple of float
-        Of the kernel of tomographic noise, in cycles a pixel, drawn log-uniformly.
+        Cutoff of the kernel of tomographic noise in cycles per pixel, drawn log-uniformly.
     streaks : tuple of float
-        How much more of it comes from some directions, drawn uniformly.
+        Excess of tomographic noise from some directions, drawn uniformly.
     partly : float
-        Probability that only a share of correlated noise is blurred.
+        Probability that only a part of correlated noise is blurred.
     smeared : float
-        Probability that a detector or a resampling smears photons, and their noise, into
+        Probability that a detector or resampling spreads photons, and their noise, over
         neighbouring pixels.
     smear_share, smear_width : tuple of float
-        Share of the light that is smeared, drawn uniformly, and how far in pixels, drawn
+        Fraction of the light that is spread, drawn uniformly, and distance in pixels, drawn
         log-uniformly for each axis.
     photons : tuple of float
-        Photons at the value 1, drawn log-uniformly.
+        Number of photons at the value 1, drawn log-uniformly.
     background : tuple of float
-        Background light, as a share of the value 1.
+        Background light, as a fraction of the value 1.
     read_noise : tuple of float
         Read noise in photons.
     camera_signal, camera_constant : float
-        Deviation of raw noise, relative to the value and at the value 0.
+        Standard deviation of raw camera noise: relative to the value, and at the value 0.
     stripes, salt_and_pepper, quantised : float
-        Probabilities of these in addition to any kind.
+        Probabilities of adding these to any kind of noise.
     stripe_sigma, impulses : tuple of float
-        Standard deviation of the stripes, and share of pixels that impulses hit, drawn
+        Standard deviation of the stripes, and fraction of pixels hit by impulses, drawn
         log-uniformly.
     """
 
@@ -123,7 +123,7 @@ class Noise(_Settings):
     impulses: Range = (0.001, 0.04)
 
     def describe(self) -> str:
-        """Say for a model card which noise a model learned from."""
+        """Return a description of the noise for a model card."""
         photons = f"from {self.photons[0]:g} to {self.photons[1]:g} photons"
         sigma = _span(self.sigma)
         kinds = {
@@ -144,15 +144,15 @@ class Noise(_Settings):
 
 
 class Remap(_Settings):
-    """Random linear intensity mapping of noisy and clean patch alike.
+    """Random linear intensity mapping, the same for the noisy and the clean patch.
 
-    It stands for what an intensity mapping of a whole stack does to one patch: with
-    `probability`, the patch's 1 to 99 percentiles are brought to a random part of [0, 1].
+    It simulates the effect of a whole stack's intensity mapping on a single patch: with
+    `probability`, the 1 and 99 percentiles of the patch are mapped to a random part of [0, 1].
 
     Attributes
     ----------
     probability : float
-        How often it is applied.
+        Probability that the mapping is applied.
     span : tuple of float
         Width of that part, drawn log-uniformly.
     """
@@ -162,32 +162,33 @@ class Remap(_Settings):
 
 
 class Optimisation(_Settings):
-    """Steps of an optimiser, and how its learning rate goes.
+    """Optimiser settings, learning-rate schedule and loss of a training.
 
-    After a linear warm-up, ``"cosine"`` falls by half a cosine to the final rate;
-    ``"trapezoid"`` stays and falls linearly in the last `cool_down` of the steps, so that a
-    training can be made longer while it runs (Hägele et al., NeurIPS 2024). ``"restarts"`` has
-    no warm-up and falls by half a cosine in each of `periods`, to the rate of the same place in
-    `minima`.
+    After a linear warm-up, ``"cosine"`` decays along half a cosine to the final rate.
+    ``"trapezoid"`` stays constant and decays linearly in the last `cool_down` fraction of the
+    steps, so that a training can be extended while it runs (Hägele et al., NeurIPS 2024).
+    ``"restarts"`` has no warm-up; in each of `periods` it decays along half a cosine to the rate
+    at the same position in `minima`.
 
     The loss ``"rms"`` is the root of each patch's mean squared error, ``"l1"`` the mean absolute
-    error. With `mixup`, half of the batches are mixed with themselves in another order, by a
-    share drawn from Beta(mixup, mixup) (Zhang et al., ICLR 2018). `average_decay` 0 keeps the
-    last weights instead of their running average.
+    error. With `mixup`, half of the batches are blended with a permutation of themselves; the
+    weight is drawn from Beta(mixup, mixup) (Zhang et al., ICLR 2018). If `average_decay` is 0, the
+    last weights are kept instead of their running average.
 
-    `precision` is that of the convolutions; bfloat16 pays where the processor has it. Muon
-    takes the weights of the convolutions and leaves the rest to AdamW (Jordan et al., 2024, as
-    `timm` has it, with updates as large as AdamW's), at `fallback_rate` times the learning rate.
-    So it does with those parts of the network whose names begin as one of `fallback`: Muon moves
-    all weights alike, and those that matter little at random, until their rectifiers are shut.
+    `precision` is that of the convolutions; bfloat16 is faster on processors that support it. Muon
+    optimises the weights of the convolutions and leaves the others to AdamW (Jordan et al., 2024,
+    as implemented in `timm`, with updates as large as AdamW's), at `fallback_rate` times the
+    learning rate. Parts of the network whose names start with one of `fallback` are left to AdamW
+    as well: Muon changes all weights by similar amounts, and those of little importance at random,
+    until their rectifiers are switched off.
 
-    With `calibrate`, an encoder that begins with random weights gets the statistics of the first
-    batches for its batch normalisation. Without it, and at a high rate, the rectifiers of its deep
-    stages are soon switched off for good.
+    With `calibrate`, an encoder with random weights takes the statistics of its batch
+    normalisation from the first batches. Otherwise, at a high rate, the rectifiers of its deep
+    stages are soon switched off permanently.
 
-    `start_share` is that of the weights that the training began with in those it ends with: where
-    it goes on from a model, what that model was better at comes back, at little cost to what is
-    new (Wortsman et al., CVPR 2022).
+    `start_share` is the fraction of the initial weights in the final ones. If the training started
+    from a model, this recovers what that model did better, at little cost to what was learned
+    (Wortsman et al., CVPR 2022).
     """
 
     optimiser: Literal["adamw", "muon"] = "adamw"
@@ -218,7 +219,7 @@ class Optimisation(_Settings):
     @model_validator(mode="before")
     @classmethod
     def _without_a_loss_that_is_gone(cls, values: Any) -> Any:
-        """Read recipes on older cards, which name a loss that they did not use."""
+        """Accept recipes on older cards, which name a loss that they did not use."""
         if isinstance(values, dict) and not values.get("consistency"):
             return {name: value for name, value in values.items() if name != "consistency"}
         return values
@@ -232,31 +233,31 @@ class Optimisation(_Settings):
 
 
 class Recipe(_Settings):
-    """All that it takes to train a model again, but for the images.
+    """Everything needed to repeat the training of a model, apart from the images.
 
     Attributes
     ----------
     name, description : str
-        Name of the model, and a sentence on it for its card.
+        Name of the model, and a sentence about it for its card.
     seed : int
-        The same seed and data give the same patches in the same order.
+        Random seed; the same seed and data give the same patches in the same order.
     network : DenoiserConfig
-        Shape of the network.
+        Architecture of the network.
     encoder : str
-        Where the frozen encoder comes from: ``"clip-rn50"``, ``"random"``, or a model by name or
-        file. Empty, it has random weights, too, and is usually trained.
+        Source of the frozen encoder: ``"clip-rn50"``, ``"random"``, or a model by name or file.
+        If empty, the encoder has random weights as well, and is usually trained.
     intensity : str
-        Intensity mapping that the model's card recommends.
+        Intensity mapping recommended on the model's card.
     renewed : tuple of str
-        Parts that begin at random although the model to start from has them, by the beginning of
-        their names: ``"encoder.layer3"``.
+        Prefixes of the names of parts, such as ``"encoder.layer3"``, that start from random
+        weights although the initial model has them.
     groups : tuple of ImageGroup
-        Where clean images come from.
+        Groups of clean images.
     samples : float
-        How often patches come from the photographs and micrographs that scikit-image carries,
-        relative to the groups.
+        Relative frequency of patches from the photographs and micrographs included in
+        scikit-image, compared with the groups.
     varied : bool
-        Whether patches vary in tone and colour, too, and not only by flips and rotations.
+        Whether patches are varied in tone and colour, in addition to flips and rotations.
     """
 
     name: str
@@ -287,7 +288,7 @@ class Recipe(_Settings):
         return self
 
     def smoke(self) -> "Recipe":
-        """Give a variant that runs in seconds, to see that everything is in its place."""
+        """Return a variant that runs in seconds, to test that everything works."""
         steps = 4
         short: dict[str, Any] = {
             "steps": steps,
@@ -308,12 +309,22 @@ class Recipe(_Settings):
 
 
 def load_recipe(name_or_path: str | Path) -> Recipe:
-    """Read a recipe that ships with the package, by name, or a YAML file, by path.
+    """Read a recipe by name, if it is included in the package, or from a YAML file.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        Name of an included recipe, or path of a YAML file.
+
+    Returns
+    -------
+    Recipe
+        The recipe.
 
     Raises
     ------
     InputError
-        If there is no such recipe or it is not valid.
+        If the recipe does not exist or is invalid.
     """
     path = Path(name_or_path)
     if not path.suffix:

@@ -1,4 +1,4 @@
-"""The models that widgets offer, and word of those that come or go."""
+"""The models that widgets offer, and a signal for changes of that list."""
 
 from collections.abc import Callable
 
@@ -10,19 +10,27 @@ from napari_clip_denoise.models.registry import entries
 
 
 class ModelList:
-    """What the widgets' menus of models show."""
+    """Models for the menus of the widgets."""
 
     changed = Signal()
-    """Emitted when models came or went, so that every menu shows it at once."""
+    """Emitted when models were added or removed, so that every menu is updated at once."""
 
     def keep_up_to_date(self, refresh: Callable[[], object], owner: QWidget) -> None:
-        """Refresh a menu when models come or go, as long as its owner lives."""
+        """Refresh a menu when models are added or removed, until its owner is destroyed.
+
+        Parameters
+        ----------
+        refresh : callable
+            Refreshes the menu.
+        owner : QWidget
+            Widget that contains the menu.
+        """
         self.changed.connect(refresh)
         owner.destroyed.connect(lambda: self.changed.disconnect(refresh, missing_ok=True))
 
     @staticmethod
     def choices(_: object) -> list[tuple[str, str]]:
-        """List label and name of each model, for a magicgui ``ComboBox``."""
+        """Return the label and name of each model, for a magicgui ``ComboBox``."""
         names = [entry.name for entry in entries()]
         choices = [(name, name) for name in names]
         if CLIP_MODEL not in names:
