@@ -31,10 +31,10 @@ def test_a_store_may_be_finished_once_all_regions_are(manifest, store):
     other.release()
 
 
-@pytest.mark.parametrize("when", ["before", "while waiting", "after looking"])
+@pytest.mark.parametrize("when", ["before", "while waiting", "after looking", "after counting"])
 def test_a_store_that_another_part_has_finished_is_left_alone(manifest, store, when, monkeypatch):
     manifest.add(0, 10)
-    acquire = manifest._setup.acquire
+    acquire, read = manifest._setup.acquire, manifest._read
 
     def move():
         store.rename(store.with_name("whole"))
@@ -45,8 +45,15 @@ def test_a_store_that_another_part_has_finished_is_left_alone(manifest, store, w
             raise FileNotFoundError("setup.lock")
         return acquire(**kwargs)
 
+    def counted():
+        regions = read()
+        move()
+        return regions
+
     if when == "before":
         move()
+    elif when == "after counting":
+        monkeypatch.setattr(manifest, "_read", counted)
     else:
         monkeypatch.setattr(manifest._setup, "acquire", moved)
     assert not manifest.may_finish(1)

@@ -80,18 +80,22 @@ class Manifest:
         with ExitStack() as stack:
             try:
                 stack.enter_context(self._alone())
-            except FileNotFoundError:  # another part has just completed the store and moved it
-                return False
-            if self.fingerprint() is None:
-                remove(self._store)  # moved, too: only the lock's new folder is left
-                return False
-            if len(self._read()) < n_regions:
-                return False
-            try:
+                if self._was_moved() or len(self._read()) < n_regions:
+                    return False
                 self._finish.acquire(timeout=0)
-            except Timeout:
+            except (FileNotFoundError, Timeout):  # another part completes the store, or has done so
+                return False
+            if self._was_moved():
+                self._finish.release()
                 return False
             return True
+
+    def _was_moved(self) -> bool:
+        """Return whether the completed store has gone; removes the folder that a lock remade."""
+        if self.fingerprint() is not None:
+            return False
+        remove(self._store)
+        return True
 
     def others_at_work(self) -> bool:
         """Return whether another part is in progress."""
