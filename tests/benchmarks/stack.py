@@ -17,10 +17,9 @@ from napari_clip_denoise.inference.api import open_writer
 from napari_clip_denoise.inference.engine.engine import Pending, Runner
 from napari_clip_denoise.inference.engine.job import Job, prepare
 from napari_clip_denoise.inference.engine.region import (
-    apply_change,
-    input_index,
-    make_input,
-    predict_change,
+    predict_region,
+    read_region,
+    source_window,
 )
 from napari_clip_denoise.inference.pipeline import run_to_writer
 from napari_clip_denoise.inference.settings import DenoiseSettings
@@ -178,12 +177,12 @@ def _stage_bytes(job: Job, settings: DenoiseSettings, path: Path) -> dict[str, i
     """Do the first region stage by stage, each while nothing else is done."""
     writer = open_writer(job, settings, path)
     region = next(writer.regions())
-    index, tiles = input_index(job, region)
+    index, _ = source_window(job, region)
     grown = {}
     values, grown["read"] = with_memory(lambda: job.stack.read(index))
-    box, grown["map"] = with_memory(lambda: make_input(job, region, values, tiles))
-    change, grown["device"] = with_memory(lambda: predict_change(job, region, box))
-    block, grown["unmap"] = with_memory(lambda: apply_change(job, region, box, change))
+    given, grown["map"] = with_memory(lambda: read_region(job, region, values=values))
+    prediction, grown["device"] = with_memory(lambda: predict_region(job, region, given=given))
+    block, grown["unmap"] = with_memory(prediction.result)
     _, grown["write"] = with_memory(lambda: writer.write(region, block))
     writer.abort()
     return grown

@@ -4,7 +4,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.inference.engine.tiling import layout, padded, reflect_index, smallest_tile
+from napari_clip_denoise.inference.engine.tiling import (
+    padded,
+    reflect_index,
+    smallest_tile,
+    tile_axis,
+)
 from napari_clip_denoise.network.denoiser import STRIDE
 
 halos = st.integers(0, 8).map(lambda n: 16 * n)
@@ -18,17 +23,17 @@ halos = st.integers(0, 8).map(lambda n: 16 * n)
 )
 def test_tiles_cover_an_axis(length, halo, extra, multiple):
     tile = smallest_tile(halo) + STRIDE * extra
-    spans = layout(length, tile, halo, multiple)
+    tiles = tile_axis(length, tile, halo, multiple)
     end = padded(length, multiple)
     total = np.zeros(length)
-    for span in spans:
-        assert span.start % STRIDE == 0
-        assert 0 <= span.start < span.stop <= end
-        total[span.weight_start : span.weight_stop] += span.weights
-        assert span.start == 0 or span.weight_start >= span.start + halo
-        assert span.stop == end or span.weight_stop <= span.stop - halo
+    for one in tiles:
+        assert one.start % STRIDE == 0
+        assert 0 <= one.start < one.stop <= end
+        total[one.weight_start : one.weight_stop] += one.weights
+        assert one.start == 0 or one.weight_start >= one.start + halo
+        assert one.stop == end or one.weight_stop <= one.stop - halo
     np.testing.assert_allclose(total, 1, atol=1e-6)
-    assert len({span.stop - span.start for span in spans}) == 1
+    assert len({one.stop - one.start for one in tiles}) == 1
 
 
 @given(length=st.integers(1, 100), beyond=st.integers(0, 200))
@@ -40,4 +45,4 @@ def test_reflection_is_that_of_numpy(length, beyond):
 
 def test_a_tile_inside_its_own_halo_is_refused():
     with pytest.raises(InputError, match="give at least 256"):
-        layout(1000, 240, 96, 16)
+        tile_axis(1000, 240, 96, 16)

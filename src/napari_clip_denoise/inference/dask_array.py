@@ -12,12 +12,7 @@ from napari_clip_denoise.images.regions import Region, split, whole
 from napari_clip_denoise.images.stack import Stack, as_stack
 from napari_clip_denoise.inference.engine.backoff import denoise_within_memory
 from napari_clip_denoise.inference.engine.job import prepare
-from napari_clip_denoise.inference.engine.region import (
-    apply_change,
-    input_index,
-    make_input,
-    predict_change,
-)
+from napari_clip_denoise.inference.engine.region import denoise_region, source_window
 from napari_clip_denoise.inference.engine.values import result_dtype
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.checkpoint import Model
@@ -90,7 +85,7 @@ def _by_pieces(
     counts = [-(-size // step) for size, step in zip(stack.shape, piece, strict=True)]
     blocks = np.empty(counts, object)
     for position, region in zip(np.ndindex(*counts), split(stack.shape, piece), strict=True):
-        index, _ = input_index(job, region)
+        index, _ = source_window(job, region)
         task = delayed(_denoise_piece, pure=True)(
             stack.array[index], stack.shape, stack.axes, region, model, settings, mapping
         )
@@ -108,8 +103,6 @@ def _denoise_piece(
     settings: DenoiseSettings,
     mapping: IntensityMapping,
 ) -> np.ndarray:
-    outline = np.broadcast_to(np.zeros((), values.dtype), shape)
-    job = prepare(as_stack(outline, axes), model, settings, mapping=mapping)
-    _, tiles = input_index(job, region)
-    box = make_input(job, region, values, tiles)
-    return apply_change(job, region, box, predict_change(job, region, box))
+    unread = np.broadcast_to(np.zeros((), values.dtype), shape)
+    job = prepare(as_stack(unread, axes), model, settings, mapping=mapping)
+    return denoise_region(job, region, values=values)

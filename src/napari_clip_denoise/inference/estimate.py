@@ -1,7 +1,6 @@
 """Estimate of the time, memory and disk space of a run before it starts."""
 
 import math
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,11 +17,12 @@ from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.backoff import within_memory
 from napari_clip_denoise.inference.engine.job import Job, prepare
 from napari_clip_denoise.inference.engine.memory import free_memory
-from napari_clip_denoise.inference.engine.region import apply_change, predict_change, read_region
+from napari_clip_denoise.inference.engine.region import denoise_region, source_window
 from napari_clip_denoise.inference.outline import PYRAMID
 from napari_clip_denoise.inference.pipeline import REGIONS_IN_FLIGHT, WRITERS
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.inference.timing import Profile
 from napari_clip_denoise.models.checkpoint import Model
 
 
@@ -160,18 +160,17 @@ def make_plan(
 def _time(job: Job, shape: tuple[int, ...], cancel: CancelToken | None) -> tuple[float, np.ndarray]:
     """Time a batch from the middle of the stack and scale it up to the whole stack."""
     region = _sample(job, shape)
-    predict_change(job, region, read_region(job, region), cancel=cancel)
-    started = time.perf_counter()
-    box = read_region(job, region)
-    read = time.perf_counter()
-    change = predict_change(job, region, box, cancel=cancel)
-    corrected = time.perf_counter()
-    block = apply_change(job, region, box, change)
-    host = read - started + time.perf_counter() - corrected
-    device = corrected - read
+    denoise_region(job, region, cancel=cancel)
+    profile = Profile()
+    block = denoise_region(job, region, cancel=cancel, profile=profile)
+    device = profile.of("device")
+    host = sum(map(profile.of, ("read", "map", "unmap")))
     both = device + host if job.runner.device.type == "cpu" else max(device, host / WRITERS)
-    tiles = job.stack.n_planes * len(job.rows) * len(job.columns)
-    return both * tiles / (len(box.values) * len(box.tiles)), block
+    n_planes = math.prod(part.stop - part.start for part in region[: len(job.stack.leading_shape)])
+    n_tiles = len(source_window(job, region)[1])
+    return both * job.stack.n_planes * len(job.rows) * len(job.columns) / (
+        n_planes * n_tiles
+    ), block
 
 
 def _sample(job: Job, shape: tuple[int, ...]) -> Region:

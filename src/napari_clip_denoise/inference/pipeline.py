@@ -20,18 +20,18 @@ from napari_clip_denoise.inference.engine.backoff import within_memory
 from napari_clip_denoise.inference.engine.buffers import Scratch
 from napari_clip_denoise.inference.engine.job import Job, tile_grid
 from napari_clip_denoise.inference.engine.region import (
+    Prediction,
     RegionInput,
-    apply_change,
-    input_index,
-    make_input,
     planes_in,
-    predict_change,
+    predict_region,
+    read_region,
 )
 from napari_clip_denoise.inference.progress import CancelToken, Notify, Progress, ProgressCounter
 from napari_clip_denoise.inference.timing import Profile
 
 READERS = 2
 WRITERS = 2
+THREADS = {"read": READERS, "map": READERS, "unmap": WRITERS, "write": WRITERS}
 REGIONS_IN_FLIGHT = READERS + 1 + 1 + WRITERS
 """Maximum number of regions that are read ahead, on the device, or being written."""
 
@@ -81,7 +81,9 @@ def run(
         If `cancel` was cancelled.
     """
     counter = ProgressCounter(total_planes or job.stack.n_planes, progress, planes_before)
-    stages = _Stages(job, write, counter, profile or Profile(), cancel)
+    profile = profile or Profile()
+    profile.threads.update(THREADS)
+    stages = _Stages(job, write, counter, profile, cancel)
     with (
         ThreadPoolExecutor(READERS) as readers,
         ThreadPoolExecutor(WRITERS) as writers,
@@ -90,12 +92,12 @@ def run(
         writes: deque[Future[None]] = deque()
         for region, given in inputs:
             attempt = partial(stages.predict, region, given)
-            job, (given, change) = within_memory(job, attempt, notify)
-            stages.scratch.release(given.inputs)
+            job, prediction = within_memory(job, attempt, notify)
+            stages.scratch.release(prediction.given.window.images)
             while len(writes) >= WRITERS:
                 writes.popleft().result()
-            writes.append(writers.submit(stages.finish, job, region, given, change))
-            del attempt, given, change
+            writes.append(writers.submit(stages.finish, prediction))
+            del attempt, given, prediction
         for pending in writes:
             pending.result()
 
@@ -120,15 +122,9 @@ class _Stages:
 
     def read(self, job: Job, region: Region) -> RegionInput:
         """Read a region ahead of the device and map it to the network's scale."""
-        index, tiles = input_index(job, region)
-        with self._profile.stage("read", READERS):
-            values = job.stack.read(index, self.scratch.acquire)
-        with self._profile.stage("map", READERS):
-            return make_input(job, region, values, tiles, self.scratch)
+        return read_region(job, region, scratch=self.scratch, profile=self._profile)
 
-    def predict(
-        self, region: Region, given: RegionInput, job: Job
-    ) -> tuple[RegionInput, np.ndarray]:
+    def predict(self, region: Region, given: RegionInput, job: Job) -> Prediction:
         """Run the network; read the region again if the job's tiles have changed.
 
         Parameters
@@ -142,37 +138,30 @@ class _Stages:
 
         Returns
         -------
-        given : RegionInput
-            The input that was used.
-        change : numpy.ndarray
-            Change returned by `predict_change`.
+        Prediction
+            The network's change, and the input that was used.
         """
         if job is not self._first_job:
             given = self.read(job, region)
-        with self._profile.stage("device"), self._counter.attempt() as advance:
-            return given, predict_change(
-                job, region, given, cancel=self._cancel, advance=advance, scratch=self.scratch
+        with self._counter.attempt() as advance:
+            return predict_region(
+                job,
+                region,
+                given=given,
+                cancel=self._cancel,
+                on_planes=advance,
+                scratch=self.scratch,
+                profile=self._profile,
             )
 
-    def finish(self, job: Job, region: Region, given: RegionInput, change: np.ndarray) -> None:
-        """Add the change to the raw values and write the result.
-
-        Parameters
-        ----------
-        job : Job
-            The current job.
-        region : tuple of slice
-            The region.
-        given, change :
-            Input and change returned by `predict`.
-        """
-        with self._profile.stage("unmap", WRITERS):
-            block = apply_change(job, region, given, change, self.scratch)
-            self.scratch.release(change)
-            self.scratch.release(given.values)
-        with self._profile.stage("write", WRITERS):
-            self._write(region, block)
-            self.scratch.release(block)
+    def finish(self, prediction: Prediction) -> None:
+        """Write the denoised region and release its memory."""
+        block = prediction.result(scratch=self.scratch, profile=self._profile)
+        self.scratch.release(prediction.change)
+        self.scratch.release(prediction.given.values)
+        with self._profile.stage("write"):
+            self._write(prediction.region, block)
+        self.scratch.release(block)
 
 
 def run_to_writer(

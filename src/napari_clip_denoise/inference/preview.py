@@ -19,7 +19,7 @@ from napari_clip_denoise.inference.settings import DenoiseSettings
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.engine.job import Job
-    from napari_clip_denoise.inference.engine.region import RegionInput
+    from napari_clip_denoise.inference.engine.region import Prediction
     from napari_clip_denoise.models.checkpoint import Model
 
 MAX_PIXELS = 2**20
@@ -63,8 +63,8 @@ class Preview:
     ----------
     view : View
         The view.
-    job, box, change :
-        Arguments of `region.apply_change`.
+    prediction : Prediction
+        The network's change.
     seconds : float
         Computing time in seconds.
     how : dict
@@ -74,9 +74,7 @@ class Preview:
     """
 
     view: View
-    job: "Job"
-    box: "RegionInput"
-    change: np.ndarray
+    prediction: "Prediction"
     seconds: float
     how: dict[str, Any]
     blended: dict[float, np.ndarray] = field(default_factory=dict)
@@ -87,12 +85,9 @@ class Preview:
 
     def pixels(self, strength: float) -> np.ndarray:
         """Return the region denoised at a strength, without running the network."""
-        from napari_clip_denoise.inference.engine.region import apply_change
-
         if strength not in self.blended:
-            job = replace(self.job, strength=strength)
             self.blended.clear()
-            self.blended[strength] = apply_change(job, self.view.region, self.box, self.change)
+            self.blended[strength] = self.prediction.result(strength)
         return self.blended[strength]
 
 
@@ -156,16 +151,15 @@ class PreviewMaker:
         Cancelled
             If `cancel` was cancelled.
         """
-        from napari_clip_denoise.inference.engine.region import predict_change, read_region
+        from napari_clip_denoise.inference.engine.region import predict_region
         from napari_clip_denoise.inference.provenance import provenance
 
         started = perf_counter()
         job = self.job(view)
         cancel.check()
-        box = read_region(job, view.region)
-        change = predict_change(job, view.region, box, cancel=cancel)
+        prediction = predict_region(job, view.region, cancel=cancel)
         how = provenance(job, view.settings)
-        preview = Preview(view, job, box, change, perf_counter() - started, how)
+        preview = Preview(view, prediction, perf_counter() - started, how)
         preview.pixels(view.settings.strength)
         return preview
 

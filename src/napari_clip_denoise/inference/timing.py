@@ -37,24 +37,29 @@ class Stage:
 
 
 class Profile:
-    """Thread-safe record of the time that each stage of a run is working."""
+    """Thread-safe record of the time that each stage of a run is working.
+
+    Attributes
+    ----------
+    threads : dict
+        Number of threads of each stage, by name; 1 for those that are missing.
+    """
 
     def __init__(self) -> None:
+        self.threads: dict[str, int] = {}
         self._seconds: dict[str, float] = {}
-        self._threads: dict[str, int] = {}
         self._guard = threading.Lock()
         self._started = self._stopped = time.perf_counter()
 
     @contextmanager
-    def stage(self, name: str, threads: int = 1) -> Iterator[None]:
-        """Count the time within the context for a stage with this number of threads."""
+    def stage(self, name: str) -> Iterator[None]:
+        """Count the time within the context for a stage."""
         started = time.perf_counter()
         try:
             yield
         finally:
             self._stopped = time.perf_counter()
             with self._guard:
-                self._threads[name] = threads
                 self._seconds[name] = self._seconds.get(name, 0.0) + self._stopped - started
 
     @property
@@ -66,9 +71,14 @@ class Profile:
         """Return the measured stages in the order in which they started."""
         whole = max(self.seconds, 1e-9)
         return [
-            Stage(name, self._threads[name], seconds, seconds / (whole * self._threads[name]))
+            Stage(name, threads, seconds, seconds / (whole * threads))
             for name, seconds in self._seconds.items()
+            for threads in (self.threads.get(name, 1),)
         ]
+
+    def of(self, name: str) -> float:
+        """Return the working time of a stage in seconds."""
+        return self._seconds.get(name, 0.0)
 
 
 def with_memory(call: Callable[[], T]) -> tuple[T, int]:

@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.inference.engine.engine import Pending, Runner
 from napari_clip_denoise.inference.engine.job import Job
-from napari_clip_denoise.inference.engine.region import apply_change, predict_change, read_region
+from napari_clip_denoise.inference.engine.region import predict_region, read_region
 from napari_clip_denoise.inference.progress import CancelToken
 
 PASSES = 16
@@ -108,7 +108,7 @@ def uncertainty(
         ranks pixels but is not an error bar, because it misses the information that the encoder
         itself loses.
     """
-    box = read_region(job, region)
+    given = read_region(job, region)
     disturbed = DisturbedRunner(job.runner, level)
     full = replace(
         job,
@@ -120,8 +120,8 @@ def uncertainty(
     results: list[np.ndarray] = []
     for number in range(passes):
         disturbed.begin_pass(seed + number)
-        change = predict_change(full, region, box, cancel=cancel)
-        results.append(apply_change(full, region, box, change).astype(np.float32))
+        prediction = predict_region(full, region, given=given, cancel=cancel)
+        results.append(prediction.result().astype(np.float32))
         if advance is not None:
             advance(1 / passes)
     variance = np.var(results, axis=0)

@@ -9,7 +9,7 @@ from napari_clip_denoise.images.intensity import IntensityMapping, estimate_mapp
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.device import resolve_device, resolve_precision
 from napari_clip_denoise.inference.engine.engine import Runner, get_runner
-from napari_clip_denoise.inference.engine.tiling import Span, half_tile, layout, padded
+from napari_clip_denoise.inference.engine.tiling import AxisTile, half_tile, padded, tile_axis
 from napari_clip_denoise.inference.engine.values import result_dtype
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.card import ModelCard
@@ -34,7 +34,7 @@ class Job:
         Fraction of the noise that is removed, from 0 to 1.
     dtype : numpy.dtype
         Type of the result.
-    rows, columns : tuple of Span
+    rows, columns : tuple of AxisTile
         Tile grid of a plane.
     batch : int
         Number of tiles per call of the network.
@@ -47,8 +47,8 @@ class Job:
     mapping: IntensityMapping
     strength: float
     dtype: np.dtype
-    rows: tuple[Span, ...]
-    columns: tuple[Span, ...]
+    rows: tuple[AxisTile, ...]
+    columns: tuple[AxisTile, ...]
     batch: int
     self_ensemble: bool = False
 
@@ -115,7 +115,7 @@ def prepare(
 
 def tile_grid(
     stack: Stack, card: ModelCard, tile: int
-) -> tuple[tuple[Span, ...], tuple[Span, ...]]:
+) -> tuple[tuple[AxisTile, ...], tuple[AxisTile, ...]]:
     """Return the rows and columns of the tile grid of a stack's planes.
 
     Parameters
@@ -129,18 +129,18 @@ def tile_grid(
 
     Returns
     -------
-    rows, columns : tuple of Span
+    rows, columns : tuple of AxisTile
         Tiles along Y and X.
     """
     rows, columns = (
-        tuple(layout(length, tile, card.halo, card.pad_multiple)) for length in stack.plane_shape
+        tuple(tile_axis(length, tile, card.halo, card.pad_multiple)) for length in stack.plane_shape
     )
     return rows, columns
 
 
 def _fitting(
     stack: Stack, runner: Runner, settings: DenoiseSettings
-) -> tuple[tuple[Span, ...], tuple[Span, ...], int]:
+) -> tuple[tuple[AxisTile, ...], tuple[AxisTile, ...], int]:
     """Choose the tiles and the batch that the settings leave open so that they fit into memory."""
     tile = settings.tile or _default_tile(stack.plane_shape, runner)
     if settings.tile and settings.batch:
@@ -156,7 +156,7 @@ def _fitting(
     return rows, columns, settings.batch or max(1, min(room, runner.pixels_a_batch()) // pixels)
 
 
-def _tile_shape(rows: tuple[Span, ...], columns: tuple[Span, ...]) -> tuple[int, int]:
+def _tile_shape(rows: tuple[AxisTile, ...], columns: tuple[AxisTile, ...]) -> tuple[int, int]:
     return rows[0].stop - rows[0].start, columns[0].stop - columns[0].start
 
 

@@ -1,28 +1,28 @@
-"""Denoising of a region of the source, used by all kinds of runs.
+"""Denoising of one region of the source: the only way from noisy to clean.
 
-It has three steps, which a run performs for different regions at the same time: `read_region` on
-the host, `predict_change` on the device, and `apply_change` on the host.
+`denoise_region` does it in one call. Who keeps the prediction (a preview) calls `predict_region`;
+who reads ahead (a pipelined run) hands it what `read_region` has read.
 """
 
 import math
-from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from itertools import islice, product
+from itertools import product
 
 import numpy as np
 
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.inference.engine.buffers import Scratch
-from napari_clip_denoise.inference.engine.engine import Pending
 from napari_clip_denoise.inference.engine.job import Job
-from napari_clip_denoise.inference.engine.tiling import Span, reflect_index
+from napari_clip_denoise.inference.engine.tiles import Tile, Window, sum_changes
+from napari_clip_denoise.inference.engine.tiling import AxisTile
 from napari_clip_denoise.inference.engine.values import cast, fill_non_finite
 from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.inference.timing import Profile
 
-BATCHES_AHEAD = 1
-"""Batches queued on the device while the host adds up the previous one."""
 BAND_SAMPLES = 2**17
+"""Samples that are mapped at a time, so that they stay in the CPU cache."""
 
 
 @dataclass(frozen=True)
@@ -35,34 +35,69 @@ class RegionInput:
         Raw values, (N planes, Y, X, S samples).
     colours : numpy.ndarray
         Samples to denoise, with missing values filled.
-    inputs : numpy.ndarray
-        (M images, channels, Y, X), float32, on the network's scale.
-    y, x : int
-        Position of the box in the plane, in pixels.
-    tiles : list of (Span, Span)
-        Rows and columns of the tiles that cover the region.
+    window : Window
+        The same on the network's scale, and the tiles.
     """
 
     values: np.ndarray
     colours: np.ndarray
-    inputs: np.ndarray
-    y: int
-    x: int
-    tiles: list[tuple[Span, Span]]
+    window: Window
 
 
-def planes_in(job: Job, region: Region) -> float:
-    """Return the number of planes in a region; pieces of large planes count as fractions."""
-    sizes = (part.stop - part.start for part in region[: _n_leading(job) + 2])
-    return math.prod(sizes) / math.prod(job.stack.plane_shape)
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """The network's change of a region, before a strength is applied.
+
+    Attributes
+    ----------
+    job, region :
+        See `denoise_region`.
+    given : RegionInput
+        Raw values of the region.
+    change : numpy.ndarray
+        (M images, channels, Y, X), float32: denoised minus noisy values on the network's scale.
+    """
+
+    job: Job
+    region: Region
+    given: RegionInput
+    change: np.ndarray
+
+    def result(
+        self,
+        strength: float | None = None,
+        *,
+        scratch: Scratch | None = None,
+        profile: Profile | None = None,
+    ) -> np.ndarray:
+        """Return the denoised region on the raw scale.
+
+        Parameters
+        ----------
+        strength : float, optional
+            Fraction of the noise to remove, from 0 to 1; by default that of the job.
+        scratch : Scratch, optional
+            Pool that provides the memory of the result.
+        profile : Profile, optional
+            Records the time.
+
+        Returns
+        -------
+        numpy.ndarray
+            In the shape of the region, of the job's type.
+        """
+        with _stage(profile, "unmap"):
+            fraction = self.job.strength if strength is None else strength
+            return _apply(self, fraction, scratch or Scratch())
 
 
 def denoise_region(
     job: Job,
     region: Region,
     *,
+    values: np.ndarray | None = None,
     cancel: CancelToken | None = None,
-    advance: Callable[[float], None] | None = None,
+    profile: Profile | None = None,
 ) -> np.ndarray:
     """Denoise a region of a job's source.
 
@@ -72,10 +107,12 @@ def denoise_region(
         Source, model and settings.
     region : tuple of slice
         One slice per axis of the source; an RGB axis must be complete.
+    values : numpy.ndarray, optional
+        Raw values at `source_window`, used instead of reading them.
     cancel : CancelToken, optional
         Token that is checked frequently.
-    advance : callable, optional
-        Called with the number of planes (fractional) finished since the last call.
+    profile : Profile, optional
+        Records the time spent in each stage.
 
     Returns
     -------
@@ -84,49 +121,71 @@ def denoise_region(
         rounding, because batches differ. The same region always has the same bytes, because
         batches do not extend beyond a region.
     """
-    box = read_region(job, region)
-    return apply_change(
-        job, region, box, predict_change(job, region, box, cancel=cancel, advance=advance)
-    )
+    given = read_region(job, region, values=values, profile=profile)
+    prediction = predict_region(job, region, given=given, cancel=cancel, profile=profile)
+    return prediction.result(profile=profile)
 
 
-def read_region(job: Job, region: Region) -> RegionInput:
-    """Read a region and the halo of its tiles, and map it to the network's scale."""
-    index, tiles = input_index(job, region)
-    return make_input(job, region, job.stack.read(index), tiles)
-
-
-def input_index(job: Job, region: Region) -> tuple[Region, list[tuple[Span, Span]]]:
-    """Find the part of the source that a region needs, and its tiles."""
-    n_leading = _n_leading(job)
-    y, x = region[n_leading : n_leading + 2]
-    rows, columns = _overlapping(job.rows, y), _overlapping(job.columns, x)
-    height, width = job.stack.plane_shape
-    box_y = slice(rows[0].start, min(height, rows[-1].stop))
-    box_x = slice(columns[0].start, min(width, columns[-1].stop))
-    index = (*region[:n_leading], box_y, box_x, *region[n_leading + 2 :])
-    return index, list(product(rows, columns))
-
-
-def make_input(
+def predict_region(
     job: Job,
     region: Region,
-    values: np.ndarray,
-    tiles: list[tuple[Span, Span]],
+    *,
+    given: RegionInput | None = None,
+    cancel: CancelToken | None = None,
+    on_planes: Callable[[float], None] | None = None,
     scratch: Scratch | None = None,
-) -> RegionInput:
-    """Make the input of a region from the values that were read at `input_index`.
+    profile: Profile | None = None,
+) -> Prediction:
+    """Run the network on a region.
 
     Parameters
     ----------
-    job, region :
+    job, region, cancel, profile :
         See `denoise_region`.
-    values : numpy.ndarray
-        Raw values read at `input_index`.
-    tiles : list of (Span, Span)
-        Tiles returned by `input_index`.
+    given : RegionInput, optional
+        Input returned by `read_region` for the same job and region, used instead of reading it.
+    on_planes : callable, optional
+        Called with the number of planes (fractional) finished since the last call.
     scratch : Scratch, optional
-        Pool that provides the memory of the inputs.
+        Pool that provides the memory of the prediction.
+
+    Returns
+    -------
+    Prediction
+        The network's change, from which the result follows at any strength.
+    """
+    given = given or read_region(job, region, scratch=scratch, profile=profile)
+    y, x = region[_n_leading(job) :][:2]
+    n_tiles = len(given.window.images) * len(given.window.tiles)
+    planes_per_tile = planes_in(job, region) / n_tiles
+    with _stage(profile, "device"):
+        change = sum_changes(
+            job,
+            given.window,
+            (y, x),
+            scratch or Scratch(),
+            cancel=cancel,
+            on_tiles=(lambda n: on_planes(n * planes_per_tile)) if on_planes else None,
+        )
+    return Prediction(job, region, given, change)
+
+
+def read_region(
+    job: Job,
+    region: Region,
+    *,
+    values: np.ndarray | None = None,
+    scratch: Scratch | None = None,
+    profile: Profile | None = None,
+) -> RegionInput:
+    """Read a region and the halo of its tiles, and map it to the network's scale.
+
+    Parameters
+    ----------
+    job, region, values, profile :
+        See `denoise_region`.
+    scratch : Scratch, optional
+        Pool that provides the memory.
 
     Returns
     -------
@@ -134,92 +193,55 @@ def make_input(
         Raw values, and the same on the network's scale.
     """
     scratch = scratch or Scratch()
-    values = values.reshape(-1, *values.shape[_n_leading(job) :])
-    if not job.stack.is_rgb:
-        values = values[..., np.newaxis]
-    colours = fill_non_finite(values[..., :3])
-    unit = scratch.acquire(colours.shape, np.float32)
-    for plane, channel in enumerate(_channels(job, region)):
-        mapping = job.mapping.channel(channel)
-        for rows in _bands(colours.shape):
-            unit[plane, rows] = mapping.normalize(colours[plane, rows])
-    inputs = _to_network(unit, job.runner.card.network.channels)
-    return RegionInput(values, colours, inputs, tiles[0][0].start, tiles[0][1].start, tiles)
+    index, tiles = source_window(job, region)
+    if values is None:
+        with _stage(profile, "read"):
+            values = job.stack.read(index, scratch.acquire)
+    with _stage(profile, "map"):
+        values = values.reshape(-1, *values.shape[_n_leading(job) :])
+        if not job.stack.is_rgb:
+            values = values[..., np.newaxis]
+        colours = fill_non_finite(values[..., :3])
+        unit = scratch.acquire(colours.shape, np.float32)
+        for plane, channel in enumerate(_channels(job, region)):
+            mapping = job.mapping.channel(channel)
+            for rows in _bands(colours.shape):
+                unit[plane, rows] = mapping.normalize(colours[plane, rows])
+        images = _to_network(unit, job.runner.card.network.channels)
+        window = Window(images, tiles[0][0].start, tiles[0][1].start, tiles)
+        return RegionInput(values, colours, window)
 
 
-def predict_change(
-    job: Job,
-    region: Region,
-    box: RegionInput,
-    *,
-    cancel: CancelToken | None = None,
-    advance: Callable[[float], None] | None = None,
-    scratch: Scratch | None = None,
-) -> np.ndarray:
-    """Run the tiles of a region in batches and return the weighted sum of their changes.
+def source_window(job: Job, region: Region) -> tuple[Region, list[Tile]]:
+    """Return the part of the source that a region needs, and the region's tiles."""
+    n_leading = _n_leading(job)
+    y, x = region[n_leading : n_leading + 2]
+    rows, columns = _overlapping(job.rows, y), _overlapping(job.columns, x)
+    height, width = job.stack.plane_shape
+    seen_y = slice(rows[0].start, min(height, rows[-1].stop))
+    seen_x = slice(columns[0].start, min(width, columns[-1].stop))
+    index = (*region[:n_leading], seen_y, seen_x, *region[n_leading + 2 :])
+    return index, list(product(rows, columns))
 
-    Parameters
-    ----------
-    job, region, cancel, advance :
-        See `denoise_region`.
-    box : RegionInput
-        Input of the region.
-    scratch : Scratch, optional
-        Pool that provides the memory of the result.
 
-    Returns
-    -------
-    numpy.ndarray
-        (M images, channels, Y, X) of the region, float32: denoised minus noisy values on the
-        network's scale.
-    """
-    scratch = scratch or Scratch()
+def planes_in(job: Job, region: Region) -> float:
+    """Return the number of planes in a region; pieces of large planes count as fractions."""
+    sizes = (part.stop - part.start for part in region[: _n_leading(job) + 2])
+    return math.prod(sizes) / math.prod(job.stack.plane_shape)
+
+
+def _apply(prediction: Prediction, strength: float, scratch: Scratch) -> np.ndarray:
+    """Add the predicted change to the raw values."""
+    job, region, given = prediction.job, prediction.region, prediction.given
+    normalized_change = _from_network(prediction.change, len(given.values), given.colours.shape[-1])
     y, x = region[_n_leading(job) :][:2]
-    size = (y.stop - y.start, x.stop - x.start)
-    total = scratch.acquire((*box.inputs.shape[:2], *size), np.float32)
-    total.fill(0)
-    share = planes_in(job, region) / (len(box.inputs) * len(box.tiles))
-    work = product(range(len(box.inputs)), box.tiles)
-    running: deque[_Batch] = deque()
-    while group := list(islice(work, job.batch)):
-        if cancel is not None:
-            cancel.check()
-        running.append(_start(job, box, group, scratch, cancel))
-        if len(running) > BATCHES_AHEAD:
-            _collect(running.popleft(), total, (y, x), share, advance, scratch)
-    for batch in running:
-        _collect(batch, total, (y, x), share, advance, scratch)
-    return total
-
-
-def apply_change(
-    job: Job, region: Region, box: RegionInput, change: np.ndarray, scratch: Scratch | None = None
-) -> np.ndarray:
-    """Add the predicted change to the raw values of a region.
-
-    Parameters
-    ----------
-    job, region :
-        See `denoise_region`.
-    box : RegionInput
-        Input of the region.
-    change : numpy.ndarray
-        Change returned by `predict_change`.
-    scratch : Scratch, optional
-        Pool that provides temporary memory and that of the result.
-
-    Returns
-    -------
-    numpy.ndarray
-        The denoised region on the raw scale, of the job's type.
-    """
-    scratch = scratch or Scratch()
-    normalized_change = _from_network(change, len(box.values), box.colours.shape[-1])
-    y, x = region[_n_leading(job) :][:2]
-    inside = (slice(y.start - box.y, y.stop - box.y), slice(x.start - box.x, x.stop - box.x))
-    shape = (len(box.values), *change.shape[-2:], box.values.shape[-1])
+    inside = (
+        slice(y.start - given.window.y, y.stop - given.window.y),
+        slice(x.start - given.window.x, x.stop - given.window.x),
+    )
+    shape = (len(given.values), *prediction.change.shape[-2:], given.values.shape[-1])
     result = scratch.acquire(shape, job.dtype)
-    values, colours = (array[:, *inside] for array in (box.values, box.colours))
+    values, colours = (array[:, *inside] for array in (given.values, given.colours))
     exact_type = np.result_type(values.dtype, np.float32)
     for plane, channel in enumerate(_channels(job, region)):
         mapping = job.mapping.channel(channel)
@@ -228,105 +250,14 @@ def apply_change(
             raw_change = mapping.denormalize_change(
                 colours[plane, rows], normalized_change[plane, rows]
             )
-            raw_change *= job.strength
+            raw_change *= strength
             exact[..., :3] += raw_change
             result[plane, rows] = cast(exact, job.dtype)
     return result.reshape([part.stop - part.start for part in region])
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """Batch of tiles on the device.
-
-    Attributes
-    ----------
-    group : list of (int, (Span, Span))
-        Image and tile of each entry.
-    varied : list of int
-        Entries that are passed to the network; constant ones are left unchanged.
-    noisy : numpy.ndarray or None
-        Input of the network.
-    pending : Pending or None
-        Output of the network.
-    clamp : bool
-        Whether to clip the output to the range of the input and [0, 1].
-    """
-
-    group: list[tuple[int, tuple[Span, Span]]]
-    varied: list[int]
-    noisy: np.ndarray | None
-    pending: Pending | None
-    clamp: bool
-
-
-def _start(
-    job: Job,
-    box: RegionInput,
-    group: list[tuple[int, tuple[Span, Span]]],
-    scratch: Scratch,
-    cancel: CancelToken | None,
-) -> _Batch:
-    windows = [
-        _window(box.inputs[image], tile, box, job.stack.plane_shape) for image, tile in group
-    ]
-    varied = [i for i, window in enumerate(windows) if np.ptp(window) > 0]
-    noisy = pending = None
-    if varied:
-        noisy = scratch.acquire((len(varied), *windows[0].shape), np.float32)
-        np.stack([windows[i] for i in varied], out=noisy)
-        pending = job.runner.start(noisy, cancel, ensemble=job.self_ensemble)
-    return _Batch(group, varied, noisy, pending, job.runner.card.clamp)
-
-
-def _collect(
-    batch: _Batch,
-    total: np.ndarray,
-    region: tuple[slice, slice],
-    share: float,
-    advance: Callable[[float], None] | None,
-    scratch: Scratch,
-) -> None:
-    if batch.pending is not None and batch.noisy is not None:
-        tiles = zip(batch.varied, batch.noisy, batch.pending.result(), strict=True)
-        for i, noisy, denoised in tiles:
-            if batch.clamp:
-                low = np.minimum(noisy, 0)
-                denoised = np.clip(denoised, low, np.maximum(noisy, 1), out=low)
-            image, tile = batch.group[i]
-            _add(total[image], np.subtract(denoised, noisy, out=noisy), tile, region)
-        scratch.release(batch.noisy)
-    if advance is not None:
-        advance(share * len(batch.group))
-
-
-def _window(
-    plane: np.ndarray, tile: tuple[Span, Span], box: RegionInput, plane_shape: tuple[int, int]
-) -> np.ndarray:
-    """Cut a tile out of a plane (C, Y, X), reflect-padded beyond the end of the plane."""
-    row, column = tile
-    if row.stop <= plane_shape[0] and column.stop <= plane_shape[1]:
-        return plane[
-            :, row.start - box.y : row.stop - box.y, column.start - box.x : column.stop - box.x
-        ]
-    rows = reflect_index(row.start, row.stop, plane_shape[0]) - box.y
-    columns = reflect_index(column.start, column.stop, plane_shape[1]) - box.x
-    return plane[:, rows[:, None], columns[None, :]]
-
-
-def _add(
-    total: np.ndarray, change: np.ndarray, tile: tuple[Span, Span], region: tuple[slice, slice]
-) -> None:
-    """Add the change of a tile (C, H, W) to that of its region."""
-    target, source, weights = [slice(None)], [slice(None)], []
-    for span, part in zip(tile, region, strict=True):
-        start, stop = max(span.weight_start, part.start), min(span.weight_stop, part.stop)
-        target.append(slice(start - part.start, stop - part.start))
-        source.append(slice(start - span.start, stop - span.start))
-        weights.append(span.weights[start - span.weight_start : stop - span.weight_start])
-    inside = change[tuple(source)]
-    if any((along != 1).any() for along in weights):
-        inside = weights[0][:, None] * weights[1][None, :] * inside
-    total[tuple(target)] += inside
+def _stage(profile: Profile | None, name: str) -> AbstractContextManager[None]:
+    return nullcontext() if profile is None else profile.stage(name)
 
 
 def _bands(shape: tuple[int, ...]) -> Iterator[slice]:
@@ -335,8 +266,8 @@ def _bands(shape: tuple[int, ...]) -> Iterator[slice]:
     return (slice(start, start + height) for start in range(0, shape[1], height))
 
 
-def _overlapping(spans: tuple[Span, ...], part: slice) -> list[Span]:
-    return [s for s in spans if s.weight_start < part.stop and s.weight_stop > part.start]
+def _overlapping(tiles: tuple[AxisTile, ...], part: slice) -> list[AxisTile]:
+    return [t for t in tiles if t.weight_start < part.stop and t.weight_stop > part.start]
 
 
 def _channels(job: Job, region: Region) -> list[int]:
@@ -360,9 +291,9 @@ def _to_network(scaled: np.ndarray, channels: int) -> np.ndarray:
     return moved if n_samples == channels else np.repeat(moved, channels, axis=1)
 
 
-def _from_network(correction: np.ndarray, n_planes: int, n_samples: int) -> np.ndarray:
+def _from_network(change: np.ndarray, n_planes: int, n_samples: int) -> np.ndarray:
     """Convert images (M, channels, Y, X) back to planes (N, Y, X, S)."""
-    n_images, channels, height, width = correction.shape
+    n_images, channels, height, width = change.shape
     if n_images == n_planes * n_samples and n_samples != channels:
-        correction = correction.mean(axis=1)
-    return np.moveaxis(correction.reshape(n_planes, n_samples, height, width), 1, -1)
+        change = change.mean(axis=1)
+    return np.moveaxis(change.reshape(n_planes, n_samples, height, width), 1, -1)

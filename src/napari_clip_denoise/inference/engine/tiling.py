@@ -15,8 +15,8 @@ BLEND = 32
 
 
 @dataclass(frozen=True)
-class Span:
-    """Tile along one axis.
+class AxisTile:
+    """A tile along one axis.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ def half_tile(tile: int, halo: int) -> int | None:
     return half if half >= smallest_tile(halo) else None
 
 
-def layout(length: int, tile: int, halo: int, multiple: int) -> list[Span]:
+def tile_axis(length: int, tile: int, halo: int, multiple: int) -> list[AxisTile]:
     """Cover an axis with tiles.
 
     Parameters
@@ -72,7 +72,7 @@ def layout(length: int, tile: int, halo: int, multiple: int) -> list[Span]:
 
     Returns
     -------
-    list of Span
+    list of AxisTile
         Tiles of equal size, in ascending order.
 
     Raises
@@ -82,26 +82,26 @@ def layout(length: int, tile: int, halo: int, multiple: int) -> list[Span]:
     """
     end = padded(length, multiple)
     if end <= tile:
-        return [Span(0, end, 0, np.ones(length, np.float32))]
+        return [AxisTile(0, end, 0, np.ones(length, np.float32))]
     if tile < smallest_tile(halo):
         raise InputError(
             f"A tile of {tile} pixels is too small for this model; "
             f"give at least {smallest_tile(halo)}."
         )
     step = tile - 2 * halo - BLEND
-    n_tiles = -(-(end - tile) // step) + 1
-    starts = (np.linspace(0, end - tile, n_tiles) // STRIDE).astype(int) * STRIDE
+    count = -(-(end - tile) // step) + 1
+    starts = (np.linspace(0, end - tile, count) // STRIDE).astype(int) * STRIDE
     ramps = np.stack([_trapezoid(start, tile, halo, length, end) for start in starts])
     ramps /= ramps.sum(axis=0)
-    spans = []
+    tiles = []
     for start, ramp in zip(starts.tolist(), ramps, strict=True):
         inside = np.flatnonzero(ramp)
         first, last = int(inside[0]), int(inside[-1]) + 1
-        spans.append(Span(start, start + tile, first, ramp[first:last].astype(np.float32)))
-    return spans
+        tiles.append(AxisTile(start, start + tile, first, ramp[first:last].astype(np.float32)))
+    return tiles
 
 
-def single(part: slice, length: int, halo: int, multiple: int) -> Span:
+def single(part: slice, length: int, halo: int, multiple: int) -> AxisTile:
     """Cover a part of an axis and its halo with one tile, as small as the stride allows.
 
     Parameters
@@ -109,16 +109,16 @@ def single(part: slice, length: int, halo: int, multiple: int) -> Span:
     part : slice
         Part of the axis to cover.
     length, halo, multiple : int
-        See `layout`.
+        See `tile_axis`.
 
     Returns
     -------
-    Span
+    AxisTile
         The tile.
     """
     start = max(0, part.start - halo) // STRIDE * STRIDE
     stop = min(padded(part.stop + halo, STRIDE), padded(length, multiple))
-    return Span(start, stop, part.start, np.ones(part.stop - part.start, np.float32))
+    return AxisTile(start, stop, part.start, np.ones(part.stop - part.start, np.float32))
 
 
 def _trapezoid(start: int, tile: int, halo: int, length: int, end: int) -> np.ndarray:

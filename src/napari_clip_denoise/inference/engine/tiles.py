@@ -1,0 +1,171 @@
+"""Running of a region's tiles through the network, in batches."""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice, product
+
+import numpy as np
+
+from napari_clip_denoise.inference.engine.buffers import Scratch
+from napari_clip_denoise.inference.engine.engine import Pending
+from napari_clip_denoise.inference.engine.job import Job
+from napari_clip_denoise.inference.engine.tiling import AxisTile, reflect_index
+from napari_clip_denoise.inference.progress import CancelToken
+
+BATCHES_AHEAD = 1
+"""Batches queued on the device while the host adds up the previous one."""
+
+Tile = tuple[AxisTile, AxisTile]
+"""Rows and columns of a tile."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Part of some planes on the network's scale that contains a region and its tiles.
+
+    Attributes
+    ----------
+    images : numpy.ndarray
+        (M images, channels, Y, X), float32.
+    y, x : int
+        Position of the first pixel in the plane.
+    tiles : list of (AxisTile, AxisTile)
+        The tiles that cover the region.
+    """
+
+    images: np.ndarray
+    y: int
+    x: int
+    tiles: list[Tile]
+
+
+def sum_changes(
+    job: Job,
+    window: Window,
+    part: tuple[slice, slice],
+    scratch: Scratch,
+    *,
+    cancel: CancelToken | None = None,
+    on_tiles: Callable[[int], None] | None = None,
+) -> np.ndarray:
+    """Run tiles in batches and return the weighted sum of the network's changes.
+
+    Parameters
+    ----------
+    job : Job
+        The model on its device, and the batch size.
+    window : Window
+        Input of the network.
+    part : (slice, slice)
+        Rows and columns of the plane to return.
+    scratch : Scratch
+        Pool that provides the memory, also that of the result.
+    cancel : CancelToken, optional
+        Token that is checked before each batch and within the network.
+    on_tiles : callable, optional
+        Called with the number of tiles finished since the last call.
+
+    Returns
+    -------
+    numpy.ndarray
+        (M images, channels, Y, X) of `part`, float32: denoised minus noisy values on the network's
+        scale.
+    """
+    size = tuple(along.stop - along.start for along in part)
+    total = scratch.acquire((*window.images.shape[:2], *size), np.float32)
+    total.fill(0)
+    work = product(range(len(window.images)), window.tiles)
+    running: deque[_Batch] = deque()
+    while True:
+        group = list(islice(work, job.batch))
+        if group:
+            if cancel is not None:
+                cancel.check()
+            running.append(_start(job, window, group, scratch, cancel))
+        if not running:
+            return total
+        if len(running) > BATCHES_AHEAD or not group:
+            finished = running.popleft()
+            _collect(finished, total, part, scratch)
+            if on_tiles is not None:
+                on_tiles(len(finished.group))
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Batch of tiles on the device.
+
+    Attributes
+    ----------
+    group : list of (int, Tile)
+        Image and tile of each entry.
+    varying : list of int
+        Entries that are passed to the network; constant ones are left unchanged.
+    noisy : numpy.ndarray or None
+        Input of the network.
+    pending : Pending or None
+        Output of the network.
+    clamp : bool
+        Whether to clip the output to the range of the input and [0, 1].
+    """
+
+    group: list[tuple[int, Tile]]
+    varying: list[int]
+    noisy: np.ndarray | None
+    pending: Pending | None
+    clamp: bool
+
+
+def _start(
+    job: Job,
+    window: Window,
+    group: list[tuple[int, Tile]],
+    scratch: Scratch,
+    cancel: CancelToken | None,
+) -> _Batch:
+    cut = [_cut(window, image, tile, job.stack.plane_shape) for image, tile in group]
+    varying = [i for i, values in enumerate(cut) if np.ptp(values) > 0]
+    noisy = pending = None
+    if varying:
+        noisy = scratch.acquire((len(varying), *cut[0].shape), np.float32)
+        np.stack([cut[i] for i in varying], out=noisy)
+        pending = job.runner.start(noisy, cancel, ensemble=job.self_ensemble)
+    return _Batch(group, varying, noisy, pending, job.runner.card.clamp)
+
+
+def _collect(batch: _Batch, total: np.ndarray, part: tuple[slice, slice], scratch: Scratch) -> None:
+    if batch.pending is None or batch.noisy is None:
+        return
+    for i, noisy, denoised in zip(batch.varying, batch.noisy, batch.pending.result(), strict=True):
+        if batch.clamp:
+            low = np.minimum(noisy, 0)
+            denoised = np.clip(denoised, low, np.maximum(noisy, 1), out=low)
+        image, tile = batch.group[i]
+        _add(total[image], np.subtract(denoised, noisy, out=noisy), tile, part)
+    scratch.release(batch.noisy)
+
+
+def _cut(window: Window, image: int, tile: Tile, plane_shape: tuple[int, int]) -> np.ndarray:
+    """Cut a tile (C, H, W) out of an image, reflect-padded beyond the end of the plane."""
+    plane, (row, column) = window.images[image], tile
+    if row.stop <= plane_shape[0] and column.stop <= plane_shape[1]:
+        rows = slice(row.start - window.y, row.stop - window.y)
+        return plane[:, rows, column.start - window.x : column.stop - window.x]
+    y = reflect_index(row.start, row.stop, plane_shape[0]) - window.y
+    x = reflect_index(column.start, column.stop, plane_shape[1]) - window.x
+    return plane[:, y[:, None], x[None, :]]
+
+
+def _add(total: np.ndarray, change: np.ndarray, tile: Tile, part: tuple[slice, slice]) -> None:
+    """Add the weighted change of a tile (C, H, W) to that of its region."""
+    target, source, weights = [slice(None)], [slice(None)], []
+    for along, kept in zip(tile, part, strict=True):
+        start, stop = max(along.weight_start, kept.start), min(along.weight_stop, kept.stop)
+        target.append(slice(start - kept.start, stop - kept.start))
+        source.append(slice(start - along.start, stop - along.start))
+        weights.append(along.weights[start - along.weight_start : stop - along.weight_start])
+    inside = change[tuple(source)]
+    if any((along != 1).any() for along in weights):
+        inside = weights[0][:, None] * weights[1][None, :] * inside
+    total[tuple(target)] += inside
