@@ -20,7 +20,7 @@ from napari_clip_denoise import load
 from napari_clip_denoise.formats.ome_zarr import layout as store_layout
 from napari_clip_denoise.formats.ome_zarr import pyramid
 from napari_clip_denoise.images.stack import as_stack
-from napari_clip_denoise.inference.api import denoise_to_file
+from napari_clip_denoise.inference.runs import denoise_to_file
 from napari_clip_denoise.inference.settings import make_settings
 
 SETTINGS = make_settings(device="cpu", intensity=(0, 255), model="tiny")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from napari_clip_denoise.evaluation.scores.evaluate import evaluate
     from napari_clip_denoise.inference.api import denoise, denoise_to_zarr
     from napari_clip_denoise.inference.batch import denoise_files
+    from napari_clip_denoise.inference.runs import denoise_to_file
     from napari_clip_denoise.models.checkpoint import Model
     from napari_clip_denoise.models.checkpoint import save_model as save
     from napari_clip_denoise.models.export import export_model
@@ -26,6 +27,7 @@ __all__ = [
     "__version__",
     "denoise",
     "denoise_files",
+    "denoise_to_file",
     "denoise_to_zarr",
     "evaluate",
     "export_model",
@@ -41,6 +43,7 @@ _HOMES = {
     "Model": ("models.checkpoint", "Model"),
     "denoise": ("inference.api", "denoise"),
     "denoise_files": ("inference.batch", "denoise_files"),
+    "denoise_to_file": ("inference.runs", "denoise_to_file"),
     "denoise_to_zarr": ("inference.api", "denoise_to_zarr"),
     "evaluate": ("evaluation.scores.evaluate", "evaluate"),
     "export_model": ("models.export", "export_model"),

@@ -15,7 +15,7 @@ SIDES = {"cpu": 2048, "mps": 4096, "cuda": 8192}
 REPEATS = 5
 
 
-def flops_a_plane(model: Model, side: int) -> int:
+def flops_per_plane(model: Model, side: int) -> int:
     """Count the floating-point operations of a network, a multiplication and an addition each.
 
     Parameters

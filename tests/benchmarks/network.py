@@ -8,7 +8,7 @@ import torch
 from open_clip.modified_resnet import ModifiedResNet
 from torch import Tensor, nn
 
-from benchmarks.arithmetic import flops_a_plane, matmul_rate, seconds_of
+from benchmarks.arithmetic import flops_per_plane, matmul_rate, seconds_of
 from napari_clip_denoise.inference.engine.engine import Runner, cpu_threads
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model
@@ -111,7 +111,7 @@ def compare(
         reference=statistics.median(slow for slow, _ in pairs),
         ready=seconds,
         ratio=statistics.median(slow / fast for slow, fast in pairs),
-        rate=flops_a_plane(model, side) / seconds,
+        rate=flops_per_plane(model, side) / seconds,
         matmul_rate=matmul_rate(device, precision, ready.threads),
     )
 

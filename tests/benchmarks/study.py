@@ -108,7 +108,7 @@ def run_study(
             report=partial(_tell, report, variant.name, steps),
         )
         models.append(write_model(recipe, denoiser, Path(run) / f"{variant.name}.safetensors"))
-    return evaluate(models, test, limit=limit, harm=False, device=device, report=report)
+    return evaluate(models, test, limit=limit, clean=False, device=device, on_row=report)
 
 
 def variant_recipe(variant: Variant, steps: int, *, batch: int = 16, crop: int = 128) -> Recipe:

@@ -3,7 +3,7 @@ import math
 import torch
 from torch import nn
 
-from benchmarks.arithmetic import flops_a_plane, matmul_rate
+from benchmarks.arithmetic import flops_per_plane, matmul_rate
 
 
 def test_operations_are_those_of_the_convolutions(tiny):
@@ -19,7 +19,7 @@ def test_operations_are_those_of_the_convolutions(tiny):
         tiny.denoiser(torch.rand(1, 1, 64, 64))
     for hook in hooks:
         hook.remove()
-    assert flops_a_plane(tiny, 64) == sum(counted) > 0
+    assert flops_per_plane(tiny, 64) == sum(counted) > 0
     assert next(tiny.denoiser.parameters()).device.type == "cpu"
 
 

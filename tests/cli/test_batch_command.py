@@ -84,5 +84,5 @@ def test_an_interrupted_batch_says_what_is_kept(cli, folder, tiny_file, tmp_path
     code, out, err = cli("batch", folder, "-o", tmp_path / "out", *options)
     assert code == 130
     assert "Cancelled; finished files are kept." in err
-    assert "1 done, 0 skipped, 0 failed, 2 not begun" in out
+    assert "1 done, 0 skipped, 0 failed, 2 not started" in out
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.npy"]

@@ -61,7 +61,7 @@ def test_shares_profile_and_plan(cli, source, tiny_file, tmp_path):
     assert "time    about" in out
     code, beside, err = cli("plan", source, *options, "--threads", 1)
     assert code == 0, err
-    assert f"{source.parent / source.name.split('.')[0]}-denoised.ome.zarr, since none" in beside
+    assert f"{source.parent / source.name.split('.')[0]}-denoised.ome.zarr (default)" in beside
     assert list(tmp_path.iterdir()) == [source]
     code, out, err = cli("denoise", source, path, *options, "--shard", "0/2", "--profile")
     assert code == 0, err
@@ -110,7 +110,7 @@ def test_a_ct_window_may_begin_below_zero(cli, tmp_path, tiny_file):
         (["{s}", "out.tif", "--device", "tpu"], "device='tpu' is wrong"),
         (["{s}", "nowhere/out.tif"], "no folder nowhere"),
         (["{s}", "out.png"], "holds one plane"),
-        (["{s}", "o.zarr", "--shard", "2/2"], "share '2/2' is wrong"),
+        (["{s}", "o.zarr", "--shard", "2/2"], "shard '2/2' is wrong"),
         (["{s}", "out.tif", "--shard", "0/2"], "in parts or in another version"),
         (["{s}", "o.zarr", "--workers", "1", "--scheduler", "a"], "either --workers or --sched"),
         (["{s}", "o.zarr", "--scheduler", "nowhere"], "no dask scheduler at nowhere"),

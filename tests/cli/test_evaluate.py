@@ -44,7 +44,7 @@ def test_a_card_needs_a_model(folder):
 
 def test_a_self_ensemble_is_scored_but_not_on_a_card(folder, tiny_file, tmp_path):
     arguments = ["evaluate", "--data", str(folder), "-m", str(tiny_file), "--noise", "gaussian-25"]
-    arguments += ["--no-harm", "--device", "cpu"]
+    arguments += ["--no-clean", "--device", "cpu"]
     single, ensemble = (
         CliRunner().invoke(app, [*arguments, *option]) for option in ([], ["--self-ensemble"])
     )

@@ -14,7 +14,7 @@ from napari_clip_denoise.evaluation.registration import register
 from napari_clip_denoise.evaluation.scores import baselines
 from napari_clip_denoise.evaluation.scores.baselines import BASELINES
 from napari_clip_denoise.evaluation.scores.datasets import CleanImage
-from napari_clip_denoise.evaluation.scores.evaluate import harm
+from napari_clip_denoise.evaluation.scores.evaluate import clean_psnr
 from napari_clip_denoise.evaluation.scores.methods import make_methods
 from napari_clip_denoise.evaluation.scores.panels import CROP, GAP, CropGallery, draw_crop
 from napari_clip_denoise.evaluation.scores.scored_model import write_scored
@@ -112,7 +112,7 @@ def test_real_pairs_are_scored_raw_and_after_an_affine_match(tiny, tmp_path):
     for side, pixels in (("noisy", 2 * taken.noisy), ("clean", taken.truth)):
         (tmp_path / "set" / side).mkdir(parents=True)
         tifffile.imwrite(tmp_path / "set" / side / "a.tif", pixels)
-    found = evaluate([tiny], [tmp_path / "set"], "real", device="cpu", harm=False)
+    found = evaluate([tiny], [tmp_path / "set"], "real", device="cpu", clean=False)
     scores = found.mean("noisy", "set a", "real")
     doubled = 2.0 * taken.noisy
     matched = match_affine(taken.truth, doubled)
@@ -126,7 +126,7 @@ def test_real_pairs_are_scored_raw_and_after_an_affine_match(tiny, tmp_path):
         }
     )
     assert scores["si_psnr"] > scores["psnr"] + 6
-    assert found.methods[0].harm_8_bit is None
+    assert found.methods[0].clean_psnr_8_bit is None
     assert "not measured" in found.to_markdown()
 
 
@@ -136,7 +136,7 @@ def test_ct_is_scored_in_hounsfield_units_within_the_window(tmp_path):
     for side, pixels in (("noisy", noisy), ("clean", truth)):
         (tmp_path / "ct" / side).mkdir(parents=True)
         np.save(tmp_path / "ct" / side / "a.npy", pixels.astype(np.int16))
-    found = evaluate([], [tmp_path / "ct"], "ct", ["gaussian"], harm=False)
+    found = evaluate([], [tmp_path / "ct"], "ct", ["gaussian"], clean=False)
     inside = [x.astype(np.int16).clip(-1024, 3072).astype(float) for x in (truth, noisy)]
     scores = found.mean("noisy", "ct", "real")
     assert scores["rmse"] == pytest.approx(rmse(*inside))
@@ -172,7 +172,7 @@ def test_baselines_leave_a_constant_image_alone(name):
     np.testing.assert_allclose(method(flat, rgb=False), 7)
 
 
-def test_harm_is_measured_on_the_clean_image_as_stored():
+def test_the_clean_image_psnr_is_measured_on_the_clean_image_as_stored():
     clean = CleanImage(None, np.random.default_rng(0).integers(0, 256, (30, 40), np.uint8), False)
 
     def leaves_alone(noisy, *, rgb, intensity=None):
@@ -184,8 +184,8 @@ def test_harm_is_measured_on_the_clean_image_as_stored():
         return noisy.astype(np.float32) + np.where(noisy > middle, -1, 1) * 0.02 * middle
 
     for dtype in (np.uint8, np.uint16):
-        assert harm(leaves_alone, clean, dtype) == np.inf
-        assert harm(adds_a_hundredth, clean, dtype) == pytest.approx(40, abs=2)
+        assert clean_psnr(leaves_alone, clean, dtype) == np.inf
+        assert clean_psnr(adds_a_hundredth, clean, dtype) == pytest.approx(40, abs=2)
 
 
 def test_the_gallery_finds_where_a_method_fails():

@@ -20,7 +20,8 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats import create_writer, open_stack
 from napari_clip_denoise.formats.medical import dicom_multiframe_writer as dicom_frames_writer
 from napari_clip_denoise.images.regions import split, whole
-from napari_clip_denoise.inference.api import denoise, denoise_to_file
+from napari_clip_denoise.inference.api import denoise
+from napari_clip_denoise.inference.runs import denoise_to_file
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
 

@@ -5,7 +5,7 @@ import pytest
 from napari_clip_denoise.gui import workers
 from napari_clip_denoise.gui.parts import plan as plan_row
 from napari_clip_denoise.gui.parts.plan import describe
-from napari_clip_denoise.inference.outline import Outline
+from napari_clip_denoise.inference.estimate import RunSize
 
 GIB = 2**30
 
@@ -19,9 +19,9 @@ GIB = 2**30
         (0.01, False, "9 planes in 2 regions · up to 10 MiB of 30.0 GiB free on the disk"),
     ],
 )
-def test_an_outline_in_words(monkeypatch, size, in_memory, words):
+def test_a_size_in_words(monkeypatch, size, in_memory, words):
     monkeypatch.setattr(plan_row, "memory_limit", lambda: GIB)
-    assert describe(Outline(9, 2, int(size * GIB), 30 * GIB), in_memory) == words
+    assert describe(RunSize(9, 2, int(size * GIB), 30 * GIB), in_memory) == words
 
 
 def test_the_line_follows_the_form(viewer, widget, qtbot, noisy, tmp_path):

@@ -1,8 +1,13 @@
 import subprocess
 import sys
+from importlib.resources import files
 
 import numpy as np
 import pytest
+import yaml
+
+from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY
+from napari_clip_denoise.images.intensity_methods import INTENSITIES
 
 
 @pytest.mark.parametrize("options", [[], ["--imports"]], ids=["manifest", "imports"])
@@ -11,6 +16,13 @@ def test_the_manifest_is_valid(options):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "valid" in done.stdout
+
+
+def test_the_preferences_offer_every_intensity_mapping():
+    manifest = yaml.safe_load(files("napari_clip_denoise").joinpath("napari.yaml").read_text())
+    choice = manifest["contributions"]["configurations"]["denoise"]["properties"]["intensity"]
+    assert choice["enum"] == list(INTENSITIES)
+    assert choice["default"] == DEFAULT_INTENSITY
 
 
 @pytest.mark.parametrize(("key", "ndim"), [("noisy_plane", 2), ("noisy_stack", 3)])

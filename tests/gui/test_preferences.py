@@ -3,7 +3,7 @@ from napari.settings import get_plugin_settings
 from qtpy.QtWidgets import QApplication
 
 from napari_clip_denoise.gui.widgets.denoise import HINT
-from napari_clip_denoise.inference.repeat import as_command, as_python
+from napari_clip_denoise.inference.settings import as_command, as_python
 
 
 def reopened(viewer):

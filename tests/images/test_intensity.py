@@ -5,13 +5,9 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.images import intensity as intensities
-from napari_clip_denoise.images.intensity import (
-    MAX_PLANES,
-    WINDOW_SIDE,
-    estimate_mapping,
-    parse_intensity,
-)
+from napari_clip_denoise.images import channel_sample
+from napari_clip_denoise.images.channel_sample import MAX_PLANES, WINDOW_SIDE
+from napari_clip_denoise.images.intensity import estimate_mapping, parse_intensity
 from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.estimate import estimate_noise
@@ -116,7 +112,7 @@ def test_noise_is_measured_in_as_many_pixels_of_large_planes_as_of_small_ones(mo
         measured.extend(planes)
         return estimate_noise(measured)
 
-    monkeypatch.setattr(intensities, "estimate_noise", measure)
+    monkeypatch.setattr(channel_sample, "estimate_noise", measure)
     stack = as_stack(np.random.default_rng(0).poisson(ramp).astype(np.uint16))
     (channel,) = estimate_mapping(stack, "anscombe").channels
     assert [plane.shape for plane in measured] == [(WINDOW_SIDE, 32)] * MAX_PLANES

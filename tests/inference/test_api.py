@@ -19,9 +19,9 @@ from napari_clip_denoise.evaluation.metrics import psnr
 from napari_clip_denoise.formats import create_writer, open_stack
 from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.inference import dask_array as lazy
-from napari_clip_denoise.inference.api import denoise_to_file
 from napari_clip_denoise.inference.engine.job import prepare
 from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.inference.runs import denoise_to_file
 from napari_clip_denoise.inference.settings import make_settings
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig

@@ -63,7 +63,7 @@ def test_a_file_that_fails_does_not_stop_the_rest(folder, tiny, tmp_path, monkey
     def explode(*_, **__):
         raise MemoryError("none left")
 
-    monkeypatch.setattr("napari_clip_denoise.inference.api.denoise_to_file", explode)
+    monkeypatch.setattr("napari_clip_denoise.inference.runs.denoise_to_file", explode)
     (result,) = denoise_files([folder / "b.tif"], tmp_path / "other", SETTINGS, model=tiny)
     assert result.message == "MemoryError: none left"
 

@@ -12,9 +12,9 @@ from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.formats.ome_zarr import layout as store_layout
 from napari_clip_denoise.images.regions import whole
 from napari_clip_denoise.images.stack import as_stack
-from napari_clip_denoise.inference.api import denoise_to_file
 from napari_clip_denoise.inference.distributed import local_client
 from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.inference.runs import denoise_to_file
 from napari_clip_denoise.inference.settings import make_settings
 from stores import files_of
 

@@ -1,5 +1,8 @@
+import subprocess
+import sys
 from dataclasses import replace
 
+import dask.array as da
 import numpy as np
 import pytest
 import zarr
@@ -7,9 +10,9 @@ import zarr
 from napari_clip_denoise.errors import Cancelled, InputError, OutputError
 from napari_clip_denoise.formats import create_writer
 from napari_clip_denoise.images.stack import as_stack
-from napari_clip_denoise.inference.api import denoise_to_file
-from napari_clip_denoise.inference.estimate import make_plan
+from napari_clip_denoise.inference.estimate import make_plan, measure_size
 from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.inference.runs import denoise_to_file
 from napari_clip_denoise.inference.settings import make_settings
 
 SETTINGS = make_settings(device="cpu")
@@ -29,7 +32,7 @@ def plan(stack, tiny, tmp_path_factory):
 
 
 def test_it_counts_what_there_is(plan, stack):
-    assert (plan.planes, plan.regions, plan.tiles_a_plane, plan.tile) == (10, 1, 1, 304)
+    assert (plan.planes, plan.regions, plan.tiles_per_plane, plan.tile) == (10, 1, 1, 304)
     assert plan.device == "cpu"
     assert plan.device_bytes is None
     assert plan.seconds > 0
@@ -97,3 +100,16 @@ def test_a_file_that_cannot_fit_is_refused_before_it_begins(tmp_path):
     with pytest.raises(OutputError, match="GiB are free there; make room"):
         create_writer(tmp_path / "a.npy", endless, endless.dtype)
     assert not list(tmp_path.iterdir())
+
+
+def test_planes_regions_and_bytes_are_counted_without_torch(tmp_path):
+    stack = as_stack(da.zeros((3, 40, 1000, 1000), dtype=np.uint8), "tzyx")
+    in_memory = measure_size(stack, None, "float32")
+    assert (in_memory.planes, in_memory.regions) == (120, 30)
+    assert in_memory.result_bytes == 120 * 4 * 10**6
+    assert in_memory.free_bytes > 0
+    stored = measure_size(stack, tmp_path / "a.zarr")
+    assert stored.regions == 9
+    assert stored.result_bytes == 120 * 10**6 * 4 // 3
+    code = "import sys, napari_clip_denoise.inference.estimate; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -13,7 +13,6 @@ from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.formats.ome_zarr import layout as store_layout
 from napari_clip_denoise.formats.ome_zarr.writer import OmeZarrWriter
 from napari_clip_denoise.images.stack import as_stack
-from napari_clip_denoise.inference.api import denoise_to_file
 from napari_clip_denoise.inference.engine import engine as runner
 from napari_clip_denoise.inference.engine import memory
 from napari_clip_denoise.inference.engine.engine import Runner
@@ -25,6 +24,7 @@ from napari_clip_denoise.inference.engine.memory import (
     measure,
 )
 from napari_clip_denoise.inference.estimate import make_plan
+from napari_clip_denoise.inference.runs import denoise_to_file
 from napari_clip_denoise.inference.settings import make_settings
 from stores import files_of
 
@@ -58,7 +58,7 @@ def test_tensors_are_counted_while_they_live():
         return c[:side].add_(1)
 
     found = measure(call, CPU)
-    assert found.a_pixel == pytest.approx(BESIDE_TENSORS * 12, rel=1e-3)
+    assert found.per_pixel == pytest.approx(BESIDE_TENSORS * 12, rel=1e-3)
     assert found.fixed < 2
 
 
@@ -70,18 +70,18 @@ def test_what_a_network_takes_lies_on_a_line(tiny):
     assert network.memory.n_bytes(3 * 256**2) == pytest.approx(peak, rel=0.1)
 
 
-@given(fixed=st.integers(0, 10**9), a_pixel=st.integers(1, 10**4), pixels=st.integers(0, 10**8))
-def test_a_line_leads_from_pixels_to_bytes_and_back(fixed, a_pixel, pixels):
+@given(fixed=st.integers(0, 10**9), per_pixel=st.integers(1, 10**4), pixels=st.integers(0, 10**8))
+def test_a_line_leads_from_pixels_to_bytes_and_back(fixed, per_pixel, pixels):
     def peak(call):
-        return fixed + a_pixel * call() ** 2
+        return fixed + per_pixel * call() ** 2
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memory, "_peak_of_tensors", peak)
         found = measure(lambda side: side, CPU)
-    assert found.n_bytes(pixels) == pytest.approx(fixed + a_pixel * pixels, rel=1e-9, abs=2)
-    assert found.pixels(found.n_bytes(pixels) + a_pixel) >= pixels
+    assert found.n_bytes(pixels) == pytest.approx(fixed + per_pixel * pixels, rel=1e-9, abs=2)
+    assert found.pixels(found.n_bytes(pixels) + per_pixel) >= pixels
     assert found.n_bytes(found.pixels(fixed + 10**9)) <= fixed + 10**9 + 2
-    assert MemoryModel(fixed + 1, a_pixel).pixels(fixed) == 0
+    assert MemoryModel(fixed + 1, per_pixel).pixels(fixed) == 0
 
 
 def test_cuda_is_asked_for_its_peak_after_a_first_call(monkeypatch):
@@ -111,7 +111,7 @@ def test_cuda_is_asked_for_its_peak_after_a_first_call(monkeypatch):
 def test_with_much_memory_the_batch_is_what_is_fast(tiny, free):
     free(10**12)
     job = job_of(tiny, (99, 64, 64))
-    assert job.batch == job.runner.pixels_a_batch() // 64**2
+    assert job.batch == job.runner.pixels_per_batch() // 64**2
 
 
 def test_with_less_the_batch_is_what_fits(tiny, free):
@@ -138,7 +138,7 @@ def test_where_nothing_can_be_measured_the_rest_is_left_to_the_run(tiny, monkeyp
     monkeypatch.setattr(runner, "measure", too_large)
     network = Runner(tiny, CPU, torch.float32)
     assert network.memory is None
-    assert network.pixels_that_fit() == network.pixels_a_batch()
+    assert network.pixels_that_fit() == network.pixels_per_batch()
 
 
 def test_a_plan_tells_what_the_same_model_says(tiny, free, monkeypatch):

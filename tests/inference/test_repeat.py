@@ -8,8 +8,7 @@ import tifffile
 
 from napari_clip_denoise import denoise
 from napari_clip_denoise.formats import open_stack
-from napari_clip_denoise.inference.repeat import as_command, as_python
-from napari_clip_denoise.inference.settings import make_settings
+from napari_clip_denoise.inference.settings import as_command, as_python, make_settings
 
 
 def test_only_what_differs_from_the_defaults_is_written():

@@ -12,8 +12,8 @@ from napari_clip_denoise.errors import OutputError
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.formats.ome_zarr import layout as store_layout
 from napari_clip_denoise.formats.ome_zarr.writer import OmeZarrWriter
-from napari_clip_denoise.inference.api import denoise_to_file
 from napari_clip_denoise.inference.engine.engine import Runner
+from napari_clip_denoise.inference.runs import denoise_to_file
 from napari_clip_denoise.inference.settings import make_settings
 from stores import files_of
 

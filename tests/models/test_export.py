@@ -11,7 +11,7 @@ from bioimageio.core.digest_spec import get_test_input_sample, get_test_output_s
 
 from napari_clip_denoise import export_model, load
 from napari_clip_denoise.errors import InputError, OutputError
-from napari_clip_denoise.images.intensity import CT_WINDOW
+from napari_clip_denoise.images.intensity_methods import CTWindow
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.models.export import SUFFIXES
@@ -115,7 +115,7 @@ def test_a_package_maps_a_window_there_and_back(published, packages):
     described = core.load_description(packages / "paper.like.zip")
     noisy = get_test_input_sample(described).members["noisy"].data.to_numpy()
     denoised = get_test_output_sample(described).members["denoised"].data.to_numpy()
-    low, high = CT_WINDOW
+    low, high = CTWindow.window
     expected = in_use(published, (noisy - low) / (high - low)) * (high - low) + low
     assert np.ptp(expected) > 0.1 * (high - low)
     np.testing.assert_allclose(denoised, expected, atol=1e-3 * (high - low))

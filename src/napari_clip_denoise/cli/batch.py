@@ -5,25 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_clip_denoise.cli.options import (
-    BatchOption,
-    ClipWeightsOption,
-    DeviceOption,
-    IntensityOption,
-    ModelOption,
-    PrecisionOption,
-    PresetOption,
-    SelfEnsembleOption,
-    StrengthOption,
-    ThreadsOption,
-    TileOption,
-    run_settings,
-)
+from napari_clip_denoise.cli.options import Run, with_run_options
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.batch import FileResult
 
 
+@with_run_options
 def batch(
     inputs: Annotated[
         list[str],
@@ -32,33 +20,20 @@ def batch(
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for the results; made if missing.")
     ],
+    run: Run,
     pattern: Annotated[
-        str, typer.Option(help="Names to take from folders; **/*.tif looks into their folders.")
+        str,
+        typer.Option(
+            help="Pattern of the names to take from folders; **/*.tif includes subfolders."
+        ),
     ] = "*",
     output_format: Annotated[
         str | None,
         typer.Option("--format", help="Suffix of all results, such as .ome.zarr."),
     ] = None,
     existing: Annotated[
-        str, typer.Option(help="skip a file whose result is there, or replace the result.")
+        str, typer.Option(help="If a result exists: skip the file, or replace the result.")
     ] = "skip",
-    model: ModelOption = "auto",
-    axes: Annotated[
-        str | None, typer.Option(help="One letter a dimension, the same for all files.")
-    ] = None,
-    preset: PresetOption = "general",
-    intensity: IntensityOption = None,
-    strength: StrengthOption = 1.0,
-    self_ensemble: SelfEnsembleOption = False,
-    dtype: Annotated[
-        str | None, typer.Option(help="Type of the results; by default that of each file.")
-    ] = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    tile: TileOption = None,
-    batch_size: BatchOption = None,
-    threads: ThreadsOption = None,
-    clip_weights: ClipWeightsOption = None,
 ) -> None:
     """Denoise many files with the same settings; the exit code is 1 if some failed."""
     import sys
@@ -67,19 +42,6 @@ def batch(
     from napari_clip_denoise.formats.discover import find_sources
     from napari_clip_denoise.inference.batch import denoise_files
 
-    settings = run_settings(
-        preset,
-        intensity,
-        model=model,
-        strength=strength,
-        self_ensemble=self_ensemble,
-        output_dtype=dtype,
-        device=device,
-        precision=precision,
-        tile=tile,
-        batch=batch_size,
-        threads=threads,
-    )
     sources = find_sources(inputs, pattern)
     results: list[FileResult] = []
     try:
@@ -87,11 +49,11 @@ def batch(
             for result in denoise_files(
                 sources,
                 output,
-                settings,
+                run.settings,
                 suffix=output_format,
                 existing=existing,  # type: ignore[arg-type]
-                axes=axes,
-                clip_weights=clip_weights,
+                axes=run.axes,
+                clip_weights=run.clip_weights,
                 progress=report,
                 notify=lambda sentence: print(sentence, file=sys.stderr),
             ):
@@ -121,5 +83,5 @@ def _print_summary(results: "list[FileResult]", n_sources: int) -> None:
     states = [result.state for result in results]
     counts = [f"{states.count(state)} {state}" for state in ("done", "skipped", "failed")]
     if len(results) < n_sources:
-        counts.append(f"{n_sources - len(results)} not begun")
+        counts.append(f"{n_sources - len(results)} not started")
     print(", ".join(counts))

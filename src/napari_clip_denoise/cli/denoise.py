@@ -5,23 +5,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from napari_clip_denoise.cli.options import (
-    BatchOption,
-    ClipWeightsOption,
-    DeviceOption,
-    IntensityOption,
-    ModelOption,
-    PrecisionOption,
-    PresetOption,
-    SelfEnsembleOption,
-    StrengthOption,
-    ThreadsOption,
-    TileOption,
-    parse_share,
-    run_settings,
-)
+from napari_clip_denoise.cli.options import Run, parse_shard, with_run_options
 
 
+@with_run_options
 def denoise(
     source: Annotated[
         Path,
@@ -34,38 +21,22 @@ def denoise(
     output: Annotated[
         Path,
         typer.Argument(
-            help="The result; its suffix tells the format, and none makes it a DICOM series."
+            help="Path of the result; its suffix decides the format; without one, a DICOM series."
         ),
     ],
-    model: ModelOption = "auto",
-    axes: Annotated[
-        str | None,
-        typer.Option(help="One letter a dimension, such as zyx, tcyx or yxs (s: RGB samples)."),
-    ] = None,
-    preset: PresetOption = "general",
-    intensity: IntensityOption = None,
-    strength: StrengthOption = 1.0,
-    self_ensemble: SelfEnsembleOption = False,
-    dtype: Annotated[
-        str | None, typer.Option(help="Type of the result; by default that of the input.")
-    ] = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    tile: TileOption = None,
-    batch: BatchOption = None,
-    threads: ThreadsOption = None,
+    run: Run,
     overwrite: Annotated[
         bool,
-        typer.Option(help="Replace an output that is there, or one begun with other settings."),
+        typer.Option(help="Replace an existing output, or one started with other settings."),
     ] = False,
     ome_version: Annotated[
         Literal["0.4", "0.5"], typer.Option(help="Version of an OME-Zarr output.")
     ] = "0.5",
     shard: Annotated[
-        str, typer.Option(help="Do part i/n of the work, such as 0/8; others do the rest.")
+        str, typer.Option(help="Do part i of n of the work, such as 0/8; other runs do the rest.")
     ] = "0/1",
     workers: Annotated[
-        int | None, typer.Option(help="Start so many dask workers on this machine.", min=1)
+        int | None, typer.Option(help="Number of dask workers to start on this machine.", min=1)
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(help="Address of a dask scheduler whose workers do the work.")
@@ -73,7 +44,6 @@ def denoise(
     profile: Annotated[
         bool, typer.Option("--profile", help="Print how busy each stage of the run was.")
     ] = False,
-    clip_weights: ClipWeightsOption = None,
 ) -> None:
     """Denoise an image or a stack of any size, plane by plane.
 
@@ -85,46 +55,33 @@ def denoise(
     from napari_clip_denoise.formats import open_stack
     from napari_clip_denoise.inference.check import check_run
 
-    settings = run_settings(
-        preset,
-        intensity,
-        model=model,
-        strength=strength,
-        self_ensemble=self_ensemble,
-        output_dtype=dtype,
-        device=device,
-        precision=precision,
-        tile=tile,
-        batch=batch,
-        threads=threads,
-    )
-    share = parse_share(shard)
-    stack = open_stack(source, axes)
+    share = parse_shard(shard)
+    stack = open_stack(source, run.axes)
     check_run(
         stack,
         output,
-        settings,
+        run.settings,
         overwrite=overwrite,
         share=share,
         ome_version=ome_version,
         by_workers=workers is not None or scheduler is not None,
     )
 
-    from napari_clip_denoise.cli.cluster import cluster_client
     from napari_clip_denoise.cli.progress import progress_bar
     from napari_clip_denoise.formatting import format_seconds
-    from napari_clip_denoise.inference.api import denoise_to_file
-    from napari_clip_denoise.inference.timing import Profile
+    from napari_clip_denoise.inference.distributed import cluster_client
+    from napari_clip_denoise.inference.engine.timing import Profile
+    from napari_clip_denoise.inference.runs import denoise_to_file
     from napari_clip_denoise.models.registry import load
 
-    loaded = load(settings.model, rgb=stack.is_rgb, clip_weights=clip_weights)
+    loaded = load(run.settings.model, rgb=stack.is_rgb, clip_weights=run.clip_weights)
     measured = Profile()
     started = time.perf_counter()
     with cluster_client(workers, scheduler) as client, progress_bar("Denoising") as report:
         path = denoise_to_file(
             stack,
             output,
-            settings,
+            run.settings,
             model=loaded,
             overwrite=overwrite,
             share=share,
@@ -139,7 +96,7 @@ def denoise(
         for stage in measured.stages():
             print(f"{stage.name:7} {stage.busy:4.0%} of {stage.threads} threads busy")
     if not path.exists():
-        print(f"Share {shard} is done; {path} appears when all others are.")
+        print(f"Shard {shard} is done; {path} appears once all others are.")
         return
     shape = " x ".join(map(str, stack.shape))
     print(

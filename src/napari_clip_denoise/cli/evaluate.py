@@ -38,9 +38,11 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(help="Only the first few images of each folder.", min=1)
     ] = None,
-    harm: Annotated[
-        bool, typer.Option(help="Measure what happens to the clean images themselves, too.")
+    clean: Annotated[
+        bool,
+        typer.Option(help="Measure how well clean images are left alone (clean-image PSNR)."),
     ] = True,
+    harm: Annotated[bool | None, typer.Option("--harm/--no-harm", hidden=True)] = None,
     self_ensemble: SelfEnsembleOption = False,
     device: DeviceOption = "auto",
     output: Annotated[
@@ -58,6 +60,9 @@ def evaluate(
     from napari_clip_denoise.models.folder import DEFAULT_MODEL
     from napari_clip_denoise.models.registry import load
 
+    if harm is not None:
+        clean = harm
+        print("--harm and --no-harm are now called --clean and --no-clean.", file=sys.stderr)
     models = model or ([] if baseline else [DEFAULT_MODEL])
     if card is not None and not models:
         raise InputError("There is no model to write scores on; give one with --model.")
@@ -70,10 +75,10 @@ def evaluate(
         baseline or [],
         noises=noise or [],
         limit=limit,
-        harm=harm,
+        clean=clean,
         self_ensemble=self_ensemble,
         device=device,
-        report=lambda line: print(line, file=sys.stderr, flush=True),
+        on_row=lambda line: print(line, file=sys.stderr, flush=True),
     )
     print(result.to_markdown())
     for path in result.write(output) if output else ():

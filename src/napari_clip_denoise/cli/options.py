@@ -1,9 +1,14 @@
-"""Options shared by several commands."""
+"""Options shared by several commands, and those of a run."""
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from napari_clip_denoise.images.intensity_methods import INTENSITIES
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.settings import DenoiseSettings
@@ -13,39 +18,22 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="Name of a model, or a .safetensors file; auto is compact-rgb for RGB, else compact.",
+        help="Model by name, or a .safetensors file; auto is compact-rgb for RGB, else compact.",
     ),
-]
-PresetOption = Annotated[
-    str, typer.Option(help="Settings for a kind of images: general, or ct (Hounsfield units).")
-]
-IntensityOption = Annotated[
-    str | None,
-    typer.Option(
-        help="How raw values map to the network's scale: anscombe, percentile, minmax, dtype, "
-        "window (CT), or two values such as 0,65535. By default that of the preset."
-    ),
-]
-StrengthOption = Annotated[
-    float, typer.Option(help="Share of the noise that is removed, from 0 to 1.")
 ]
 SelfEnsembleOption = Annotated[
     bool,
     typer.Option(
         "--self-ensemble",
-        help="Average eight turned and mirrored runs: a little better, eight times as long.",
+        help="Average the results for eight rotated and flipped copies: slightly better, but takes "
+        "eight times as long.",
     ),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda or mps.")]
 PrecisionOption = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
-TileOption = Annotated[
-    int | None, typer.Option(help="Side of the tiles of a large plane, a multiple of 16.")
-]
-BatchOption = Annotated[
-    int | None, typer.Option("--batch", help="Tiles or planes in one call of the network.")
-]
 ThreadsOption = Annotated[
-    int | None, typer.Option(help="Threads of the network on the CPU; they decide the last bits.")
+    int | None,
+    typer.Option(help="Number of CPU threads of the network; they decide the last bits."),
 ]
 ClipWeightsOption = Annotated[
     Path | None,
@@ -53,7 +41,106 @@ ClipWeightsOption = Annotated[
 ]
 
 
-def parse_share(text: str) -> tuple[int, int]:
+@dataclass(frozen=True)
+class Run:
+    """What the options of a run say.
+
+    Attributes
+    ----------
+    settings : DenoiseSettings
+        Settings that decide the pixels.
+    axes : str or None
+        Axes of the input, one letter per dimension.
+    clip_weights : Path or None
+        Local file with CLIP's weights.
+    """
+
+    settings: "DenoiseSettings"
+    axes: str | None
+    clip_weights: Path | None
+
+
+def read_run(
+    model: ModelOption = "auto",
+    axes: Annotated[
+        str | None,
+        typer.Option(help="One letter per dimension, such as zyx, tcyx or yxs (s: RGB samples)."),
+    ] = None,
+    preset: Annotated[
+        str, typer.Option(help="Settings for a kind of image: general, or ct (Hounsfield units).")
+    ] = "general",
+    intensity: Annotated[
+        str | None,
+        typer.Option(
+            help="Which raw values become 0 and 1 for the network. "
+            + "; ".join(f"{name}: {method.description}" for name, method in INTENSITIES.items())
+            + "; or two values such as 0,65535. By default that of the preset."
+        ),
+    ] = None,
+    strength: Annotated[
+        float, typer.Option(help="Fraction of the noise that is removed, from 0 to 1.")
+    ] = 1.0,
+    self_ensemble: SelfEnsembleOption = False,
+    dtype: Annotated[
+        str | None, typer.Option(help="Type of the result; by default that of the input.")
+    ] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    tile: Annotated[
+        int | None, typer.Option(help="Side of the tiles of a large plane, a multiple of 16.")
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Number of tiles or planes per call of the network.")
+    ] = None,
+    threads: ThreadsOption = None,
+    clip_weights: ClipWeightsOption = None,
+) -> Run:
+    """Combine the options of a run; the parameters are those of `DenoiseSettings`.
+
+    Raises
+    ------
+    InputError
+        If a setting is invalid.
+    """
+    from napari_clip_denoise.images.intensity import parse_intensity
+    from napari_clip_denoise.inference.settings import make_settings
+
+    values: dict[str, object] = {"intensity": parse_intensity(intensity)} if intensity else {}
+    settings = make_settings(
+        preset,
+        **values,
+        model=model,
+        strength=strength,
+        self_ensemble=self_ensemble,
+        output_dtype=dtype,
+        device=device,
+        precision=precision,
+        tile=tile,
+        batch=batch,
+        threads=threads,
+    )
+    return Run(settings, axes, clip_weights)
+
+
+def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of `read_run`; it receives them as its parameter ``run``."""
+    shared = inspect.signature(read_run).parameters
+    own = {k: v for k, v in inspect.signature(command).parameters.items() if k != "run"}
+
+    def call(**values: object) -> None:
+        options = {name: values.pop(name) for name in shared}
+        command(run=read_run(**options), **values)  # type: ignore[arg-type]
+
+    arguments = {name: p for name, p in own.items() if p.default is p.empty}
+    parameters = arguments | dict(shared) | own
+    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [p.replace(kind=p.KEYWORD_ONLY) for p in parameters.values()]
+    )
+    call.__name__, call.__doc__ = command.__name__, command.__doc__
+    return call
+
+
+def parse_shard(text: str) -> tuple[int, int]:
     """Parse a part of the work, such as ``0/8`` for part 0 of 8.
 
     Returns
@@ -70,35 +157,5 @@ def parse_share(text: str) -> tuple[int, int]:
 
     part, _, n_parts = text.partition("/")
     if not (part.isdecimal() and n_parts.isdecimal() and int(part) < int(n_parts)):
-        raise InputError(f"The share '{text}' is wrong; give i/n with i from 0 to n - 1.")
+        raise InputError(f"The shard '{text}' is wrong; give i/n with i from 0 to n - 1.")
     return int(part), int(n_parts)
-
-
-def run_settings(preset: str, intensity: str | None, **values: object) -> "DenoiseSettings":
-    """Combine the settings of a run.
-
-    Parameters
-    ----------
-    preset : str
-        Name of the preset.
-    intensity : str or None
-        Intensity mapping; None uses that of the preset.
-    **values : object
-        Other fields of `DenoiseSettings`.
-
-    Returns
-    -------
-    DenoiseSettings
-        The settings.
-
-    Raises
-    ------
-    InputError
-        If a setting is invalid.
-    """
-    from napari_clip_denoise.images.intensity import parse_intensity
-    from napari_clip_denoise.inference.settings import make_settings
-
-    if intensity:
-        values["intensity"] = parse_intensity(intensity)
-    return make_settings(preset, **values)

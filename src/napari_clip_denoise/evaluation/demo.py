@@ -13,8 +13,8 @@ from napari_clip_denoise.evaluation.metrics import psnr, ssim
 from napari_clip_denoise.formats import create_writer, open_stack
 from napari_clip_denoise.images.regions import whole
 from napari_clip_denoise.images.stack import Metadata, as_stack
-from napari_clip_denoise.inference.api import denoise_to_file
 from napari_clip_denoise.inference.progress import Progress
+from napari_clip_denoise.inference.runs import denoise_to_file
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.simulation import fluorescence

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.ndimage import shift as translate
 from skimage.registration import phase_cross_correlation
 
-STEPS_A_PIXEL = 20
+STEPS_PER_PIXEL = 20
 REACH = 4
 """Largest drift that is corrected, and width of the border that is left out, in pixels."""
 
@@ -33,7 +33,7 @@ def register(truth: np.ndarray, image: np.ndarray) -> tuple[np.ndarray, np.ndarr
     planes = (side.reshape(-1, *side.shape[-2:]).mean(axis=0) for side in (reference, moved))
     centred = [plane - plane.mean() for plane in planes]
     drift, _, _ = phase_cross_correlation(
-        *centred, normalization=None, upsample_factor=STEPS_A_PIXEL
+        *centred, normalization=None, upsample_factor=STEPS_PER_PIXEL
     )
     if 0 < np.linalg.norm(drift) <= REACH:
         still = (0.0,) * (moved.ndim - 2)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Protocol
@@ -13,14 +14,13 @@ import psutil
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats import open_stack
-from napari_clip_denoise.formats.base import Writer
-from napari_clip_denoise.formats.memory import MemoryWriter
 from napari_clip_denoise.formatting import format_bytes
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.inference.engine.values import result_dtype
 from napari_clip_denoise.inference.preview import PreviewMaker, View
-from napari_clip_denoise.inference.priority import step_back
+from napari_clip_denoise.inference.priority import lower_priority
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.export import Format, export_model
@@ -114,7 +114,7 @@ def denoise_steps(
     Finished
         The result.
     """
-    return (yield from relay(lambda report: _denoise(request, cancel, report), cancel))
+    return (yield from relay(partial(_denoise, request, cancel), cancel))
 
 
 class Cancellable(Protocol):
@@ -145,7 +145,7 @@ def relay(
         New messages, possibly none.
     """
     messages: SimpleQueue[Any] = SimpleQueue()
-    with ThreadPoolExecutor(1, initializer=step_back) as thread:
+    with ThreadPoolExecutor(1, initializer=lower_priority) as thread:
         done = thread.submit(work, messages.put)
         try:
             while not (done.done() and messages.empty()):
@@ -230,7 +230,7 @@ def write_model(name: str, path: Path, format: Format | None) -> Path:  # noqa: 
 
 def warm_up() -> None:
     """Import the modules that denoising needs, which takes seconds, before the first run."""
-    step_back()
+    lower_priority()
     keep_triton_out()
     from napari_clip_denoise.inference import pipeline, provenance  # noqa: F401
     from napari_clip_denoise.inference.engine import region  # noqa: F401
@@ -280,24 +280,22 @@ def check_memory(n_bytes: int) -> None:
         )
 
 
-def _denoise(request: Request, cancel: CancelToken, report: Callable[[Message], None]) -> Finished:
+def _denoise(request: Request, cancel: CancelToken, send: Callable[[Message], None]) -> Finished:
     keep_triton_out()
-    from napari_clip_denoise.inference.api import open_writer
-    from napari_clip_denoise.inference.engine.job import prepare
-    from napari_clip_denoise.inference.pipeline import run_to_writer
-    from napari_clip_denoise.inference.provenance import provenance
+    from napari_clip_denoise.inference.runs import denoise_to_file, denoise_to_memory
+
+    def on_start(array: Any, how: dict[str, Any]) -> None:
+        send(Started(array, how))
 
     stack, settings = request.stack, request.settings
-    job = prepare(stack, load(settings.model, rgb=stack.is_rgb), settings)
-    how = provenance(job, settings)
-    if request.store is None:
-        shape = [part.stop - part.start for part in request.region]
-        check_memory(math.prod(shape) * job.dtype.itemsize)
-        writer: Writer = MemoryWriter(stack, job.dtype, request.region)
-    else:
-        writer = open_writer(job, settings, request.store)
-    report(Started(writer.array, how))
-    run_to_writer(job, writer, progress=report, cancel=cancel)
-    if request.store is None:
-        return Finished(writer.array, None)
-    return Finished(open_stack(request.store).array, request.store)
+    if request.store is not None:
+        denoise_to_file(
+            stack, request.store, settings, on_start=on_start, progress=send, cancel=cancel
+        )
+        return Finished(open_stack(request.store).array, request.store)
+    dtype = result_dtype(stack, settings.output_dtype)
+    check_memory(math.prod(part.stop - part.start for part in request.region) * dtype.itemsize)
+    array = denoise_to_memory(
+        stack, settings, region=request.region, on_start=on_start, progress=send, cancel=cancel
+    )
+    return Finished(array, None)

@@ -3,34 +3,20 @@
 A whole channel of a stack has a single mapping, so that planes do not flicker.
 """
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
-from typing import Literal, get_args
+from typing import Annotated
 
 import numpy as np
+from pydantic import AfterValidator
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.images.sampling import evenly, sample_positions
+from napari_clip_denoise.images.channel_sample import ChannelSample
+from napari_clip_denoise.images.intensity_methods import INTENSITIES, Anscombe
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.noise.anscombe import AnscombeTransform
-from napari_clip_denoise.noise.correlation import estimate_correlation
-from napari_clip_denoise.noise.estimate import estimate_noise
 
-IntensityName = Literal["anscombe", "percentile", "minmax", "dtype", "window"]
-Intensity = IntensityName | tuple[float, float]
-
-DEFAULT_INTENSITY: IntensityName = "anscombe"
-PERCENTILES = (1.0, 99.0)
-CT_WINDOW = (-1024.0, 3072.0)
-MAX_PLANES = 16
-MAX_EXACT_PIXELS = 2**26
-WINDOW_SIDE = 512
-MAX_WINDOWS_PER_SIDE = 4
-LEAST_GROWTH = 1.5
-MOST_CORRELATION = 0.45
+DEFAULT_INTENSITY = Anscombe.name
 
 
 @dataclass(frozen=True)
@@ -124,6 +110,34 @@ class IntensityMapping:
         return self if len(self.channels) == 1 else IntensityMapping(self.channels[first:last])
 
 
+def check_intensity(intensity: str | tuple[float, float]) -> str | tuple[float, float]:
+    """Check that an intensity setting is a known name, or a finite and increasing pair.
+
+    Raises
+    ------
+    InputError
+        If it is not.
+    """
+    if isinstance(intensity, str):
+        if intensity not in INTENSITIES:
+            raise InputError(
+                f"The intensity '{intensity}' is unknown; give one of {', '.join(INTENSITIES)}, or "
+                "two numbers such as 0,65535."
+            )
+        return intensity
+    low, high = intensity
+    if not (np.isfinite(low) and np.isfinite(high) and low < high):
+        raise InputError(
+            f"The intensity range {low:g} to {high:g} is not usable; "
+            "give two finite numbers, the smaller one first."
+        )
+    return low, high
+
+
+Intensity = Annotated[str | tuple[float, float], AfterValidator(check_intensity)]
+"""Name of one of `INTENSITIES`, or the raw values that become 0 and 1."""
+
+
 def parse_intensity(text: str) -> Intensity:
     """Parse an intensity setting such as ``percentile`` or ``0,65535``.
 
@@ -132,33 +146,11 @@ def parse_intensity(text: str) -> Intensity:
     InputError
         If it is neither a known name nor an increasing pair of numbers.
     """
-    if text in get_args(IntensityName):
-        return text  # type: ignore[return-value]
     try:
         low, high = (float(part) for part in text.replace(":", ",").split(","))
-    except ValueError as error:
-        raise InputError(
-            f"The intensity '{text}' is unknown; give one of "
-            f"{', '.join(get_args(IntensityName))}, or two numbers such as 0,65535."
-        ) from error
-    return check_pair((low, high))
-
-
-def check_pair(pair: tuple[float, float]) -> tuple[float, float]:
-    """Check that a pair is finite and increasing.
-
-    Raises
-    ------
-    InputError
-        If it is not.
-    """
-    low, high = pair
-    if not (np.isfinite(low) and np.isfinite(high) and low < high):
-        raise InputError(
-            f"The intensity range {low:g} to {high:g} is not usable; "
-            "give two finite numbers, the smaller one first."
-        )
-    return low, high
+    except ValueError:
+        return check_intensity(text)
+    return check_intensity((low, high))
 
 
 def estimate_mapping(stack: Stack, intensity: Intensity) -> IntensityMapping:
@@ -169,16 +161,8 @@ def estimate_mapping(stack: Stack, intensity: Intensity) -> IntensityMapping:
     stack : Stack
         The image to denoise.
     intensity : str or (float, float)
-        The raw values that map to 0 and 1, either given as a pair or by name:
-
-        - ``"percentile"``: 1st and 99th percentile of up to 16 planes of each channel.
-        - ``"anscombe"``: the same after the generalized Anscombe transform. Its gain and read
-          noise are estimated from these planes. The transform is omitted if the noise hardly
-          grows with the value, or is too correlated between neighbours to be measured.
-        - ``"minmax"``: smallest and largest value, of a sample if the channel has more than 67
-          million pixels.
-        - ``"dtype"``: range of an integer type, or [0, 1] for floats.
-        - ``"window"``: CT in Hounsfield units, -1024 to 3072.
+        Name of one of `napari_clip_denoise.images.intensity_methods.INTENSITIES`, or the raw values
+        that become 0 and 1.
 
     Returns
     -------
@@ -190,101 +174,11 @@ def estimate_mapping(stack: Stack, intensity: Intensity) -> IntensityMapping:
     InputError
         If a channel has no finite value, or the setting is unknown.
     """
+    intensity = check_intensity(intensity)
     if not isinstance(intensity, str):
-        return _shared(*check_pair(intensity))
-    if intensity == "window":
-        return _shared(*CT_WINDOW)
-    if intensity == "dtype":
-        if np.issubdtype(stack.dtype, np.floating):
-            return _shared(0.0, 1.0)
-        info = np.iinfo(stack.dtype)
-        return _shared(float(info.min), float(info.max))
-    if intensity not in ("anscombe", "percentile", "minmax"):
-        parse_intensity(intensity)
-    channels = range(stack.shape[stack.axes.index("c")]) if "c" in stack.axes else (None,)
-    return IntensityMapping(tuple(_estimate(stack, channel, intensity) for channel in channels))
-
-
-def _shared(low: float, high: float) -> IntensityMapping:
-    return IntensityMapping((ChannelMapping(low, high),))
-
-
-def _estimate(stack: Stack, channel: int | None, intensity: str) -> ChannelMapping:
-    planes = list(_sample(stack, channel, whole=intensity == "minmax"))
-    values = np.concatenate([plane.ravel() for plane in planes])
-    if values.dtype.kind == "f":
-        values = values[np.isfinite(values)]
-    if not values.size:
-        where = "The image" if channel is None else f"Channel {channel}"
-        raise InputError(f"{where} has no finite value; give an image that has some.")
-    extremes = float(values.min()), float(values.max())
-    if intensity == "minmax":
-        return ChannelMapping(*extremes)
-    low, high = (float(value) for value in np.percentile(values, PERCENTILES, overwrite_input=True))
-    if high <= low:
-        return ChannelMapping(*extremes)
-    transform = _transform(planes, low, high) if intensity == "anscombe" else None
-    return ChannelMapping(low, high, transform)
-
-
-def _transform(planes: list[np.ndarray], low: float, high: float) -> AnscombeTransform | None:
-    """Estimate the variance-stabilising transform; None if it is not needed or not measurable."""
-    middles = [_middle(planes[i]) for i in evenly(len(planes), MAX_PLANES)]
-    samples = [s for middle in middles for s in np.moveaxis(np.atleast_3d(middle), -1, 0)]
-    found = estimate_noise(samples)
-    if found is None or found.gain <= 0:
-        return None
-    at_low, at_high = found.variance(np.array([low, high]))
-    if at_high <= LEAST_GROWTH * at_low or _is_correlated(samples):
-        return None
-    return AnscombeTransform(found.gain, found.intercept)
-
-
-def _is_correlated(samples: list[np.ndarray]) -> bool:
-    """Return whether the noise is so correlated that `estimate_noise` misses most of it."""
-    correlation = estimate_correlation(samples)
-    if correlation is None:
-        return False
-    return max(correlation.horizontal, correlation.vertical) > MOST_CORRELATION
-
-
-def _middle(plane: np.ndarray) -> np.ndarray:
-    """Crop the middle of a plane to at most `WINDOW_SIDE` rows and columns."""
-    start = [max(0, (length - WINDOW_SIDE) // 2) for length in plane.shape[:2]]
-    return plane[start[0] : start[0] + WINDOW_SIDE, start[1] : start[1] + WINDOW_SIDE]
-
-
-def _sample(stack: Stack, channel: int | None, *, whole: bool) -> Iterator[np.ndarray]:
-    """Read a bounded sample of a channel, spread evenly over planes and within them.
-
-    Yields
-    ------
-    numpy.ndarray
-        (Y, X) or, for RGB, (Y, X, S).
-    """
-    sizes = [1 if axis == "c" else n for axis, n in zip(stack.axes, stack.shape, strict=True)]
-    n_plane_axes = 3 if stack.is_rgb else 2
-    leading = tuple(sizes[:-n_plane_axes])
-    exact = whole and np.prod(sizes, dtype=float) <= MAX_EXACT_PIXELS
-    most = math.prod(leading) if exact else MAX_PLANES
-    windows = [
-        (slice(y0, y1), slice(x0, x1))
-        for y0, y1 in _pieces(stack.plane_shape[0])
-        for x0, x1 in _pieces(stack.plane_shape[1])
-    ]
-    if exact:
-        windows = [(slice(None), slice(None))]
-    for position in map(list, sample_positions(leading, most)):
-        if channel is not None:
-            position[stack.axes.index("c")] = channel
-        for window in windows:
-            yield stack.read_plane(position, window)
-
-
-def _pieces(length: int) -> list[tuple[int, int]]:
-    """Return windows along an axis: the whole of a short one, evenly spaced ones of a long one."""
-    if length <= WINDOW_SIDE * MAX_WINDOWS_PER_SIDE:
-        return [(0, length)]
-    edges = np.linspace(0, length, MAX_WINDOWS_PER_SIDE + 1).astype(int)
-    middles = [(int(a) + int(b)) // 2 for a, b in pairwise(edges)]
-    return [(middle - WINDOW_SIDE // 2, middle + WINDOW_SIDE // 2) for middle in middles]
+        return IntensityMapping((ChannelMapping(*intensity),))
+    method = INTENSITIES[intensity]
+    has_channels = "c" in stack.axes and not method.is_shared
+    channels = range(stack.shape[stack.axes.index("c")]) if has_channels else (None,)
+    samples = (ChannelSample(stack, channel) for channel in channels)
+    return IntensityMapping(tuple(ChannelMapping(*method.ends(sample)) for sample in samples))

@@ -1,25 +1,23 @@
 """Functions of the public API."""
 
-import warnings
 from pathlib import Path
 from typing import Any
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.formats import check_output, create_writer, open_stack
-from napari_clip_denoise.formats.base import OmeVersion, Writer
-from napari_clip_denoise.formats.memory import MemoryWriter
+from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity
 from napari_clip_denoise.images.stack import Stack, as_stack, is_dask
-from napari_clip_denoise.inference.engine.job import Job, prepare
-from napari_clip_denoise.inference.pipeline import Report, run_to_writer
-from napari_clip_denoise.inference.progress import CancelToken, Notify
-from napari_clip_denoise.inference.provenance import CHOSEN, fingerprint, provenance
-from napari_clip_denoise.inference.settings import DenoiseSettings, make_settings
-from napari_clip_denoise.inference.timing import Profile
-from napari_clip_denoise.models.card_view import unsuitable_reason
+from napari_clip_denoise.inference.pipeline import OnProgress
+from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.inference.runs import (
+    denoise_to_file,
+    denoise_to_memory,
+    loaded_model,
+    warn_if_unsuitable,
+)
+from napari_clip_denoise.inference.settings import make_settings
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.models.folder import AUTO
-from napari_clip_denoise.models.registry import load
 
 
 def denoise(
@@ -37,7 +35,7 @@ def denoise(
     tile: int | None = None,
     batch: int | None = None,
     threads: int | None = None,
-    progress: Report | None = None,
+    progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
 ) -> Any:
     """Denoise an image or a stack, plane by plane.
@@ -112,16 +110,13 @@ def denoise(
         threads=threads,
     )
     stack = as_stack(array, axes, rgb=rgb)
-    loaded = _loaded(model, stack)
-    _advise(stack, loaded)
+    loaded = loaded_model(model, stack)
     if is_dask(stack.array):
         from napari_clip_denoise.inference.dask_array import denoise_lazily
 
+        warn_if_unsuitable(stack, loaded)
         return denoise_lazily(stack, loaded, settings)
-    job = prepare(stack, loaded, settings)
-    writer = MemoryWriter(stack, job.dtype)
-    run_to_writer(job, writer, progress=progress, cancel=cancel)
-    return writer.array
+    return denoise_to_memory(stack, settings, model=loaded, progress=progress, cancel=cancel)
 
 
 def denoise_to_zarr(
@@ -132,7 +127,7 @@ def denoise_to_zarr(
     *,
     rgb: bool = False,
     overwrite: bool = False,
-    progress: Report | None = None,
+    progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
     **settings: Any,
 ) -> Path:
@@ -180,138 +175,12 @@ def denoise_to_zarr(
         stack,
         store,
         chosen,
-        model=_loaded(model, stack),
+        model=loaded_model(model, stack),
         overwrite=overwrite,
         progress=progress,
         cancel=cancel,
     )
 
 
-def denoise_to_file(
-    stack: Stack,
-    path: str | Path,
-    settings: DenoiseSettings,
-    *,
-    model: Model | None = None,
-    overwrite: bool = False,
-    share: tuple[int, int] = (0, 1),
-    ome_version: OmeVersion = "0.5",
-    progress: Report | None = None,
-    cancel: CancelToken | None = None,
-    notify: Notify | None = None,
-    profile: Profile | None = None,
-    client: Any = None,
-) -> Path:
-    """Denoise a stack into a file or store, in the format given by the suffix of its path.
-
-    Parameters
-    ----------
-    stack : Stack
-        The source.
-    path : str or Path
-        Output path; the result appears there only once it is complete.
-    settings : DenoiseSettings
-        Settings of the run.
-    model : Model, optional
-        Loaded model, used instead of ``settings.model``.
-    share : (int, int)
-        Only for OME-Zarr: (i, n) denoises part `i` of `n`, counted from 0. The run that finishes
-        last completes the store; until then nothing exists under its name.
-    ome_version : str
-        OME-Zarr version, ``"0.5"`` or ``"0.4"``.
-    overwrite, progress, cancel :
-        See `denoise_to_zarr`.
-    notify : callable, optional
-        Called with a sentence for each notice to the user; by default a warning is issued. Notices
-        from the workers of a cluster are not passed on.
-    profile : Profile, optional
-        See `napari_clip_denoise.inference.pipeline.run`; not used on a cluster.
-    client : distributed.Client, optional
-        Client of a dask cluster whose workers do the computation; they must reach the source, the
-        model and the store under the same paths.
-
-    Returns
-    -------
-    Path
-        Path of the result.
-
-    Raises
-    ------
-    InputError, OutputError, ModelError, DeviceError
-        If the run is not possible; the message says in one sentence what is wrong and what to do.
-    Cancelled
-        If `cancel` was cancelled.
-    """
-    check_output(
-        Path(path),
-        stack,
-        overwrite=overwrite,
-        share=share,
-        ome_version=ome_version,
-        by_workers=client is not None,
-    )
-    model = model or _loaded(settings.model, stack)
-    _advise(stack, model, notify)
-    job = prepare(stack, model, settings)
-    writer = open_writer(
-        job, settings, path, overwrite=overwrite, share=share, ome_version=ome_version
-    )
-    if client is not None:
-        from napari_clip_denoise.inference.distributed import run_on_cluster
-
-        run_on_cluster(job, settings, writer, client, progress=progress, cancel=cancel)
-    else:
-        run_to_writer(job, writer, progress=progress, cancel=cancel, notify=notify, profile=profile)
-    return Path(path)
-
-
-def open_writer(
-    job: Job,
-    settings: DenoiseSettings,
-    path: str | Path,
-    *,
-    overwrite: bool = False,
-    share: tuple[int, int] = (0, 1),
-    ome_version: OmeVersion = "0.5",
-) -> Writer:
-    """Create or resume the output of a job.
-
-    Parameters
-    ----------
-    job : Job
-        The job whose result is written.
-    settings : DenoiseSettings
-        Settings that the job was prepared with, recorded as provenance.
-    path, overwrite, share, ome_version :
-        See `denoise_to_file`.
-
-    Returns
-    -------
-    Writer
-        Writer of the result.
-    """
-    is_store = Path(path).suffix.lower() == ".zarr"
-    return create_writer(
-        path,
-        job.stack,
-        job.dtype,
-        overwrite=overwrite,
-        attributes=provenance(job, settings),
-        fingerprint=fingerprint(job) if is_store else None,
-        inherit=tuple(name for name in CHOSEN if getattr(settings, name) is None),
-        share=share,
-        ome_version=ome_version,
-    )
-
-
 def _name(model: str | Path | Model) -> str:
     return model.card.name if isinstance(model, Model) else str(model)
-
-
-def _loaded(model: str | Path | Model, stack: Stack) -> Model:
-    return model if isinstance(model, Model) else load(model, rgb=stack.is_rgb)
-
-
-def _advise(stack: Stack, model: Model, notify: Notify | None = None) -> None:
-    if words := unsuitable_reason(model.card, rgb=stack.is_rgb):
-        (notify or warnings.warn)(words)

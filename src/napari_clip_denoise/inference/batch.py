@@ -140,7 +140,7 @@ def denoise_files(
         find(settings.model, rgb=False)
     _make_folder(Path(folder))
 
-    from napari_clip_denoise.inference.api import denoise_to_file
+    from napari_clip_denoise.inference.runs import denoise_to_file
 
     @cache
     def tell(sentence: str) -> None:

@@ -25,7 +25,7 @@ def check_run(
     Parameters
     ----------
     stack, settings :
-        See `napari_clip_denoise.inference.api.denoise_to_file`.
+        See `napari_clip_denoise.inference.runs.denoise_to_file`.
     path, overwrite, share, ome_version, by_workers :
         See `napari_clip_denoise.formats.check_output`.
 

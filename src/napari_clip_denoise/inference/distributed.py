@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import torch
 
-from napari_clip_denoise.errors import DeviceError
+from napari_clip_denoise.errors import DeviceError, InputError
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.formats.base import Writer
 from napari_clip_denoise.formats.ome_zarr.pyramid import Pyramid
@@ -24,14 +25,18 @@ from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.backoff import denoise_within_memory
 from napari_clip_denoise.inference.engine.job import Job, prepare
 from napari_clip_denoise.inference.engine.region import planes_in
-from napari_clip_denoise.inference.pipeline import Report, cleanup_on_error, with_stored_settings
+from napari_clip_denoise.inference.pipeline import (
+    OnProgress,
+    cleanup_on_error,
+    with_stored_settings,
+)
 from napari_clip_denoise.inference.progress import CancelToken, ProgressCounter
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.checkpoint import Model
 
-THREADS_A_WORKER = 2
+THREADS_PER_WORKER = 2
 """One thread reads and writes while the other computes."""
-WAITING_A_THREAD = 3
+WAITING_PER_THREAD = 3
 POLL_SECONDS = 0.5
 LOSSES_IN_A_ROW = 3
 _preparing = threading.Lock()
@@ -76,7 +81,7 @@ def run_on_cluster(
     writer: Writer,
     client: Any,
     *,
-    progress: Report | None = None,
+    progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
 ) -> None:
     """Denoise all regions that a writer is still missing on the workers of a cluster.
@@ -128,7 +133,7 @@ def run_on_cluster(
         losses = 0
         try:
             while True:
-                room = WAITING_A_THREAD * max(1, sum(client.nthreads().values())) - len(pending)
+                room = WAITING_PER_THREAD * max(1, sum(client.nthreads().values())) - len(pending)
                 for _ in range(min(room, len(waiting))):
                     region = waiting.popleft()
                     future = client.submit(_denoise_and_store, shared, region, pure=False)
@@ -172,12 +177,59 @@ def local_client(n_workers: int) -> Iterator[Any]:
 
     def worker(number: int) -> dict[str, Any]:
         env = {"CUDA_VISIBLE_DEVICES": str(number % n_gpus)} if n_gpus else {}
-        options = {"nthreads": THREADS_A_WORKER, "env": env, "memory_limit": 0}
+        options = {"nthreads": THREADS_PER_WORKER, "env": env, "memory_limit": 0}
         return {"cls": Nanny, "options": options}
 
     scheduler = {"cls": Scheduler, "options": {"dashboard": False, "dashboard_address": ":0"}}
     workers = {number: worker(number) for number in range(n_workers)}
     with SpecCluster(workers, scheduler) as cluster, Client(cluster) as client:
+        yield client
+
+
+@contextmanager
+def cluster_client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
+    """Start local workers or connect to a scheduler; yield None if neither is requested.
+
+    Parameters
+    ----------
+    workers : int or None
+        Number of local workers.
+    scheduler : str or None
+        Address of a running scheduler.
+
+    Yields
+    ------
+    distributed.Client or None
+        The client.
+
+    Raises
+    ------
+    InputError
+        If both are given, dask.distributed is missing, or the scheduler cannot be reached.
+    """
+    if workers is None and scheduler is None:
+        yield None
+        return
+    if workers is not None and scheduler is not None:
+        raise InputError("Give either --workers or --scheduler, not both.")
+    if find_spec("distributed") is None:
+        raise InputError(
+            "Workers need dask.distributed, which is not installed; run: "
+            "pip install 'napari-clip-denoise[cluster]'."
+        )
+    if workers is not None:
+        with local_client(workers) as client:
+            yield client
+        return
+    from distributed import Client
+
+    try:
+        client = Client(scheduler, timeout="20s")
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"There is no dask scheduler at {scheduler}; start one with: dask scheduler."
+        ) from error
+    with client:
         yield client
 
 

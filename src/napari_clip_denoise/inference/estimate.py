@@ -1,8 +1,12 @@
-"""Estimate of the time, memory and disk space of a run before it starts."""
+"""Estimate of the time, memory and disk space of a run before it starts.
+
+The size of a run is known without torch, which is loaded only to time a few tiles.
+"""
 
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import psutil
@@ -14,16 +18,66 @@ from napari_clip_denoise.formats.base import free_bytes
 from napari_clip_denoise.formatting import format_bytes, format_seconds
 from napari_clip_denoise.images.regions import Region, count
 from napari_clip_denoise.images.stack import Stack
-from napari_clip_denoise.inference.engine.backoff import within_memory
-from napari_clip_denoise.inference.engine.job import Job, prepare
-from napari_clip_denoise.inference.engine.memory import free_memory
-from napari_clip_denoise.inference.engine.region import denoise_region, source_window
-from napari_clip_denoise.inference.outline import PYRAMID
-from napari_clip_denoise.inference.pipeline import REGIONS_IN_FLIGHT, WRITERS
+from napari_clip_denoise.inference.engine.timing import Profile
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.settings import DenoiseSettings
-from napari_clip_denoise.inference.timing import Profile
-from napari_clip_denoise.models.checkpoint import Model
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.inference.engine.job import Job
+    from napari_clip_denoise.models.checkpoint import Model
+
+PYRAMID = 4 / 3
+"""Total size of all pyramid levels as a multiple of the first."""
+
+
+@dataclass(frozen=True)
+class RunSize:
+    """Size of a run, as far as it is known without the network.
+
+    Attributes
+    ----------
+    planes, regions : int
+        Number of planes and of regions.
+    result_bytes : int
+        Uncompressed size of the result in bytes, including its pyramid if it has one.
+    free_bytes : int
+        Free space in bytes, on the disk of the result or in memory.
+    """
+
+    planes: int
+    regions: int
+    result_bytes: int
+    free_bytes: int
+
+
+def measure_size(stack: Stack, store: Path | None, output_dtype: str | None = None) -> RunSize:
+    """Determine the size of a run.
+
+    Parameters
+    ----------
+    stack : Stack
+        The source.
+    store : Path or None
+        OME-Zarr store for the result; None keeps the result in memory.
+    output_dtype : str, optional
+        See `DenoiseSettings`.
+
+    Returns
+    -------
+    RunSize
+        Size of the run.
+
+    Raises
+    ------
+    InputError, OutputError
+        If the store cannot be created.
+    """
+    n_bytes = math.prod(stack.shape) * np.dtype(output_dtype or stack.dtype).itemsize
+    if store is None:
+        regions = count(stack.shape, stack.whole_planes())
+        return RunSize(stack.n_planes, regions, n_bytes, psutil.virtual_memory().available)
+    regions = count(stack.shape, region_shape(store, stack))
+    return RunSize(stack.n_planes, regions, int(n_bytes * PYRAMID), free_bytes(store))
 
 
 @dataclass(frozen=True)
@@ -34,7 +88,7 @@ class Plan:
     ----------
     planes, regions : int
         Number of planes and of regions.
-    tiles_a_plane, tile, batch : int
+    tiles_per_plane, tile, batch : int
         Number of tiles per plane, the longer side of a tile in pixels, and the number of tiles
         per call of the network.
     host_bytes, host_free : int
@@ -51,7 +105,7 @@ class Plan:
 
     planes: int
     regions: int
-    tiles_a_plane: int
+    tiles_per_plane: int
     tile: int
     batch: int
     host_bytes: int
@@ -101,7 +155,7 @@ def make_plan(
     stack: Stack,
     path: str | Path | None,
     settings: DenoiseSettings,
-    model: Model,
+    model: "Model",
     *,
     cancel: CancelToken | None = None,
 ) -> Plan:
@@ -126,6 +180,10 @@ def make_plan(
     Cancelled
         If `cancel` was cancelled.
     """
+    from napari_clip_denoise.inference.engine.backoff import within_memory
+    from napari_clip_denoise.inference.engine.job import prepare
+    from napari_clip_denoise.inference.engine.memory import free_memory
+
     path = None if path is None else Path(path)
     job = prepare(stack, model, settings)
     shape = stack.whole_planes() if path is None else region_shape(path, stack)
@@ -143,7 +201,7 @@ def make_plan(
     return Plan(
         planes=stack.n_planes,
         regions=count(stack.shape, shape),
-        tiles_a_plane=len(job.rows) * len(job.columns),
+        tiles_per_plane=len(job.rows) * len(job.columns),
         tile=job.tile,
         batch=job.batch,
         host_bytes=host_bytes,
@@ -157,8 +215,13 @@ def make_plan(
     )
 
 
-def _time(job: Job, shape: tuple[int, ...], cancel: CancelToken | None) -> tuple[float, np.ndarray]:
+def _time(
+    job: "Job", shape: tuple[int, ...], cancel: CancelToken | None
+) -> tuple[float, np.ndarray]:
     """Time a batch from the middle of the stack and scale it up to the whole stack."""
+    from napari_clip_denoise.inference.engine.region import denoise_region, source_window
+    from napari_clip_denoise.inference.pipeline import WRITERS
+
     region = _sample(job, shape)
     denoise_region(job, region, cancel=cancel)
     profile = Profile()
@@ -173,7 +236,7 @@ def _time(job: Job, shape: tuple[int, ...], cancel: CancelToken | None) -> tuple
     ), block
 
 
-def _sample(job: Job, shape: tuple[int, ...]) -> Region:
+def _sample(job: "Job", shape: tuple[int, ...]) -> Region:
     """Return a batch of planes, or a piece of a large plane, from the middle of the stack."""
     stack = job.stack
     leading = [slice(size // 2, size // 2 + 1) for size in stack.leading_shape]
@@ -187,15 +250,17 @@ def _sample(job: Job, shape: tuple[int, ...]) -> Region:
     return (*leading, *(slice(0, min(side)) for side in sides), *samples)
 
 
-def _network_bytes(job: Job) -> int:
+def _network_bytes(job: "Job") -> int:
     """Return the memory of a batch in the network, by the model that also chose the batch size."""
     memory = job.runner.memory
     pixels = job.batch * math.prod(job.tile_shape)
     return 0 if memory is None else memory.n_bytes(pixels)
 
 
-def _host_bytes(job: Job, shape: tuple[int, ...]) -> int:
+def _host_bytes(job: "Job", shape: tuple[int, ...]) -> int:
     """Return the memory of the regions in flight: raw values, network input, change and result."""
+    from napari_clip_denoise.inference.pipeline import REGIONS_IN_FLIGHT, WRITERS
+
     regions = count(job.stack.shape, shape)
     channels = job.runner.card.network.channels
     inside = [min(a, b) for a, b in zip(shape, job.stack.shape, strict=True)]

@@ -17,7 +17,7 @@ from napari_clip_denoise.errors import Cancelled, ClipDenoiseError, OutputError
 from napari_clip_denoise.formats.base import Writer
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.inference.engine.backoff import within_memory
-from napari_clip_denoise.inference.engine.buffers import Scratch
+from napari_clip_denoise.inference.engine.buffers import BufferPool
 from napari_clip_denoise.inference.engine.job import Job, tile_grid
 from napari_clip_denoise.inference.engine.region import (
     Prediction,
@@ -26,8 +26,8 @@ from napari_clip_denoise.inference.engine.region import (
     predict_region,
     read_region,
 )
+from napari_clip_denoise.inference.engine.timing import Profile
 from napari_clip_denoise.inference.progress import CancelToken, Notify, Progress, ProgressCounter
-from napari_clip_denoise.inference.timing import Profile
 
 READERS = 2
 WRITERS = 2
@@ -35,7 +35,7 @@ THREADS = {"read": READERS, "map": READERS, "unmap": WRITERS, "write": WRITERS}
 REGIONS_IN_FLIGHT = READERS + 1 + 1 + WRITERS
 """Maximum number of regions that are read ahead, on the device, or being written."""
 
-Report = Callable[[Progress], None]
+OnProgress = Callable[[Progress], None]
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -45,7 +45,7 @@ def run(
     regions: Iterable[Region],
     write: Callable[[Region, np.ndarray], object],
     *,
-    progress: Report | None = None,
+    progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
     total_planes: float | None = None,
     planes_before: float = 0.0,
@@ -93,7 +93,7 @@ def run(
         for region, given in inputs:
             attempt = partial(stages.predict, region, given)
             job, prediction = within_memory(job, attempt, notify)
-            stages.scratch.release(prediction.given.window.images)
+            stages.buffers.release(prediction.given.window.images)
             while len(writes) >= WRITERS:
                 writes.popleft().result()
             writes.append(writers.submit(stages.finish, prediction))
@@ -118,11 +118,11 @@ class _Stages:
         self._counter = counter
         self._profile = profile
         self._cancel = cancel
-        self.scratch = Scratch()
+        self.buffers = BufferPool()
 
     def read(self, job: Job, region: Region) -> RegionInput:
         """Read a region ahead of the device and map it to the network's scale."""
-        return read_region(job, region, scratch=self.scratch, profile=self._profile)
+        return read_region(job, region, buffers=self.buffers, profile=self._profile)
 
     def predict(self, region: Region, given: RegionInput, job: Job) -> Prediction:
         """Run the network; read the region again if the job's tiles have changed.
@@ -150,25 +150,25 @@ class _Stages:
                 given=given,
                 cancel=self._cancel,
                 on_planes=advance,
-                scratch=self.scratch,
+                buffers=self.buffers,
                 profile=self._profile,
             )
 
     def finish(self, prediction: Prediction) -> None:
         """Write the denoised region and release its memory."""
-        block = prediction.result(scratch=self.scratch, profile=self._profile)
-        self.scratch.release(prediction.change)
-        self.scratch.release(prediction.given.values)
+        block = prediction.result(buffers=self.buffers, profile=self._profile)
+        self.buffers.release(prediction.change)
+        self.buffers.release(prediction.given.values)
         with self._profile.stage("write"):
             self._write(prediction.region, block)
-        self.scratch.release(block)
+        self.buffers.release(block)
 
 
 def run_to_writer(
     job: Job,
     writer: Writer,
     *,
-    progress: Report | None = None,
+    progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
     notify: Notify | None = None,
     profile: Profile | None = None,

@@ -13,7 +13,7 @@ from napari_clip_denoise.errors import Cancelled, in_words
 from napari_clip_denoise.images.intensity import Intensity, IntensityMapping, estimate_mapping
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
-from napari_clip_denoise.inference.priority import step_back
+from napari_clip_denoise.inference.priority import lower_priority
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
@@ -225,7 +225,7 @@ class Previewer:
         self._deliver = deliver
         self._make = PreviewMaker()
         self._cancel = CancelToken()
-        self._thread = ThreadPoolExecutor(1, "preview", initializer=step_back)
+        self._thread = ThreadPoolExecutor(1, "preview", initializer=lower_priority)
 
     def request(self, view: View) -> None:
         """Request a preview; earlier requests are dropped."""

@@ -7,7 +7,7 @@ import threading
 NICE = 5
 
 
-def step_back() -> None:
+def lower_priority() -> None:
     """Lower the priority of this thread and those it starts, to keep the window responsive.
 
     This works only on Linux, where each thread has its own priority; elsewhere nothing happens.

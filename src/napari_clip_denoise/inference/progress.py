@@ -78,11 +78,11 @@ class ProgressCounter:
     def __init__(
         self,
         total_planes: float,
-        report: Callable[[Progress], None] | None,
+        on_progress: Callable[[Progress], None] | None,
         before: float = 0.0,
     ):
         self._total = total_planes
-        self._report = report
+        self._on_progress = on_progress
         self._before = before
         self._done = before
         self._started = time.monotonic()
@@ -92,10 +92,10 @@ class ProgressCounter:
     def advance(self, planes: float) -> None:
         """Add `planes` to the count and report the progress."""
         self._done = min(self._done + planes, self._total)
-        if self._report:
+        if self._on_progress:
             seconds = time.monotonic() - self._started
             total = max(1, round(self._total))
-            self._report(Progress(self._done, total, seconds, self._before))
+            self._on_progress(Progress(self._done, total, seconds, self._before))
 
     @contextmanager
     def attempt(self) -> Iterator[Callable[[float], None]]:

@@ -1,10 +1,13 @@
-"""Records of how a result was made, for users and for comparing runs."""
+"""Records of how a result was made, for users and for comparing runs, written with the result."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import torch
 
+from napari_clip_denoise.formats import create_writer
+from napari_clip_denoise.formats.base import OmeVersion, Writer
 from napari_clip_denoise.formats.fingerprint import source_fingerprint
 from napari_clip_denoise.formatting import software
 from napari_clip_denoise.inference.engine.job import Job
@@ -46,3 +49,42 @@ def fingerprint(job: Job) -> dict[str, Any]:
         "precision": str(runner.precision).removeprefix("torch."),
         "threads": runner.threads,
     }
+
+
+def open_writer(
+    job: Job,
+    settings: DenoiseSettings,
+    path: str | Path,
+    *,
+    overwrite: bool = False,
+    share: tuple[int, int] = (0, 1),
+    ome_version: OmeVersion = "0.5",
+) -> Writer:
+    """Create or resume the output of a job.
+
+    Parameters
+    ----------
+    job : Job
+        The job whose result is written.
+    settings : DenoiseSettings
+        Settings that the job was prepared with, recorded as provenance.
+    path, overwrite, share, ome_version :
+        See `napari_clip_denoise.inference.runs.denoise_to_file`.
+
+    Returns
+    -------
+    Writer
+        Writer of the result.
+    """
+    is_store = Path(path).suffix.lower() == ".zarr"
+    return create_writer(
+        path,
+        job.stack,
+        job.dtype,
+        overwrite=overwrite,
+        attributes=provenance(job, settings),
+        fingerprint=fingerprint(job) if is_store else None,
+        inherit=tuple(name for name in CHOSEN if getattr(settings, name) is None),
+        share=share,
+        ome_version=ome_version,
+    )

@@ -12,7 +12,8 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.evaluation.metrics import Protocol
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.formats.discover import find_sources
-from napari_clip_denoise.images.intensity import CT_WINDOW, Intensity
+from napari_clip_denoise.images.intensity import Intensity
+from napari_clip_denoise.images.intensity_methods import CTWindow
 from napari_clip_denoise.images.regions import whole
 from napari_clip_denoise.noise.models import (
     Gaussian,
@@ -235,8 +236,8 @@ def _real(folder: Path, limit: int | None, _: Sequence[str]) -> list[Condition]:
 
 
 def _ct(folder: Path, limit: int | None, _: Sequence[str]) -> list[Condition]:
-    low, high = CT_WINDOW
-    protocol = Protocol(("psnr", "ssim", "rmse"), data_range=high - low, window=CT_WINDOW)
+    low, high = CTWindow.window
+    protocol = Protocol(("psnr", "ssim", "rmse"), data_range=high - low, window=CTWindow.window)
     files = _pairs(folder)[:limit]
     return [Condition(folder.name, REAL, files, folder / "noisy", protocol, "window")]
 

@@ -38,10 +38,10 @@ def evaluate(
     *,
     noises: Sequence[str] = (),
     limit: int | None = None,
-    harm: bool = True,
+    clean: bool = True,
     self_ensemble: bool = False,
     device: str = "auto",
-    report: Callable[[str], None] | None = None,
+    on_row: Callable[[str], None] | None = None,
 ) -> Evaluation:
     """Score models and classical methods on images whose truth is known.
 
@@ -67,11 +67,11 @@ def evaluate(
         empty.
     limit : int, optional
         Number of images to use from each set, from the first; by default all.
-    harm : bool
+    clean : bool
         Whether to also measure how much the methods change the clean images themselves.
     self_ensemble, device :
         Options of the models, see `denoise`.
-    report : callable, optional
+    on_row : callable, optional
         Called with a line of text for each row of PSNRs.
 
     Returns
@@ -96,10 +96,10 @@ def evaluate(
         gallery = galleries[f"{row.data}_{row.noise}".replace(" ", "_")] = CropGallery()
         found = _measure(row, methods, gallery)
         measurements += found
-        if report:
-            report(_line(row, found))
+        if on_row:
+            on_row(_line(row, found))
     files = list(dict.fromkeys(path for row in rows for path in row.files))
-    facts = tuple(_facts(method, files if harm else []) for method in methods)
+    facts = tuple(_facts(method, files if clean else []) for method in methods)
     where = str(resolve_device(settings.device))
     return Evaluation(suite, tuple(measurements), facts, where, galleries)
 
@@ -141,13 +141,13 @@ def _facts(method: Method, files: Sequence[Path]) -> MethodFacts:
     images = [read_image(path) for path in files]
     return MethodFacts(
         method.name,
-        seconds_a_plane(method),
-        min((harm(method, image, np.uint8) for image in images), default=None),
-        min((harm(method, image, np.uint16) for image in images), default=None),
+        seconds_per_plane(method),
+        min((clean_psnr(method, image, np.uint8) for image in images), default=None),
+        min((clean_psnr(method, image, np.uint16) for image in images), default=None),
     )
 
 
-def harm(method: Method, image: CleanImage, dtype: type[np.integer]) -> float:
+def clean_psnr(method: Method, image: CleanImage, dtype: type[np.integer]) -> float:
     """Return the PSNR in dB between a clean integer image and its denoised version.
 
     Parameters
@@ -176,7 +176,7 @@ def _stretched(pixels: np.ndarray, top: int) -> np.ndarray:
     return np.rint((pixels.astype(np.float64) - low) * (top / max(high - low, 1e-9)))
 
 
-def seconds_a_plane(method: Method) -> float:
+def seconds_per_plane(method: Method) -> float:
     """Time a method on a simulated plane of 512 x 512 pixels, in RGB for models made for RGB."""
     plane = acquire(fluorescence((SIDE, SIDE), seed=0), seed=0).noisy
     rgb = isinstance(method, ModelMethod) and method.model.card.network.channels == 3

@@ -49,15 +49,15 @@ class MethodFacts:
         Name of the method.
     seconds : float
         Seconds for a plane of 512 x 512 pixels, median of three runs after a warm-up.
-    harm_8_bit, harm_16_bit : float or None
+    clean_psnr_8_bit, clean_psnr_16_bit : float or None
         PSNR in dB between a clean image and its denoised version, for the image that changes most,
         stored in 8 and in 16 bits; infinite if no image changes, None if not measured.
     """
 
     name: str
     seconds: float
-    harm_8_bit: float | None
-    harm_16_bit: float | None
+    clean_psnr_8_bit: float | None
+    clean_psnr_16_bit: float | None
 
 
 @dataclass(frozen=True)
@@ -131,13 +131,13 @@ class Evaluation:
         names = [facts.name for facts in self.methods]
         parts = [
             markdown_table(
-                ["method", "s a 512x512 plane", "harm, 8 bit (dB)", "harm, 16 bit (dB)"],
+                ["method", "s a 512x512 plane", "clean, 8 bit (dB)", "harm, 16 bit (dB)"],
                 [
                     [
                         facts.name,
                         f"{facts.seconds:.3g}",
-                        _decibels(facts.harm_8_bit),
-                        _decibels(facts.harm_16_bit),
+                        _decibels(facts.clean_psnr_8_bit),
+                        _decibels(facts.clean_psnr_16_bit),
                     ]
                     for facts in self.methods
                 ],

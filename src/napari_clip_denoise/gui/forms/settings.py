@@ -8,6 +8,7 @@ from superqt import QCollapsible
 
 from napari_clip_denoise.gui.forms.rows import field_of, labelled, menu_of_names, show_row
 from napari_clip_denoise.gui.model_list import model_list
+from napari_clip_denoise.images.intensity_methods import INTENSITIES
 from napari_clip_denoise.inference.settings import (
     PRESETS,
     DenoiseSettings,
@@ -18,12 +19,8 @@ from napari_clip_denoise.models.folder import AUTO
 
 CUSTOM = "custom"
 PRESET_CHOICES = (("General", "general"), ("CT (Hounsfield units)", "ct"), ("My own", None))
-INTENSITIES = (
-    ("Automatic (shot noise)", "anscombe"),
-    ("Percentiles 1 to 99", "percentile"),
-    ("Smallest to largest", "minmax"),
-    ("Range of the data type", "dtype"),
-    ("CT window (HU)", "window"),
+INTENSITY_CHOICES = (
+    *((method.label, name) for name, method in INTENSITIES.items()),
     ("Custom range", CUSTOM),
 )
 DEVICES = (
@@ -60,7 +57,7 @@ class SettingsForm(QWidget):
             "'compact-rgb' for RGB. Models in your models folder follow.",
         )
         self.intensity = ComboBox(
-            choices=INTENSITIES,
+            choices=INTENSITY_CHOICES,
             tooltip="Which raw values become 0 and 1 for the network. They hold for the whole "
             "image, so planes do not flicker, and are undone afterwards.",
         )

@@ -9,8 +9,7 @@ from qtpy.QtWidgets import QApplication, QHBoxLayout, QPushButton, QWidget
 
 from napari_clip_denoise.errors import ClipDenoiseError
 from napari_clip_denoise.gui.viewer.layers import stack_of
-from napari_clip_denoise.inference.repeat import as_command, as_python
-from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.inference.settings import DenoiseSettings, as_command, as_python
 
 UNSAVED = "input.ome.tif"
 

@@ -10,7 +10,7 @@ from napari_clip_denoise.formatting import format_bytes
 from napari_clip_denoise.gui.forms.layer import LayerForm
 from napari_clip_denoise.gui.viewer.layers import stack_of
 from napari_clip_denoise.gui.workers import memory_limit
-from napari_clip_denoise.inference.outline import Outline, make_outline
+from napari_clip_denoise.inference.estimate import RunSize, measure_size
 
 LARGE_BYTES = 2**28
 """Size from which a result in memory needs a plan, in bytes."""
@@ -55,7 +55,7 @@ class PlanRow(QWidget):
         except ClipDenoiseError:
             return
         worker = create_worker(
-            make_outline,
+            measure_size,
             stack_of(layer),
             store,
             self._form.output_dtype.value,
@@ -77,16 +77,16 @@ class PlanRow(QWidget):
             self.show()
 
 
-def describe(outline: Outline, in_memory: bool) -> str:
+def describe(run: RunSize, in_memory: bool) -> str:
     """Describe the size of a run; return an empty string if it is too small to matter."""
-    size = format_bytes(outline.result_bytes)
-    free = format_bytes(outline.free_bytes)
+    size = format_bytes(run.result_bytes)
+    free = format_bytes(run.free_bytes)
     if not in_memory:
         room = f"up to {size} of {free} free on the disk"
-        plural = "s" if outline.regions != 1 else ""
-        return f"{outline.planes} planes in {outline.regions} region{plural} · {room}"
-    if outline.result_bytes < LARGE_BYTES:
+        plural = "s" if run.regions != 1 else ""
+        return f"{run.planes} planes in {run.regions} region{plural} · {room}"
+    if run.result_bytes < LARGE_BYTES:
         return ""
-    if outline.result_bytes > memory_limit():
-        return f"{outline.planes} planes · {size}, too much for memory: name a store above"
-    return f"{outline.planes} planes · {size} of {free} free in memory"
+    if run.result_bytes > memory_limit():
+        return f"{run.planes} planes · {size}, too much for memory: name a store above"
+    return f"{run.planes} planes · {size} of {free} free in memory"

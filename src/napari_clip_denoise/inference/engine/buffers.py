@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 
-class Scratch:
+class BufferPool:
     """Thread-safe pool of array memory.
 
     It never holds more arrays than were in use at the same time.

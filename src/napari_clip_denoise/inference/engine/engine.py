@@ -20,7 +20,7 @@ from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.network.inference import fold, self_ensemble
 
-PIXELS_A_BATCH = {"cpu": 2**20, "mps": 2**21, "cuda": 2**24}
+PIXELS_PER_BATCH = {"cpu": 2**20, "mps": 2**21, "cuda": 2**24}
 """Pixels per call of a network as wide as ``compact``."""
 COMPACT_WIDTH = 16
 
@@ -79,15 +79,15 @@ class Runner:
         """Card of the model."""
         return self.model.card
 
-    def pixels_a_batch(self) -> int:
+    def pixels_per_batch(self) -> int:
         """Number of pixels per call beyond which this device gets no faster."""
         width = self.card.network.encoder.width
-        return PIXELS_A_BATCH[self.device.type] * COMPACT_WIDTH // max(COMPACT_WIDTH, width)
+        return PIXELS_PER_BATCH[self.device.type] * COMPACT_WIDTH // max(COMPACT_WIDTH, width)
 
     def pixels_that_fit(self) -> int:
         """Number of pixels per call that fit into the memory that is free now."""
         if self.memory is None:
-            return self.pixels_a_batch()
+            return self.pixels_per_batch()
         return self.memory.pixels(int(SHARE_OF_FREE * free_memory(self.device)))
 
     @cached_property

@@ -153,7 +153,7 @@ def _fitting(
         if settings.tile or half is None or pixels * (settings.batch or 1) <= room:
             break
         tile = half
-    return rows, columns, settings.batch or max(1, min(room, runner.pixels_a_batch()) // pixels)
+    return rows, columns, settings.batch or max(1, min(room, runner.pixels_per_batch()) // pixels)
 
 
 def _tile_shape(rows: tuple[AxisTile, ...], columns: tuple[AxisTile, ...]) -> tuple[int, int]:

@@ -26,20 +26,20 @@ class MemoryModel:
     ----------
     fixed : float
         Bytes used by any call.
-    a_pixel : float
+    per_pixel : float
         Additional bytes per pixel.
     """
 
     fixed: float
-    a_pixel: float
+    per_pixel: float
 
     def n_bytes(self, pixels: int) -> int:
         """Return the memory use in bytes of a batch with this number of pixels."""
-        return int(self.fixed + self.a_pixel * pixels)
+        return int(self.fixed + self.per_pixel * pixels)
 
     def pixels(self, n_bytes: int) -> int:
         """Return the number of pixels of the largest batch within a memory size; 0 if none fits."""
-        return max(0, int((n_bytes - self.fixed) / self.a_pixel))
+        return max(0, int((n_bytes - self.fixed) / self.per_pixel))
 
 
 def measure(call: Callable[[int], object], device: torch.device) -> MemoryModel:
@@ -62,8 +62,8 @@ def measure(call: Callable[[int], object], device: torch.device) -> MemoryModel:
         sides, peak = SIDES_ON_CUDA, _peak_on_cuda
     call(sides[0])
     small, large = (peak(partial(call, side)) for side in sides)
-    a_pixel = (large - small) / (sides[1] ** 2 - sides[0] ** 2)
-    return MemoryModel(max(0.0, small - a_pixel * sides[0] ** 2), a_pixel)
+    per_pixel = (large - small) / (sides[1] ** 2 - sides[0] ** 2)
+    return MemoryModel(max(0.0, small - per_pixel * sides[0] ** 2), per_pixel)
 
 
 def free_memory(device: torch.device) -> int:

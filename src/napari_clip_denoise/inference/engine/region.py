@@ -13,13 +13,13 @@ from itertools import product
 import numpy as np
 
 from napari_clip_denoise.images.regions import Region
-from napari_clip_denoise.inference.engine.buffers import Scratch
+from napari_clip_denoise.inference.engine.buffers import BufferPool
 from napari_clip_denoise.inference.engine.job import Job
 from napari_clip_denoise.inference.engine.tiles import Tile, Window, sum_changes
 from napari_clip_denoise.inference.engine.tiling import AxisTile
+from napari_clip_denoise.inference.engine.timing import Profile
 from napari_clip_denoise.inference.engine.values import cast, fill_non_finite
 from napari_clip_denoise.inference.progress import CancelToken
-from napari_clip_denoise.inference.timing import Profile
 
 BAND_SAMPLES = 2**17
 """Samples that are mapped at a time, so that they stay in the CPU cache."""
@@ -67,7 +67,7 @@ class Prediction:
         self,
         strength: float | None = None,
         *,
-        scratch: Scratch | None = None,
+        buffers: BufferPool | None = None,
         profile: Profile | None = None,
     ) -> np.ndarray:
         """Return the denoised region on the raw scale.
@@ -76,7 +76,7 @@ class Prediction:
         ----------
         strength : float, optional
             Fraction of the noise to remove, from 0 to 1; by default that of the job.
-        scratch : Scratch, optional
+        buffers : BufferPool, optional
             Pool that provides the memory of the result.
         profile : Profile, optional
             Records the time.
@@ -88,7 +88,7 @@ class Prediction:
         """
         with _stage(profile, "unmap"):
             fraction = self.job.strength if strength is None else strength
-            return _apply(self, fraction, scratch or Scratch())
+            return _apply(self, fraction, buffers or BufferPool())
 
 
 def denoise_region(
@@ -133,7 +133,7 @@ def predict_region(
     given: RegionInput | None = None,
     cancel: CancelToken | None = None,
     on_planes: Callable[[float], None] | None = None,
-    scratch: Scratch | None = None,
+    buffers: BufferPool | None = None,
     profile: Profile | None = None,
 ) -> Prediction:
     """Run the network on a region.
@@ -146,7 +146,7 @@ def predict_region(
         Input returned by `read_region` for the same job and region, used instead of reading it.
     on_planes : callable, optional
         Called with the number of planes (fractional) finished since the last call.
-    scratch : Scratch, optional
+    buffers : BufferPool, optional
         Pool that provides the memory of the prediction.
 
     Returns
@@ -154,7 +154,7 @@ def predict_region(
     Prediction
         The network's change, from which the result follows at any strength.
     """
-    given = given or read_region(job, region, scratch=scratch, profile=profile)
+    given = given or read_region(job, region, buffers=buffers, profile=profile)
     y, x = region[_n_leading(job) :][:2]
     n_tiles = len(given.window.images) * len(given.window.tiles)
     planes_per_tile = planes_in(job, region) / n_tiles
@@ -163,7 +163,7 @@ def predict_region(
             job,
             given.window,
             (y, x),
-            scratch or Scratch(),
+            buffers or BufferPool(),
             cancel=cancel,
             on_tiles=(lambda n: on_planes(n * planes_per_tile)) if on_planes else None,
         )
@@ -175,7 +175,7 @@ def read_region(
     region: Region,
     *,
     values: np.ndarray | None = None,
-    scratch: Scratch | None = None,
+    buffers: BufferPool | None = None,
     profile: Profile | None = None,
 ) -> RegionInput:
     """Read a region and the halo of its tiles, and map it to the network's scale.
@@ -184,7 +184,7 @@ def read_region(
     ----------
     job, region, values, profile :
         See `denoise_region`.
-    scratch : Scratch, optional
+    buffers : BufferPool, optional
         Pool that provides the memory.
 
     Returns
@@ -192,17 +192,17 @@ def read_region(
     RegionInput
         Raw values, and the same on the network's scale.
     """
-    scratch = scratch or Scratch()
+    buffers = buffers or BufferPool()
     index, tiles = source_window(job, region)
     if values is None:
         with _stage(profile, "read"):
-            values = job.stack.read(index, scratch.acquire)
+            values = job.stack.read(index, buffers.acquire)
     with _stage(profile, "map"):
         values = values.reshape(-1, *values.shape[_n_leading(job) :])
         if not job.stack.is_rgb:
             values = values[..., np.newaxis]
         colours = fill_non_finite(values[..., :3])
-        unit = scratch.acquire(colours.shape, np.float32)
+        unit = buffers.acquire(colours.shape, np.float32)
         for plane, channel in enumerate(_channels(job, region)):
             mapping = job.mapping.channel(channel)
             for rows in _bands(colours.shape):
@@ -230,7 +230,7 @@ def planes_in(job: Job, region: Region) -> float:
     return math.prod(sizes) / math.prod(job.stack.plane_shape)
 
 
-def _apply(prediction: Prediction, strength: float, scratch: Scratch) -> np.ndarray:
+def _apply(prediction: Prediction, strength: float, buffers: BufferPool) -> np.ndarray:
     """Add the predicted change to the raw values."""
     job, region, given = prediction.job, prediction.region, prediction.given
     normalized_change = _from_network(prediction.change, len(given.values), given.colours.shape[-1])
@@ -240,7 +240,7 @@ def _apply(prediction: Prediction, strength: float, scratch: Scratch) -> np.ndar
         slice(x.start - given.window.x, x.stop - given.window.x),
     )
     shape = (len(given.values), *prediction.change.shape[-2:], given.values.shape[-1])
-    result = scratch.acquire(shape, job.dtype)
+    result = buffers.acquire(shape, job.dtype)
     values, colours = (array[:, *inside] for array in (given.values, given.colours))
     exact_type = np.result_type(values.dtype, np.float32)
     for plane, channel in enumerate(_channels(job, region)):

@@ -7,7 +7,7 @@ from itertools import islice, product
 
 import numpy as np
 
-from napari_clip_denoise.inference.engine.buffers import Scratch
+from napari_clip_denoise.inference.engine.buffers import BufferPool
 from napari_clip_denoise.inference.engine.engine import Pending
 from napari_clip_denoise.inference.engine.job import Job
 from napari_clip_denoise.inference.engine.tiling import AxisTile, reflect_index
@@ -44,7 +44,7 @@ def sum_changes(
     job: Job,
     window: Window,
     part: tuple[slice, slice],
-    scratch: Scratch,
+    buffers: BufferPool,
     *,
     cancel: CancelToken | None = None,
     on_tiles: Callable[[int], None] | None = None,
@@ -59,7 +59,7 @@ def sum_changes(
         Input of the network.
     part : (slice, slice)
         Rows and columns of the plane to return.
-    scratch : Scratch
+    buffers : BufferPool
         Pool that provides the memory, also that of the result.
     cancel : CancelToken, optional
         Token that is checked before each batch and within the network.
@@ -73,7 +73,7 @@ def sum_changes(
         scale.
     """
     size = tuple(along.stop - along.start for along in part)
-    total = scratch.acquire((*window.images.shape[:2], *size), np.float32)
+    total = buffers.acquire((*window.images.shape[:2], *size), np.float32)
     total.fill(0)
     work = product(range(len(window.images)), window.tiles)
     running: deque[_Batch] = deque()
@@ -82,12 +82,12 @@ def sum_changes(
         if group:
             if cancel is not None:
                 cancel.check()
-            running.append(_start(job, window, group, scratch, cancel))
+            running.append(_start(job, window, group, buffers, cancel))
         if not running:
             return total
         if len(running) > BATCHES_AHEAD or not group:
             finished = running.popleft()
-            _collect(finished, total, part, scratch)
+            _collect(finished, total, part, buffers)
             if on_tiles is not None:
                 on_tiles(len(finished.group))
 
@@ -121,20 +121,22 @@ def _start(
     job: Job,
     window: Window,
     group: list[tuple[int, Tile]],
-    scratch: Scratch,
+    buffers: BufferPool,
     cancel: CancelToken | None,
 ) -> _Batch:
     cut = [_cut(window, image, tile, job.stack.plane_shape) for image, tile in group]
     varying = [i for i, values in enumerate(cut) if np.ptp(values) > 0]
     noisy = pending = None
     if varying:
-        noisy = scratch.acquire((len(varying), *cut[0].shape), np.float32)
+        noisy = buffers.acquire((len(varying), *cut[0].shape), np.float32)
         np.stack([cut[i] for i in varying], out=noisy)
         pending = job.runner.start(noisy, cancel, ensemble=job.self_ensemble)
     return _Batch(group, varying, noisy, pending, job.runner.card.clamp)
 
 
-def _collect(batch: _Batch, total: np.ndarray, part: tuple[slice, slice], scratch: Scratch) -> None:
+def _collect(
+    batch: _Batch, total: np.ndarray, part: tuple[slice, slice], buffers: BufferPool
+) -> None:
     if batch.pending is None or batch.noisy is None:
         return
     for i, noisy, denoised in zip(batch.varying, batch.noisy, batch.pending.result(), strict=True):
@@ -143,7 +145,7 @@ def _collect(batch: _Batch, total: np.ndarray, part: tuple[slice, slice], scratc
             denoised = np.clip(denoised, low, np.maximum(noisy, 1), out=low)
         image, tile = batch.group[i]
         _add(total[image], np.subtract(denoised, noisy, out=noisy), tile, part)
-    scratch.release(batch.noisy)
+    buffers.release(batch.noisy)
 
 
 def _cut(window: Window, image: int, tile: Tile, plane_shape: tuple[int, int]) -> np.ndarray:

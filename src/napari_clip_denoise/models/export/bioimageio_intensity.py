@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from napari_clip_denoise.images.intensity import CT_WINDOW, PERCENTILES
+from napari_clip_denoise.images.intensity_methods import INTENSITIES, Anscombe
 from napari_clip_denoise.models.card import ModelCard
 
 SAMPLE_AXES = ("channel", "y", "x")
@@ -75,29 +75,29 @@ class ZooMapping:
 
 def zoo_mapping(card: ModelCard) -> ZooMapping:
     """Return the closest supported equivalent of the mapping that a card recommends."""
-    match card.intensity:
-        case "anscombe" | "percentile":
-            words = (
-                "The package maps the 1st and 99th percentile of a sample to 0 and 1 and gives the "
-                "result on that scale; it does not map it back."
-            )
-            if card.intensity == "anscombe":
-                words += (
-                    " The plugin maps it back, and first applies the generalized Anscombe "
-                    "transform where noise grows with the value; the format has no such step."
-                )
-            return ZooMapping(words, percentiles=PERCENTILES)
-        case "minmax":
-            words = (
-                "The package maps the smallest and largest value of a sample to 0 and 1 and gives "
-                "the result on that scale; it does not map it back."
-            )
-            return ZooMapping(words, percentiles=(0.0, 100.0))
-        case "window":
-            return _window(CT_WINDOW)
-        case "given" if pair := card.recipe.get("fine_tuning", {}).get("intensity"):
-            return _window((pair[0], pair[1]))
-    return ZooMapping("The package maps no values; bring them to [0, 1] before.")
+    if card.intensity == "given" and (pair := card.recipe.get("fine_tuning", {}).get("intensity")):
+        return _window((pair[0], pair[1]))
+    method = INTENSITIES.get(card.intensity)
+    if method is not None and method.window is not None:
+        return _window(method.window)
+    if method is None or method.percentiles is None:
+        return ZooMapping("The package maps no values; bring them to [0, 1] before.")
+    words = (
+        f"The package maps {_ends(method.percentiles)} of a sample to 0 and 1 and gives the result "
+        "on that scale; it does not map it back."
+    )
+    if isinstance(method, Anscombe):
+        words += (
+            " The plugin maps it back, and first applies the generalized Anscombe transform where "
+            "noise grows with the value; the format has no such step."
+        )
+    return ZooMapping(words, percentiles=method.percentiles)
+
+
+def _ends(percentiles: tuple[float, float]) -> str:
+    if percentiles == (0.0, 100.0):
+        return "the smallest and largest value"
+    return "the percentiles {:g} and {:g}".format(*percentiles)
 
 
 def _window(window: tuple[float, float]) -> ZooMapping:

@@ -1,0 +1,140 @@
+"""A bounded sample of a channel, and what an intensity mapping needs to know of it."""
+
+import math
+from collections.abc import Iterator
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.sampling import evenly, sample_positions
+from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.noise.anscombe import AnscombeTransform
+from napari_clip_denoise.noise.correlation import estimate_correlation
+from napari_clip_denoise.noise.estimate import estimate_noise
+
+MAX_PLANES = 16
+MAX_EXACT_PIXELS = 2**26
+WINDOW_SIDE = 512
+MAX_WINDOWS_PER_SIDE = 4
+LEAST_GROWTH = 1.5
+MOST_CORRELATION = 0.45
+
+
+class ChannelSample:
+    """A sample of a channel, spread evenly over its planes and within them, read when needed.
+
+    Parameters
+    ----------
+    stack : Stack
+        The image.
+    channel : int or None
+        Index of the channel; None if the image has no channel axis.
+    """
+
+    def __init__(self, stack: Stack, channel: int | None = None):
+        self._stack = stack
+        self._channel = channel
+
+    def percentiles(self, low: float, high: float) -> tuple[float, float]:
+        """Return two percentiles of the sample, given from 0 to 100."""
+        first, second = np.percentile(self._finite(self._planes), (low, high), overwrite_input=True)
+        return float(first), float(second)
+
+    def extremes(self) -> tuple[float, float]:
+        """Return the smallest and largest value, exact up to 67 million pixels."""
+        sizes = self._sizes
+        if np.prod(sizes, dtype=float) > MAX_EXACT_PIXELS:
+            return self._ends_of(self._planes)
+        whole = (slice(None), slice(None))
+        most = math.prod(self._leading)
+        return self._ends_of(list(self._read(most, [whole])))
+
+    def type_range(self) -> tuple[float, float]:
+        """Return the range of the integer type, or (0, 1) for floating-point values."""
+        if np.issubdtype(self._stack.dtype, np.floating):
+            return 0.0, 1.0
+        info = np.iinfo(self._stack.dtype)
+        return float(info.min), float(info.max)
+
+    def stabilising_transform(self, low: float, high: float) -> AnscombeTransform | None:
+        """Estimate the variance-stabilising transform of the noise between two raw values.
+
+        Returns
+        -------
+        AnscombeTransform or None
+            None if it is not needed, because the noise hardly grows with the value, or if the noise
+            is so correlated that most of it cannot be measured.
+        """
+        middles = [_middle(self._planes[i]) for i in evenly(len(self._planes), MAX_PLANES)]
+        samples = [s for middle in middles for s in np.moveaxis(np.atleast_3d(middle), -1, 0)]
+        found = estimate_noise(samples)
+        if found is None or found.gain <= 0:
+            return None
+        at_low, at_high = found.variance(np.array([low, high]))
+        if at_high <= LEAST_GROWTH * at_low or _is_correlated(samples):
+            return None
+        return AnscombeTransform(found.gain, found.intercept)
+
+    def _finite(self, planes: list[np.ndarray]) -> np.ndarray:
+        values = np.concatenate([plane.ravel() for plane in planes])
+        if values.dtype.kind == "f":
+            values = values[np.isfinite(values)]
+        if not values.size:
+            where = "The image" if self._channel is None else f"Channel {self._channel}"
+            raise InputError(f"{where} has no finite value; give an image that has some.")
+        return values
+
+    def _ends_of(self, planes: list[np.ndarray]) -> tuple[float, float]:
+        values = self._finite(planes)
+        return float(values.min()), float(values.max())
+
+    @cached_property
+    def _planes(self) -> list[np.ndarray]:
+        """Windows of up to `MAX_PLANES` planes, (Y, X) or, for RGB, (Y, X, S)."""
+        windows = [
+            (slice(y0, y1), slice(x0, x1))
+            for y0, y1 in _pieces(self._stack.plane_shape[0])
+            for x0, x1 in _pieces(self._stack.plane_shape[1])
+        ]
+        return list(self._read(MAX_PLANES, windows))
+
+    @property
+    def _sizes(self) -> list[int]:
+        axes = zip(self._stack.axes, self._stack.shape, strict=True)
+        return [1 if axis == "c" else size for axis, size in axes]
+
+    @property
+    def _leading(self) -> tuple[int, ...]:
+        return tuple(self._sizes[: -3 if self._stack.is_rgb else -2])
+
+    def _read(self, most: int, windows: list[tuple[slice, slice]]) -> Iterator[np.ndarray]:
+        for position in map(list, sample_positions(self._leading, most)):
+            if self._channel is not None:
+                position[self._stack.axes.index("c")] = self._channel
+            for window in windows:
+                yield self._stack.read_plane(position, window)
+
+
+def _is_correlated(samples: list[np.ndarray]) -> bool:
+    """Return whether the noise is so correlated that `estimate_noise` misses most of it."""
+    correlation = estimate_correlation(samples)
+    if correlation is None:
+        return False
+    return max(correlation.horizontal, correlation.vertical) > MOST_CORRELATION
+
+
+def _middle(plane: np.ndarray) -> np.ndarray:
+    """Crop the middle of a plane to at most `WINDOW_SIDE` rows and columns."""
+    start = [max(0, (length - WINDOW_SIDE) // 2) for length in plane.shape[:2]]
+    return plane[start[0] : start[0] + WINDOW_SIDE, start[1] : start[1] + WINDOW_SIDE]
+
+
+def _pieces(length: int) -> list[tuple[int, int]]:
+    """Return windows along an axis: the whole of a short one, evenly spaced ones of a long one."""
+    if length <= WINDOW_SIDE * MAX_WINDOWS_PER_SIDE:
+        return [(0, length)]
+    edges = np.linspace(0, length, MAX_WINDOWS_PER_SIDE + 1).astype(int)
+    middles = [(int(a) + int(b)) // 2 for a, b in pairwise(edges)]
+    return [(middle - WINDOW_SIDE // 2, middle + WINDOW_SIDE // 2) for middle in middles]

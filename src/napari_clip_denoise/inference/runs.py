@@ -1,0 +1,171 @@
+"""Runs: a stack denoised into memory, or into a file or store."""
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from napari_clip_denoise.formats import check_output
+from napari_clip_denoise.formats.base import OmeVersion
+from napari_clip_denoise.formats.memory import MemoryWriter
+from napari_clip_denoise.images.regions import Region
+from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.inference.engine.job import prepare
+from napari_clip_denoise.inference.engine.timing import Profile
+from napari_clip_denoise.inference.pipeline import OnProgress, run_to_writer
+from napari_clip_denoise.inference.progress import CancelToken, Notify
+from napari_clip_denoise.inference.provenance import open_writer, provenance
+from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.models.card_view import unsuitable_reason
+from napari_clip_denoise.models.checkpoint import Model
+from napari_clip_denoise.models.registry import load
+
+OnStart = Callable[[Any, dict[str, Any]], object]
+
+
+def denoise_to_memory(
+    stack: Stack,
+    settings: DenoiseSettings,
+    *,
+    model: Model | None = None,
+    region: Region | None = None,
+    on_start: OnStart | None = None,
+    progress: OnProgress | None = None,
+    cancel: CancelToken | None = None,
+    notify: Notify | None = None,
+) -> np.ndarray:
+    """Denoise a stack, or a part of it, into an array in memory.
+
+    Parameters
+    ----------
+    stack : Stack
+        The source.
+    settings : DenoiseSettings
+        Settings of the run.
+    model : Model, optional
+        Loaded model, used instead of ``settings.model``.
+    region : tuple of slice, optional
+        Part to denoise, one slice per axis; by default the whole stack.
+    on_start : callable, optional
+        Called before the first region with the array of the result, which fills up during the run,
+        and with a record of how it is made.
+    progress, cancel, notify :
+        See `denoise_to_file`.
+
+    Returns
+    -------
+    numpy.ndarray
+        The denoised region.
+
+    Raises
+    ------
+    InputError, ModelError, DeviceError
+        If the run is not possible.
+    Cancelled
+        If `cancel` was cancelled.
+    """
+    model = model or loaded_model(settings.model, stack)
+    warn_if_unsuitable(stack, model, notify)
+    job = prepare(stack, model, settings)
+    writer = MemoryWriter(stack, job.dtype, region)
+    if on_start is not None:
+        on_start(writer.array, provenance(job, settings))
+    run_to_writer(job, writer, progress=progress, cancel=cancel, notify=notify)
+    return writer.array
+
+
+def denoise_to_file(
+    stack: Stack,
+    path: str | Path,
+    settings: DenoiseSettings,
+    *,
+    model: Model | None = None,
+    overwrite: bool = False,
+    share: tuple[int, int] = (0, 1),
+    ome_version: OmeVersion = "0.5",
+    on_start: OnStart | None = None,
+    progress: OnProgress | None = None,
+    cancel: CancelToken | None = None,
+    notify: Notify | None = None,
+    profile: Profile | None = None,
+    client: Any = None,
+) -> Path:
+    """Denoise a stack into a file or store, in the format given by the suffix of its path.
+
+    Parameters
+    ----------
+    stack : Stack
+        The source.
+    path : str or Path
+        Output path; the result appears there only once it is complete.
+    settings : DenoiseSettings
+        Settings of the run.
+    model : Model, optional
+        Loaded model, used instead of ``settings.model``.
+    share : (int, int)
+        Only for OME-Zarr: (i, n) denoises part `i` of `n`, counted from 0. The run that finishes
+        last completes the store; until then nothing exists under its name.
+    ome_version : str
+        OME-Zarr version, ``"0.5"`` or ``"0.4"``.
+    on_start : callable, optional
+        Called before the first region with the array of the result, if it can be read while it is
+        written, and with a record of how it is made.
+    overwrite, progress, cancel :
+        See `denoise_to_zarr`.
+    notify : callable, optional
+        Called with a sentence for each notice to the user; by default a warning is issued. Notices
+        from the workers of a cluster are not passed on.
+    profile : Profile, optional
+        See `napari_clip_denoise.inference.pipeline.run`; not used on a cluster.
+    client : distributed.Client, optional
+        Client of a dask cluster whose workers do the computation; they must reach the source, the
+        model and the store under the same paths.
+
+    Returns
+    -------
+    Path
+        Path of the result.
+
+    Raises
+    ------
+    InputError, OutputError, ModelError, DeviceError
+        If the run is not possible; the message says in one sentence what is wrong and what to do.
+    Cancelled
+        If `cancel` was cancelled.
+    """
+    check_output(
+        Path(path),
+        stack,
+        overwrite=overwrite,
+        share=share,
+        ome_version=ome_version,
+        by_workers=client is not None,
+    )
+    model = model or loaded_model(settings.model, stack)
+    warn_if_unsuitable(stack, model, notify)
+    job = prepare(stack, model, settings)
+    writer = open_writer(
+        job, settings, path, overwrite=overwrite, share=share, ome_version=ome_version
+    )
+    if on_start is not None:
+        on_start(writer.array, provenance(job, settings))
+    if client is not None:
+        from napari_clip_denoise.inference.distributed import run_on_cluster
+
+        run_on_cluster(job, settings, writer, client, progress=progress, cancel=cancel)
+    else:
+        run_to_writer(job, writer, progress=progress, cancel=cancel, notify=notify, profile=profile)
+    return Path(path)
+
+
+def loaded_model(model: str | Path | Model, stack: Stack) -> Model:
+    """Return a loaded model, or load the one that a setting names."""
+    return model if isinstance(model, Model) else load(model, rgb=stack.is_rgb)
+
+
+def warn_if_unsuitable(stack: Stack, model: Model, notify: Notify | None = None) -> None:
+    """Tell the user if a model does not suit the image, through `notify` or as a warning."""
+    if words := unsuitable_reason(model.card, rgb=stack.is_rgb):
+        (notify or warnings.warn)(words)
