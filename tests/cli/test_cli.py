@@ -65,7 +65,7 @@ def test_shares_profile_and_plan(cli, source, tiny_file, tmp_path):
     assert list(tmp_path.iterdir()) == [source]
     code, out, err = cli("denoise", source, path, *options, "--shard", "0/2", "--profile")
     assert code == 0, err
-    assert "Share 0/2 is done" in out
+    assert "Shard 0/2 is done" in out
     code, out, err = cli("denoise", source, path, *options, "--shard", "1/2", "--profile")
     assert code == 0, err
     assert "device " in out
