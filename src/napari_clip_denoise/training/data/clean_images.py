@@ -12,8 +12,17 @@ from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.formats.table import SUFFIXES
 from napari_clip_denoise.images.sampling import sample_positions
 from napari_clip_denoise.noise.simulation import STRUCTURES, fluorescence
+from napari_clip_denoise.training.data.extremes import (
+    add_hot_pixels,
+    add_structures,
+    saturate,
+    scale,
+)
+from napari_clip_denoise.training.data.noise_levels import told_level
 from napari_clip_denoise.training.data.noise_synthesis import corrupt
-from napari_clip_denoise.training.pretrain.recipe import ImageGroup, Recipe, Remap
+from napari_clip_denoise.training.data.settings import ImageGroup, Remap
+from napari_clip_denoise.training.data.textures import texture
+from napari_clip_denoise.training.pretrain.recipe import Recipe
 
 MAX_PLANES_PER_FILE = 24
 MERGED = 0.5
@@ -143,9 +152,17 @@ class PatchSource:
             self.pools.append(simulate_planes(recipe.simulation.planes, 2 * crop, recipe.seed))
             self.halve.append(0.2)
             weights.append(recipe.simulation.weight)
+        if recipe.textures.weight:
+            rng = np.random.default_rng([recipe.seed, 2])
+            drawn = (texture(2 * crop, rng) for _ in range(recipe.textures.planes))
+            self.pools.append([CleanPlane(plane.astype(np.float16), 0.0, 1.0) for plane in drawn])
+            self.halve.append(0.0)
+            weights.append(recipe.textures.weight)
         self.weights = np.array(weights) / sum(weights)
 
-    def batch(self, step: int, rank: int = 0, ranks: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    def batch(
+        self, step: int, rank: int = 0, ranks: int = 1
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw the batch of a training step; it depends only on the recipe, the data and the step.
 
         Parameters
@@ -158,18 +175,19 @@ class PatchSource:
 
         Returns
         -------
-        noisy, clean : numpy.ndarray
-            (N, channels, crop, crop), float32.
+        noisy, level, clean : numpy.ndarray
+            Patches (N, channels, crop, crop), float32, and the noise level that the network is told
+            (N, 1, crop, crop), NaN where it is told nothing.
         """
         numbers = range(rank, self.recipe.optimisation.batch, ranks)
-        pairs = [
+        patches = [
             self._patch(np.random.default_rng([self.recipe.seed, 0, step, number]))
             for number in numbers
         ]
-        noisy, clean = (np.stack(side) for side in zip(*pairs, strict=True))
-        return noisy, clean
+        noisy, level, clean = (np.stack(part) for part in zip(*patches, strict=True))
+        return noisy, level, clean
 
-    def _patch(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _patch(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         which = rng.choice(len(self.pools), p=self.weights)
 
         def draw() -> np.ndarray:
@@ -184,8 +202,15 @@ class PatchSource:
         else:
             clean = make_colour(draw(), draw, rng)
         clean = vary_tone(clean, rng)
-        noisy, clean = corrupt(clean, self.recipe.noise, rng)
-        return remap(noisy, clean, self.recipe.remap, rng)
+        extremes = self.recipe.extremes
+        clean = add_structures(clean, extremes, rng)
+        noisy, level, clean = corrupt(clean, self.recipe.noise, rng)
+        noisy, clean = saturate(noisy, clean, extremes, rng)
+        noisy = add_hot_pixels(noisy, extremes, rng)
+        noisy, level, clean = remap(noisy, level, clean, self.recipe.remap, rng)
+        factor = scale(extremes, rng)
+        told = told_level(level, self.recipe.level, rng)
+        return factor * noisy, factor * told, factor * clean
 
     def _check_channels(self) -> None:
         """Reject images with another number of channels unless the recipe converts them."""
@@ -277,14 +302,18 @@ def vary_tone(clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def remap(
-    noisy: np.ndarray, clean: np.ndarray, settings: Remap, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """Apply the same random linear mapping to both patches, see `Remap`.
+    noisy: np.ndarray,
+    level: np.ndarray,
+    clean: np.ndarray,
+    settings: Remap,
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Apply the same random linear mapping to both patches and the noise level, see `Remap`.
 
     Parameters
     ----------
-    noisy, clean : numpy.ndarray
-        Patches of the same shape.
+    noisy, level, clean : numpy.ndarray
+        Patches (C, Y, X), and the standard deviation of the noise (1, Y, X).
     settings : Remap
         Probability and range of the mapping.
     rng : numpy.random.Generator
@@ -292,17 +321,18 @@ def remap(
 
     Returns
     -------
-    noisy, clean : numpy.ndarray
-        The mapped patches.
+    noisy, level, clean : numpy.ndarray
+        The mapped patches and level.
     """
     if rng.random() >= settings.probability:
-        return noisy, clean
+        return noisy, level, clean
     low, high = np.quantile(noisy, (0.01, 0.99))
     span = np.exp(rng.uniform(*np.log(settings.span)))
     gain = span / max(high - low, 1e-3)
     offset = rng.uniform(min(0, 1 - span), max(0, 1 - span)) - gain * low
     return (
         (noisy * gain + offset).astype(np.float32),
+        (level * gain).astype(np.float32),
         (clean * gain + offset).astype(np.float32),
     )
 
