@@ -153,7 +153,7 @@ def test_the_data_is_looked_at_before_the_encoder_is_fetched(data, tmp_path):
 
 
 def test_patches_are_turned_and_nothing_else(data):
-    noisy, clean = PatchSource(small(PAPER[2]), data / PAPER[2]).batch(0)
+    noisy, _, clean = PatchSource(small(PAPER[2]), data / PAPER[2]).batch(0)
     assert clean.shape == (2, 1, 32, 32)
     assert (noisy - clean).std() == pytest.approx(5 / 255, rel=0.1)
     assert 0.1 < clean.mean() < 0.4

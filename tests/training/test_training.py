@@ -72,7 +72,7 @@ def test_training_lowers_the_loss_and_gives_a_model(data, tmp_path):
     assert entries[-1]["loss"] < 0.9 * entries[0]["loss"]
     model = write_model(settings, denoiser, tmp_path / "small.safetensors")
     assert load(tmp_path / "small.safetensors").sha256 == model.sha256
-    noisy, clean = PatchSource(settings, data).batch(999)
+    noisy, _, clean = PatchSource(settings, data).batch(999)
     with torch.no_grad():
         denoised = model.denoiser(torch.from_numpy(noisy)).numpy()
     assert np.square(denoised - clean).mean() < 0.7 * np.square(noisy - clean).mean()
@@ -190,7 +190,7 @@ def test_each_kind_of_noise_is_about_its_clean_patch(kind):
     noise = Noise(
         **{"gaussian": 0, kind: 1}, photons=(20, 20), sigma=(0.1, 0.1), faint_sigma=(0.005, 0.01)
     )
-    noisy, target = corrupt(clean, noise, np.random.default_rng(0))
+    noisy, _, target = corrupt(clean, noise, np.random.default_rng(0))
     assert noisy.dtype == target.dtype == np.float32
     assert 0.001 < (noisy - target).std() < 0.3
     assert (noisy - target).mean() == pytest.approx(0, abs=0.005)
@@ -202,7 +202,7 @@ def test_smeared_photons_correlate_and_stay_about_their_clean_patch(kind):
     settings = {"gaussian": 0, kind: 1, "photons": (20, 20), "smear_width": (0.6, 0.6)}
     noise = Noise(**settings, smeared=1, smear_share=(0.5, 0.5))
     clean = fluorescence((1, 128, 128), seed=1)
-    noisy, target = corrupt(clean, noise, np.random.default_rng(0))
+    noisy, _, target = corrupt(clean, noise, np.random.default_rng(0))
     residual = noisy - target
     neighbours = np.corrcoef(residual[..., 1:].ravel(), residual[..., :-1].ravel())[0, 1]
     assert 0.1 < neighbours < 0.4
@@ -212,7 +212,7 @@ def test_smeared_photons_correlate_and_stay_about_their_clean_patch(kind):
 
 def test_artefacts_come_on_top():
     noise = Noise(sigma=(0, 0), stripes=1, salt_and_pepper=1, quantised=1, impulses=(0.02, 0.02))
-    noisy, clean = corrupt(np.full((99, 99), 0.4, np.float32), noise, np.random.default_rng(0))
+    noisy, _, clean = corrupt(np.full((99, 99), 0.4, np.float32), noise, np.random.default_rng(0))
     np.testing.assert_allclose(noisy * 255, np.rint(noisy * 255), atol=1e-3)
     assert (noisy == 0).sum() > 50
     assert 0.003 < np.median(np.abs(noisy - clean)) < 0.1
@@ -234,7 +234,7 @@ def test_patches_have_the_channels_of_the_network(data):
     shape = DenoiserConfig(EncoderConfig((1, 1, 1), 8), 3, (32, 16, 16, 8, 8), False, True)
     for network in (recipe().network, shape):
         settings = recipe(batch=16).model_copy(update={"groups": groups, "network": network})
-        noisy, clean = PatchSource(settings, data).batch(0)
+        noisy, _, clean = PatchSource(settings, data).batch(0)
         assert noisy.shape == clean.shape == (16, network.channels, 32, 32)
         assert noisy.dtype == clean.dtype == np.float32
 
@@ -261,10 +261,12 @@ def test_remapping_moves_both_patches_alike():
     rng = np.random.default_rng(0)
     clean = rng.random((32, 32), np.float32)
     noisy = clean + 0.1
-    moved = remap(noisy, clean, Remap(probability=1), rng)
-    gain = np.ptp(moved[1]) / np.ptp(clean)
+    level = np.full_like(clean, 0.1)
+    noisy_moved, level_moved, clean_moved = remap(noisy, level, clean, Remap(probability=1), rng)
+    gain = np.ptp(clean_moved) / np.ptp(clean)
     assert gain != pytest.approx(1)
-    np.testing.assert_allclose(moved[0] - moved[1], 0.1 * gain, rtol=1e-3)
+    np.testing.assert_allclose(noisy_moved - clean_moved, 0.1 * gain, rtol=1e-3)
+    np.testing.assert_allclose(level_moved, 0.1 * gain, rtol=1e-3)
 
 
 def test_a_folder_without_images_is_refused(tmp_path):

@@ -135,7 +135,8 @@ def check_patches(recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
             "optimisation": optimisation,
         }
     )
-    return PatchSource(unseen, Path()).batch(0)
+    noisy, _, clean = PatchSource(unseen, Path()).batch(0)
+    return noisy, clean
 
 
 def mean_psnr(images: np.ndarray, clean: np.ndarray) -> float:
