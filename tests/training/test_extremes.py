@@ -1,14 +1,7 @@
 import numpy as np
 import pytest
 
-from napari_clip_denoise.training.data.extremes import (
-    add_hot_pixels,
-    add_structures,
-    saturate,
-    scale,
-)
-from napari_clip_denoise.training.data.settings import Extremes
-from napari_clip_denoise.training.data.textures import (
+from napari_clip_denoise.noise.textures import (
     checker,
     dead_leaves,
     glyphs,
@@ -16,6 +9,13 @@ from napari_clip_denoise.training.data.textures import (
     lines,
     texture,
 )
+from napari_clip_denoise.training.data.extremes import (
+    add_hot_pixels,
+    add_structures,
+    saturate,
+    scale,
+)
+from napari_clip_denoise.training.data.settings import Extremes
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_saturation_clips_both_patches_at_one_value(patch, rng):
 
 
 def test_hot_pixels_are_single_and_in_the_noisy_patch_only(patch, rng):
-    settings = Extremes(hot=1, brightness=(50, 50), hot_share=(0.01, 0.01))
+    settings = Extremes(hot=1, brightness=(50, 50), hot_fraction=(0.01, 0.01))
     noisy = add_hot_pixels(patch, settings, rng)
     changed = noisy != patch
     assert 10 < changed.sum() < 90
@@ -71,7 +71,7 @@ def test_textures_fill_a_plane(draw, rng):
     for _ in range(6):
         plane = draw(48, rng)
         assert plane.shape == (48, 48)
-        assert 0 <= plane.min()
+        assert plane.min() >= 0
         assert plane.max() <= 1
         assert plane.std() > 0.02
 
@@ -90,7 +90,7 @@ def test_a_checker_has_squares_of_whole_pixels(rng):
 
 def test_textures_have_many_contrasts(rng):
     planes = [texture(48, rng) for _ in range(40)]
-    assert all(p.dtype == np.float32 and -1e-6 <= p.min() and p.max() <= 1 + 1e-6 for p in planes)
+    assert all(p.dtype == np.float32 and p.min() >= -1e-6 and p.max() <= 1 + 1e-6 for p in planes)
     contrasts = [np.ptp(p) for p in planes]
     assert min(contrasts) < 0.25
     assert max(contrasts) > 0.7

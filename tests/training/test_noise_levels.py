@@ -21,11 +21,11 @@ def clean():
         ("gaussian", {}),
         ("gaussian", {"maps": 1.0}),
         ("faint", {"faint_sigma": (0.02, 0.02)}),
-        ("correlated", {"correlation": (0.8, 0.8), "partly": 1.0}),
+        ("correlated", {"correlation": (0.8, 0.8), "p_partial": 1.0}),
         ("poisson_gaussian", {}),
-        ("poisson_gaussian", {"smeared": 1.0}),
+        ("poisson_gaussian", {"p_blur": 1.0}),
         ("stabilised", {}),
-        ("stabilised", {"smeared": 1.0}),
+        ("stabilised", {"p_blur": 1.0}),
         ("speckle", {}),
         ("tomographic", {"cutoff": (0.3, 0.3)}),
     ],
@@ -33,9 +33,9 @@ def clean():
 def test_the_level_is_the_standard_deviation_of_the_noise(clean, kind, further):
     """Measured over repeats of the noise at each pixel, whose settings are the same each time."""
     settings = {"gaussian": 0.0, kind: 1.0, "sigma": (0.1, 0.1), "photons": (40.0, 40.0)}
-    fixed = {"background": (0.1, 0.1), "read_noise": (1.0, 1.0), "smear_share": (0.5, 0.5)}
-    noise = Noise(**settings, **fixed, smear_width=(0.7, 0.7), streaks=(0.0, 0.0), **further)
-    if "maps" in further or further.get("partly"):
+    fixed = {"background": (0.1, 0.1), "read_noise": (1.0, 1.0), "blur_fraction": (0.5, 0.5)}
+    noise = Noise(**settings, **fixed, blur_width=(0.7, 0.7), streaks=(0.0, 0.0), **further)
+    if "maps" in further or further.get("p_partial"):
         ratios = []
         for seed in range(REPEATS):
             noisy, level, target = corrupt(clean, noise, np.random.default_rng(seed))

@@ -11,7 +11,6 @@ from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
 from napari_clip_denoise.noise.simulation import fluorescence
-from napari_clip_denoise.training.data.clean_images import PatchSource
 from napari_clip_denoise.training.data.settings import (
     Extremes,
     ImageGroup,
@@ -122,7 +121,7 @@ def test_the_log_tells_what_is_alive(data, tmp_path):
 
 def test_batches_tell_the_level_or_nothing(data):
     settings = recipe(batch=64).model_copy(update={"level": NoiseLevel(unknown=0.5)})
-    noisy, level, clean = PatchSource(settings, data).batch(0)
+    noisy, level, clean = settings.patches(data).batch(0)
     assert noisy.shape == level.shape == clean.shape == (64, 1, 32, 32)
     assert level.dtype == np.float32
     unknown = np.isnan(level)

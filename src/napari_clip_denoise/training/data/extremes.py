@@ -65,7 +65,7 @@ def add_hot_pixels(noisy: np.ndarray, settings: Extremes, rng: np.random.Generat
     """Occasionally replace single pixels of a noisy patch (C, Y, X) by hot and dead ones."""
     if rng.random() >= settings.hot:
         return noisy
-    hit = rng.random(noisy.shape[-2:]) < _log_uniform(settings.hot_share, rng)
+    hit = rng.random(noisy.shape[-2:]) < _log_uniform(settings.hot_fraction, rng)
     hot = rng.random(noisy.shape[-2:]) > DEAD
     value = np.where(hot, _log_uniform(settings.brightness, rng), noisy.min())
     return np.where(hit, value.astype(np.float32), noisy)

@@ -65,7 +65,7 @@ def corrupt(
         level = rng.uniform(*noise.faint_sigma)
         noisy = Gaussian(level)(clean, rng)
     elif kind == "correlated":
-        share = rng.uniform() if rng.random() < noise.partly else 1.0
+        share = rng.uniform() if rng.random() < noise.p_partial else 1.0
         noisy = CorrelatedGaussian(sigma, rng.uniform(*noise.correlation), share)(clean, rng)
     elif kind == "speckle":
         noisy = Speckle(sigma)(clean, rng)
@@ -99,9 +99,9 @@ def _photons(
     light = np.clip(clean, 0, None) + np.float32(background)
     noisy = PoissonGaussian(photons, read_noise)(light, rng)
     variance = 1.0
-    if rng.random() < noise.smeared:
-        width = (log_uniform(noise.smear_width, rng), log_uniform(noise.smear_width, rng))
-        smear = Smear(rng.uniform(*noise.smear_share), width)
+    if rng.random() < noise.p_blur:
+        width = (log_uniform(noise.blur_width, rng), log_uniform(noise.blur_width, rng))
+        smear = Smear(rng.uniform(*noise.blur_fraction), width)
         noisy, light, clean = (smear(image, rng) for image in (noisy, light, clean))
         variance = smear.deviation**2
     if not stabilise:

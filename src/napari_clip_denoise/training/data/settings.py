@@ -1,18 +1,30 @@
 """Settings of the training images and their noise."""
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Range = tuple[float, float]
 Weight = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
+Probability = Annotated[float, Field(ge=0, le=1)]
 
 
 class Settings(BaseModel):
-    """Settings that cannot be changed, and whose names are checked."""
+    """Settings that cannot be changed, and whose names are checked.
+
+    Names of former versions, which older model cards and recipes contain, are read as `FORMER`
+    says.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    FORMER: ClassVar[dict[str, str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_present_names(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        return {cls.FORMER.get(name, name): value for name, value in values.items()}
 
 
 class ImageGroup(Settings):
@@ -30,15 +42,17 @@ class ImageGroup(Settings):
     values : tuple of float or None
         Raw values mapped to 0 and 1 in all images, such as a CT window; overrides
         `normalise`.
-    halve : float
+    p_downsample : float
         Probability of averaging 2x2 pixels, which reduces the noise of the clean images.
     """
+
+    FORMER: ClassVar[dict[str, str]] = {"halve": "p_downsample"}
 
     folder: str
     weight: Weight = 1.0
     normalise: bool = True
     values: Range | None = None
-    halve: Annotated[float, Field(ge=0, le=1)] = 0.3
+    p_downsample: Probability = 0.3
 
 
 class Simulation(Settings):
@@ -67,17 +81,19 @@ class Extremes(Settings):
         Brightness of structures and hot pixels, drawn log-uniformly.
     factor : tuple of float
         Factor of the whole patch, drawn log-uniformly.
-    hot_share : tuple of float
+    hot_fraction : tuple of float
         Fraction of hot pixels, drawn log-uniformly.
     """
 
-    structures: Share = 0.0
-    saturated: Share = 0.0
-    scaled: Share = 0.0
-    hot: Share = 0.0
+    FORMER: ClassVar[dict[str, str]] = {"hot_share": "hot_fraction"}
+
+    structures: Probability = 0.0
+    saturated: Probability = 0.0
+    scaled: Probability = 0.0
+    hot: Probability = 0.0
     brightness: Range = (2.0, 100.0)
     factor: Range = (1.0, 20.0)
-    hot_share: Range = (1e-4, 2e-3)
+    hot_fraction: Range = (1e-4, 2e-3)
 
 
 class NoiseLevel(Settings):
@@ -95,9 +111,9 @@ class NoiseLevel(Settings):
         Factor of a wrong level, drawn log-uniformly.
     """
 
-    unknown: Share = 0.2
-    mean: Share = 0.15
-    wrong: Share = 0.3
+    unknown: Probability = 0.2
+    mean: Probability = 0.15
+    wrong: Probability = 0.3
     error: Range = (0.7, 1.4)
 
 
@@ -120,12 +136,12 @@ class Noise(Settings):
         Cutoff of the kernel of tomographic noise in cycles per pixel, drawn log-uniformly.
     streaks : tuple of float
         Excess of tomographic noise from some directions, drawn uniformly.
-    partly : float
+    p_partial : float
         Probability that only a part of correlated noise is blurred.
-    smeared : float
+    p_blur : float
         Probability that a detector or resampling spreads photons, and their noise, over
         neighbouring pixels.
-    smear_share, smear_width : tuple of float
+    blur_fraction, blur_width : tuple of float
         Fraction of the light that is spread, drawn uniformly, and distance in pixels, drawn
         log-uniformly for each axis.
     maps : float
@@ -148,6 +164,13 @@ class Noise(Settings):
         overrides `stripe_sigma` where the patch has noise.
     """
 
+    FORMER: ClassVar[dict[str, str]] = {
+        "partly": "p_partial",
+        "smeared": "p_blur",
+        "smear_share": "blur_fraction",
+        "smear_width": "blur_width",
+    }
+
     gaussian: Weight = 1.0
     faint: Weight = 0.0
     correlated: Weight = 0.0
@@ -161,11 +184,11 @@ class Noise(Settings):
     correlation: Range = (0.4, 1.2)
     cutoff: Range = (0.1, 1.0)
     streaks: Range = (0.0, 3.0)
-    maps: Share = 0.0
-    partly: Weight = 0.0
-    smeared: Weight = 0.0
-    smear_share: Range = (0.0, 0.6)
-    smear_width: Range = (0.4, 2.0)
+    maps: Probability = 0.0
+    p_partial: Probability = 0.0
+    p_blur: Probability = 0.0
+    blur_fraction: Range = (0.0, 0.6)
+    blur_width: Range = (0.4, 2.0)
     photons: Range = (2.0, 1000.0)
     background: Range = (0.0, 0.2)
     read_noise: Range = (0.0, 3.0)
@@ -191,7 +214,7 @@ class Noise(Settings):
             "speckle": f"speckle, sigma {sigma}",
             "camera": f"raw camera noise {self.camera_signal:g} / {self.camera_constant:g}",
             "tomographic": f"tomographic, sigma {sigma}",
-            "smeared": "photons smeared into neighbouring pixels",
+            "p_blur": "photons smeared into neighbouring pixels",
             "stripes": "stripes",
             "salt_and_pepper": "salt and pepper",
             "quantised": "quantisation",
@@ -213,8 +236,40 @@ class Remap(Settings):
         Width of that part, drawn log-uniformly.
     """
 
-    probability: Annotated[float, Field(ge=0, le=1)] = 0.0
+    probability: Probability = 0.0
     span: Range = (0.1, 1.2)
+
+
+class PatchSettings(Settings):
+    """Clean images and their noise: everything that decides the patches, apart from their size.
+
+    Attributes
+    ----------
+    seed : int
+        Random seed; the same seed and data give the same patches in the same order.
+    groups : tuple of ImageGroup
+        Groups of clean images.
+    samples : float
+        Relative frequency of patches from the photographs and micrographs included in
+        scikit-image, compared with the groups.
+    augment : bool
+        Whether patches are varied in tone and colour, in addition to flips and rotations.
+    simulation, textures, extremes, level, noise, remap
+        See the classes of these names.
+    """
+
+    FORMER: ClassVar[dict[str, str]] = {"varied": "augment"}
+
+    seed: int = 0
+    groups: tuple[ImageGroup, ...] = ()
+    samples: Weight = 0.0
+    augment: bool = True
+    simulation: Simulation = Simulation()
+    textures: Textures = Textures()
+    extremes: Extremes = Extremes()
+    level: NoiseLevel = NoiseLevel()
+    noise: Noise = Noise()
+    remap: Remap = Remap()
 
 
 def _span(span: Range) -> str:

@@ -143,7 +143,7 @@ def _calibrate_power(encoder: Encoder, norms: list[nn.BatchNorm2d], images: Tens
     """Set the variances, in order of depth, to the mean squares; the means remain 0."""
 
     def measure(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        norm.running_var.copy_(inputs[0].square().mean(dim=(0, 2, 3)))
+        norm.get_buffer("running_var").copy_(inputs[0].square().mean(dim=(0, 2, 3)))
 
     hooks = [norm.register_forward_pre_hook(measure) for norm in norms]
     encoder(images)

@@ -16,8 +16,8 @@ from torch import Tensor
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
-from napari_clip_denoise.training.data.clean_images import PatchSource
-from napari_clip_denoise.training.data.mixup import mix_up
+from napari_clip_denoise.training.data.augment import mix_up
+from napari_clip_denoise.training.data.synthetic_patches import SyntheticPatches
 from napari_clip_denoise.training.pretrain.encoders import calibrate
 from napari_clip_denoise.training.pretrain.log import TrainingLog
 from napari_clip_denoise.training.pretrain.losses import LOSSES
@@ -113,7 +113,7 @@ def train(
         precision="bf16-mixed" if settings.precision == "bfloat16" else "32-true",
     )
     fabric.launch()
-    patches = PatchSource(recipe, data)
+    patches = recipe.patches(data)
 
     torch.manual_seed(recipe.seed)
     denoiser = Denoiser(recipe.network, settings.augmentation_level)
@@ -123,11 +123,11 @@ def train(
         fitting = {
             k: v
             for k, v in given
-            if k in own and v.shape == own[k].shape and not k.startswith(recipe.renewed)
+            if k in own and v.shape == own[k].shape and not k.startswith(recipe.reinit)
         }
         denoiser.load_state_dict(fitting, strict=False)
     if settings.calibrate:
-        parts = tuple(name.removeprefix("encoder.") for name in recipe.renewed) if start else ("",)
+        parts = tuple(name.removeprefix("encoder.") for name in recipe.reinit) if start else ("",)
         with torch.no_grad():
             calibrate(
                 denoiser.encoder,
@@ -149,7 +149,7 @@ def train(
     denoiser.to(memory_format=torch.channels_last).train()
     model, optimiser = fabric.setup(denoiser, make_optimiser(denoiser, settings))
     average = {name: p.detach().clone() for name, p in denoiser.state_dict().items()}
-    begun = {name: value.clone() for name, value in average.items() if settings.start_share}
+    begun = {name: value.clone() for name, value in average.items() if settings.init_weight}
     first = 0
     if state is not None:
         denoiser.load_state_dict(state["denoiser"])
@@ -207,7 +207,7 @@ def train(
         if tick:
             tick(done)
 
-    update_average(average, begun, 1 - settings.start_share)
+    update_average(average, begun, 1 - settings.init_weight)
     return trained_denoiser(recipe, average)
 
 
@@ -265,7 +265,7 @@ def _rate_with_restarts(step: int, settings: Optimisation) -> float:
 
 
 def _tensors(
-    patches: PatchSource, recipe: Recipe, step: int, rank: int = 0, ranks: int = 1
+    patches: SyntheticPatches, recipe: Recipe, step: int, rank: int = 0, ranks: int = 1
 ) -> tuple[Tensor, Tensor | None, Tensor]:
     """Draw a batch: noisy patches, the level if the network takes one, and clean patches."""
     noisy, level, clean = (torch.from_numpy(part) for part in patches.batch(step, rank, ranks))
@@ -274,7 +274,7 @@ def _tensors(
 
 
 def _prefetch(
-    patches: PatchSource, recipe: Recipe, fabric: Fabric, first: int, last: int
+    patches: SyntheticPatches, recipe: Recipe, fabric: Fabric, first: int, last: int
 ) -> Iterator[tuple[int, tuple[Tensor, Tensor | None, Tensor]]]:
     """Draw the next batch in a thread while the network works on this one."""
 

@@ -2,7 +2,7 @@
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, model_validator
@@ -10,17 +10,8 @@ from pydantic import Field, ValidationError, model_validator
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY
 from napari_clip_denoise.network.config import DenoiserConfig
-from napari_clip_denoise.training.data.settings import (
-    Extremes,
-    ImageGroup,
-    Noise,
-    NoiseLevel,
-    Remap,
-    Settings,
-    Simulation,
-    Textures,
-    Weight,
-)
+from napari_clip_denoise.training.data.settings import PatchSettings, Settings, Weight
+from napari_clip_denoise.training.data.synthetic_patches import SyntheticPatches
 
 
 class Optimisation(Settings):
@@ -52,10 +43,12 @@ class Optimisation(Settings):
     `alive` is the weight of a penalty on rectifiers of the encoder that no pixel of a batch opens,
     see `RectifierGuard`.
 
-    `start_share` is the fraction of the initial weights in the final ones. If the training started
+    `init_weight` is the fraction of the initial weights in the final ones. If the training started
     from a model, this recovers what that model did better, at little cost to what was learned
     (Wortsman et al., CVPR 2022).
     """
+
+    FORMER: ClassVar[dict[str, str]] = {"start_share": "init_weight"}
 
     optimiser: Literal["adamw", "muon"] = "adamw"
     steps: Annotated[int, Field(gt=0)] = 20_000
@@ -74,7 +67,7 @@ class Optimisation(Settings):
     gradient_clip: float = 1.0
     average_decay: float = 0.999
     augmentation_level: float = 0.025
-    start_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    init_weight: Annotated[float, Field(ge=0, lt=1)] = 0.0
     train_encoder: bool = True
     calibrate: bool = False
     alive: Weight = 0.0
@@ -99,15 +92,15 @@ class Optimisation(Settings):
         return self
 
 
-class Recipe(Settings):
+class Recipe(PatchSettings):
     """Everything needed to repeat the training of a model, apart from the images.
+
+    The attributes of `PatchSettings` describe the patches.
 
     Attributes
     ----------
     name, description : str
         Name of the model, and a sentence about it for its card.
-    seed : int
-        Random seed; the same seed and data give the same patches in the same order.
     network : DenoiserConfig
         Architecture of the network.
     encoder : str
@@ -115,37 +108,32 @@ class Recipe(Settings):
         If empty, the encoder has random weights as well, and is usually trained.
     intensity : str
         Intensity mapping recommended on the model's card.
-    renewed : tuple of str
+    reinit : tuple of str
         Prefixes of the names of parts, such as ``"encoder.layer3"``, that start from random
         weights although the initial model has them.
-    groups : tuple of ImageGroup
-        Groups of clean images.
-    samples : float
-        Relative frequency of patches from the photographs and micrographs included in
-        scikit-image, compared with the groups.
-    varied : bool
-        Whether patches are varied in tone and colour, in addition to flips and rotations.
     """
+
+    FORMER: ClassVar[dict[str, str]] = PatchSettings.FORMER | {"renewed": "reinit"}
 
     name: str
     description: str = ""
     licence: str = ""
     data_terms: str = ""
-    seed: int = 0
     network: DenoiserConfig
     encoder: str = ""
     intensity: str = DEFAULT_INTENSITY
-    renewed: tuple[str, ...] = ()
-    groups: tuple[ImageGroup, ...] = ()
-    samples: Weight = 0.0
-    varied: bool = True
-    simulation: Simulation = Simulation()
-    textures: Textures = Textures()
-    extremes: Extremes = Extremes()
-    level: NoiseLevel = NoiseLevel()
-    noise: Noise = Noise()
-    remap: Remap = Remap()
+    reinit: tuple[str, ...] = ()
     optimisation: Optimisation = Optimisation()
+
+    def patches(self, data: Path) -> SyntheticPatches:
+        """Return the patches of this recipe, from the image groups in the folder `data`."""
+        return SyntheticPatches(
+            self,
+            data,
+            channels=self.network.channels,
+            crop=self.optimisation.crop,
+            batch=self.optimisation.batch,
+        )
 
     @model_validator(mode="after")
     def _has_images_that_fit(self) -> Self:

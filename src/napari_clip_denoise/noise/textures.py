@@ -82,7 +82,7 @@ def dead_leaves(size: int, rng: np.random.Generator) -> np.ndarray:
         v = v * rng.uniform(0.6, 2)
         distance = np.hypot(u, v) if rng.random() < 0.6 else np.maximum(np.abs(u), np.abs(v))
         cover = np.clip(radius - distance + 0.5, 0, 1)
-        leaf = np.float32(rng.random())
+        leaf: float | np.ndarray = rng.random()
         if rng.random() < 0.3:
             pattern = (checker, grating, lines)[rng.integers(3)]
             leaf = leaf + rng.uniform(0.05, 0.4) * (pattern(size, rng) - 0.5)
