@@ -9,10 +9,11 @@ from napari_clip_denoise.cli.app import app
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.noise.simulation import fluorescence
-from napari_clip_denoise.training.data.clean_images import PatchSource, sample_planes
+from napari_clip_denoise.training.data.clean_images import sample_planes
+from napari_clip_denoise.training.data.settings import Simulation
 from napari_clip_denoise.training.pretrain import build, fit
 from napari_clip_denoise.training.pretrain.encoders import random_encoder
-from napari_clip_denoise.training.pretrain.recipe import Simulation, load_recipe
+from napari_clip_denoise.training.pretrain.recipe import load_recipe
 
 SHAPE = EncoderConfig((1, 1, 1), 8)
 
@@ -88,7 +89,7 @@ def test_the_check_set_is_not_trained_on(small):
     assert clean.shape == (8, 3, 32, 32)
     assert build.mean_psnr(clean + 0.1, clean) == pytest.approx(20, abs=0.01)
     assert build.mean_psnr(noisy, clean) < 60
-    trained = PatchSource(small, ".").batch(0)[1]
+    trained = small.patches(".").batch(0)[2]
     assert not any(np.array_equal(a, b) for a in clean for b in trained)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from napari_clip_denoise.training.data.mixup import mix_up
+from napari_clip_denoise.training.data.augment import mix_up
 
 
 def test_mixing_keeps_pairs_together():

@@ -15,7 +15,7 @@ from napari_clip_denoise.models import clip_encoder
 from napari_clip_denoise.models.checkpoint import Model, save_model
 from napari_clip_denoise.network.config import EncoderConfig
 from napari_clip_denoise.noise.simulation import fluorescence
-from napari_clip_denoise.training.data.clean_images import PatchSource
+from napari_clip_denoise.training.data.settings import Noise
 from napari_clip_denoise.training.pretrain import fit
 from napari_clip_denoise.training.pretrain.encoders import (
     load_encoder,
@@ -24,7 +24,7 @@ from napari_clip_denoise.training.pretrain.encoders import (
 )
 from napari_clip_denoise.training.pretrain.log import TrainingLog, read_log
 from napari_clip_denoise.training.pretrain.package import write_model
-from napari_clip_denoise.training.pretrain.recipe import Noise, Optimisation, Recipe, load_recipe
+from napari_clip_denoise.training.pretrain.recipe import Optimisation, Recipe, load_recipe
 
 PAPER = ["paper-gaussian15", "paper-srgb-poisson-gaussian", "paper-ldct-gaussian5"]
 
@@ -153,11 +153,11 @@ def test_the_data_is_looked_at_before_the_encoder_is_fetched(data, tmp_path):
 
 
 def test_patches_are_turned_and_nothing_else(data):
-    noisy, clean = PatchSource(small(PAPER[2]), data / PAPER[2]).batch(0)
+    noisy, _, clean = small(PAPER[2]).patches(data / PAPER[2]).batch(0)
     assert clean.shape == (2, 1, 32, 32)
     assert (noisy - clean).std() == pytest.approx(5 / 255, rel=0.1)
     assert 0.1 < clean.mean() < 0.4
-    camera = PatchSource(small(PAPER[1]), data / PAPER[1]).batch(0)[0]
+    camera = small(PAPER[1]).patches(data / PAPER[1]).batch(0)[0]
     assert camera.min() >= 0
     assert camera.max() <= 1
 

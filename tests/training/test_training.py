@@ -11,26 +11,18 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.noise.simulation import fluorescence
-from napari_clip_denoise.training.data.clean_images import (
-    CleanPlane,
-    PatchSource,
+from napari_clip_denoise.training.data.augment import (
     crop_plane,
     make_colour,
     mix_samples,
     remap,
 )
+from napari_clip_denoise.training.data.clean_images import CleanPlane
 from napari_clip_denoise.training.data.noise_synthesis import KINDS, corrupt
+from napari_clip_denoise.training.data.settings import ImageGroup, Noise, Remap, Simulation
 from napari_clip_denoise.training.pretrain import fit
 from napari_clip_denoise.training.pretrain.package import write_model
-from napari_clip_denoise.training.pretrain.recipe import (
-    ImageGroup,
-    Noise,
-    Optimisation,
-    Recipe,
-    Remap,
-    Simulation,
-    load_recipe,
-)
+from napari_clip_denoise.training.pretrain.recipe import Optimisation, Recipe, load_recipe
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +64,7 @@ def test_training_lowers_the_loss_and_gives_a_model(data, tmp_path):
     assert entries[-1]["loss"] < 0.9 * entries[0]["loss"]
     model = write_model(settings, denoiser, tmp_path / "small.safetensors")
     assert load(tmp_path / "small.safetensors").sha256 == model.sha256
-    noisy, clean = PatchSource(settings, data).batch(999)
+    noisy, _, clean = settings.patches(data).batch(999)
     with torch.no_grad():
         denoised = model.denoiser(torch.from_numpy(noisy)).numpy()
     assert np.square(denoised - clean).mean() < 0.7 * np.square(noisy - clean).mean()
@@ -82,7 +74,7 @@ def test_training_lowers_the_loss_and_gives_a_model(data, tmp_path):
     ("optimiser", "cls"), [("adamw", torch.optim.AdamW), ("muon", Muon)], ids=["adamw", "muon"]
 )
 def test_a_resumed_training_is_that_of_one_go(data, tmp_path, monkeypatch, optimiser, cls):
-    settings = recipe(optimiser=optimiser, start_share=0.25)
+    settings = recipe(optimiser=optimiser, init_weight=0.25)
     whole = fit.train(settings, data, tmp_path / "whole")
 
     class Interrupted(Exception):
@@ -110,7 +102,7 @@ def test_a_resumed_training_is_that_of_one_go(data, tmp_path, monkeypatch, optim
 def test_a_share_of_the_weights_that_were_begun_with_may_stay(data, tmp_path):
     start = fit.train(recipe(steps=10), data, tmp_path / "start")
     moved = fit.train(recipe(), data, tmp_path / "moved", start=start)
-    mixed = fit.train(recipe(start_share=0.25), data, tmp_path / "mixed", start=start)
+    mixed = fit.train(recipe(init_weight=0.25), data, tmp_path / "mixed", start=start)
     for name, value in mixed.state_dict().items():
         ends = start.state_dict()[name], moved.state_dict()[name]
         if value.is_floating_point():
@@ -164,14 +156,14 @@ def test_a_training_starts_from_the_weights_that_fit(data, tmp_path):
 
 
 def test_the_same_step_gives_the_same_patches(data):
-    first, second = (PatchSource(recipe(), data) for _ in range(2))
+    first, second = (recipe().patches(data) for _ in range(2))
     for a, b in zip(first.batch(3), second.batch(3), strict=True):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(first.batch(3)[0], first.batch(4)[0])
 
 
 def test_shares_of_several_devices_are_the_batch(data):
-    source = PatchSource(recipe(), data)
+    source = recipe().patches(data)
     whole, shares = source.batch(3)[0], [source.batch(3, rank, 2)[0] for rank in (0, 1)]
     np.testing.assert_array_equal(whole[::2], shares[0])
     np.testing.assert_array_equal(whole[1::2], shares[1])
@@ -190,7 +182,7 @@ def test_each_kind_of_noise_is_about_its_clean_patch(kind):
     noise = Noise(
         **{"gaussian": 0, kind: 1}, photons=(20, 20), sigma=(0.1, 0.1), faint_sigma=(0.005, 0.01)
     )
-    noisy, target = corrupt(clean, noise, np.random.default_rng(0))
+    noisy, _, target = corrupt(clean, noise, np.random.default_rng(0))
     assert noisy.dtype == target.dtype == np.float32
     assert 0.001 < (noisy - target).std() < 0.3
     assert (noisy - target).mean() == pytest.approx(0, abs=0.005)
@@ -199,10 +191,10 @@ def test_each_kind_of_noise_is_about_its_clean_patch(kind):
 
 @pytest.mark.parametrize("kind", ["poisson_gaussian", "stabilised"])
 def test_smeared_photons_correlate_and_stay_about_their_clean_patch(kind):
-    settings = {"gaussian": 0, kind: 1, "photons": (20, 20), "smear_width": (0.6, 0.6)}
-    noise = Noise(**settings, smeared=1, smear_share=(0.5, 0.5))
+    settings = {"gaussian": 0, kind: 1, "photons": (20, 20), "blur_width": (0.6, 0.6)}
+    noise = Noise(**settings, p_blur=1, blur_fraction=(0.5, 0.5))
     clean = fluorescence((1, 128, 128), seed=1)
-    noisy, target = corrupt(clean, noise, np.random.default_rng(0))
+    noisy, _, target = corrupt(clean, noise, np.random.default_rng(0))
     residual = noisy - target
     neighbours = np.corrcoef(residual[..., 1:].ravel(), residual[..., :-1].ravel())[0, 1]
     assert 0.1 < neighbours < 0.4
@@ -212,7 +204,7 @@ def test_smeared_photons_correlate_and_stay_about_their_clean_patch(kind):
 
 def test_artefacts_come_on_top():
     noise = Noise(sigma=(0, 0), stripes=1, salt_and_pepper=1, quantised=1, impulses=(0.02, 0.02))
-    noisy, clean = corrupt(np.full((99, 99), 0.4, np.float32), noise, np.random.default_rng(0))
+    noisy, _, clean = corrupt(np.full((99, 99), 0.4, np.float32), noise, np.random.default_rng(0))
     np.testing.assert_allclose(noisy * 255, np.rint(noisy * 255), atol=1e-3)
     assert (noisy == 0).sum() > 50
     assert 0.003 < np.median(np.abs(noisy - clean)) < 0.1
@@ -221,7 +213,7 @@ def test_artefacts_come_on_top():
 def test_halving_averages_the_noise_of_clean_images_away():
     rng = np.random.default_rng(0)
     plane = CleanPlane(rng.normal(100, 10, (200, 200)), 0, 100)
-    full, half = (crop_plane(plane, 64, halve, rng) for halve in (0, 1))
+    full, half = (crop_plane(plane, 64, share, rng) for share in (0, 1))
     assert full.shape == half.shape == (1, 64, 64)
     assert half.std() == pytest.approx(full.std() / 2, rel=0.1)
 
@@ -234,7 +226,7 @@ def test_patches_have_the_channels_of_the_network(data):
     shape = DenoiserConfig(EncoderConfig((1, 1, 1), 8), 3, (32, 16, 16, 8, 8), False, True)
     for network in (recipe().network, shape):
         settings = recipe(batch=16).model_copy(update={"groups": groups, "network": network})
-        noisy, clean = PatchSource(settings, data).batch(0)
+        noisy, _, clean = settings.patches(data).batch(0)
         assert noisy.shape == clean.shape == (16, network.channels, 32, 32)
         assert noisy.dtype == clean.dtype == np.float32
 
@@ -261,15 +253,17 @@ def test_remapping_moves_both_patches_alike():
     rng = np.random.default_rng(0)
     clean = rng.random((32, 32), np.float32)
     noisy = clean + 0.1
-    moved = remap(noisy, clean, Remap(probability=1), rng)
-    gain = np.ptp(moved[1]) / np.ptp(clean)
+    level = np.full_like(clean, 0.1)
+    noisy_moved, level_moved, clean_moved = remap(noisy, level, clean, Remap(probability=1), rng)
+    gain = np.ptp(clean_moved) / np.ptp(clean)
     assert gain != pytest.approx(1)
-    np.testing.assert_allclose(moved[0] - moved[1], 0.1 * gain, rtol=1e-3)
+    np.testing.assert_allclose(noisy_moved - clean_moved, 0.1 * gain, rtol=1e-3)
+    np.testing.assert_allclose(level_moved, 0.1 * gain, rtol=1e-3)
 
 
 def test_a_folder_without_images_is_refused(tmp_path):
     with pytest.raises(InputError, match="No image of at least 32 pixels"):
-        PatchSource(recipe(), tmp_path)
+        recipe().patches(tmp_path)
 
 
 def test_wrong_recipes_are_refused(tmp_path):
@@ -278,3 +272,28 @@ def test_wrong_recipes_are_refused(tmp_path):
     (tmp_path / "r.yaml").write_text("name: [")
     with pytest.raises(InputError, match="not valid"):
         load_recipe(tmp_path / "r.yaml")
+
+
+def test_names_of_former_versions_are_read():
+    """Older model cards and recipes hold them."""
+    before = {
+        "name": "old",
+        "network": {"channels": 1},
+        "varied": False,
+        "renewed": ["encoder.layer3"],
+        "groups": [{"folder": "cells", "halve": 0.1}],
+        "extremes": {"hot_share": [0.1, 0.2]},
+        "noise": {"partly": 0.2, "smeared": 0.3, "smear_share": [0.1, 0.4], "smear_width": [1, 2]},
+        "optimisation": {"start_share": 0.5},
+    }
+    read = Recipe.model_validate(before)
+    assert read.augment is False
+    assert read.reinit == ("encoder.layer3",)
+    assert read.groups[0].p_downsample == 0.1
+    assert read.extremes.hot_fraction == (0.1, 0.2)
+    assert (read.noise.p_partial, read.noise.p_blur) == (0.2, 0.3)
+    assert (read.noise.blur_fraction, read.noise.blur_width) == ((0.1, 0.4), (1, 2))
+    assert read.optimisation.init_weight == 0.5
+    written = read.model_dump(mode="json")
+    assert Recipe.model_validate(written) == read
+    assert not {"varied", "renewed"} & set(written)

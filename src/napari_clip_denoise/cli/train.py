@@ -45,6 +45,7 @@ def train(
 
     from napari_clip_denoise.training.pretrain.encoders import load_encoder, with_encoder
     from napari_clip_denoise.training.pretrain.fit import train as fit
+    from napari_clip_denoise.training.pretrain.log import ALIVE
     from napari_clip_denoise.training.pretrain.package import write_model
 
     if encoder:
@@ -53,9 +54,11 @@ def train(
         settings = settings.smoke()
 
     def report(entry: dict[str, float]) -> None:
+        shares = [f"{entry[name]:.2f}" for name in ALIVE if name in entry]
+        living = f"  alive {' '.join(shares)}" if shares else ""
         print(
             f"step {entry['step']:.0f}/{settings.optimisation.steps}  loss {entry['loss']:.4f}  "
-            f"{entry['seconds']:.0f} s",
+            f"{entry['seconds']:.0f} s{living}",
             flush=True,
         )
 

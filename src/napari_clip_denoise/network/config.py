@@ -14,10 +14,15 @@ class EncoderConfig:
         RN50.
     width : int
         Output channels of the stem; 64 in CLIP RN50.
+    shifts : bool
+        Whether the batch normalisation adds constants. Without them, as in Mohan et al. (ICLR
+        2020), features are proportional to the image, so values far outside [0, 1] cannot upset
+        them; a trained encoder then has means and biases of 0.
     """
 
     layers: tuple[int, int, int] = (3, 4, 6)
     width: int = 64
+    shifts: bool = True
 
     @property
     def feature_channels(self) -> tuple[int, int, int, int]:
@@ -47,6 +52,10 @@ class DenoiserConfig:
         Stride at which the image is concatenated in the decoder. With 2, its 2x2 pixels become
         channels next to F1, and the output is pixel-shuffled back (Shi et al., CVPR 2016). This
         saves the convolutions at full resolution, which are the most expensive ones.
+    decoder_depth : int
+        Number of 3x3 convolutions in each of the decoder's blocks.
+    noise_level : bool
+        Whether the network takes a map of the noise's standard deviation beside the image.
     """
 
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
@@ -55,6 +64,8 @@ class DenoiserConfig:
     align_corners: bool = True
     residual: bool = False
     decoder_stride: int = 1
+    decoder_depth: int = 2
+    noise_level: bool = False
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):

@@ -13,22 +13,22 @@ NEGATIVE_SLOPE = 0.2
 
 
 class ConvBlock(nn.Module):
-    """Two 3x3 convolutions without bias, each followed by a leaky ReLU.
+    """3x3 convolutions without bias, each followed by a leaky ReLU.
 
     Parameters
     ----------
     in_channels, out_channels : int
         Channels of the input and of the output.
+    depth : int
+        Number of convolutions.
     """
 
-    def __init__(self, in_channels: int, out_channels: int):
+    def __init__(self, in_channels: int, out_channels: int, depth: int = 2):
         super().__init__()
-        self.block = nn.Sequential(
-            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
-            nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
-            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
-            nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True),
-        )
+        self.block = nn.Sequential()
+        for channels in (in_channels, *(depth - 1) * (out_channels,)):
+            self.block.append(nn.Conv2d(channels, out_channels, 3, padding=1, bias=False))
+            self.block.append(nn.LeakyReLU(NEGATIVE_SLOPE, inplace=True))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, in, H, W) to (N, out, H, W)."""
@@ -46,11 +46,13 @@ class UpBlock(nn.Module):
         Channels of the output.
     align_corners : bool
         Corner convention of the upsampling.
+    depth : int
+        Number of convolutions.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, align_corners: bool):
+    def __init__(self, in_channels: int, out_channels: int, align_corners: bool, depth: int = 2):
         super().__init__()
-        self.conv_block = ConvBlock(in_channels, out_channels)
+        self.conv_block = ConvBlock(in_channels, out_channels, depth)
         self.align_corners = align_corners
 
     def forward(self, x: Tensor, *skips: Tensor) -> Tensor:
@@ -77,14 +79,16 @@ class Decoder(nn.Module):
         super().__init__()
         fine, *coarser = config.encoder.feature_channels
         phases = config.decoder_stride**2
+        levels = int(config.noise_level)
         if config.decoder_stride == 1:
-            skips = [IMAGE_FEATURE_CHANNELS, fine, *coarser[:2], 0]
+            skips = [IMAGE_FEATURE_CHANNELS + levels, fine, *coarser[:2], 0]
         else:
-            skips = [fine + phases * config.channels, *coarser[:2], 0]
+            skips = [fine + phases * config.channels + levels, *coarser[:2], 0]
         below = (coarser[-1], *config.decoder_channels[:-1])
         self.stride = config.decoder_stride
+        self.channels = config.channels
         self.up_path = nn.ModuleList(
-            UpBlock(n_below + n_skip, n_out, config.align_corners)
+            UpBlock(n_below + n_skip, n_out, config.align_corners, config.decoder_depth)
             for n_below, n_skip, n_out in zip(
                 below, reversed(skips), config.decoder_channels, strict=True
             )
@@ -102,8 +106,8 @@ class Decoder(nn.Module):
         Parameters
         ----------
         features : sequence of Tensor
-            F0, which is the image (N, channels, H, W), with three channels for stride 1, then the
-            encoder's F1 to F4.
+            F0, which is the image (N, channels, H, W), with three channels for stride 1, followed
+            by the channel of the noise level if the network takes one; then the encoder's F1 to F4.
 
         Returns
         -------
@@ -114,7 +118,10 @@ class Decoder(nn.Module):
         if self.stride == 1:
             finest: list[tuple[Tensor, ...]] = [(image,), (fine,)]
         else:
-            finest = [(fine, F.pixel_unshuffle(image, self.stride))]
+            phases = F.pixel_unshuffle(image[:, : self.channels], self.stride)
+            level = image[:, self.channels :]
+            levels = [F.avg_pool2d(level, self.stride)] if level.shape[1] else []
+            finest = [(fine, phases, *levels)]
         (coarsest,), *finer = reversed([*finest, *((feature,) for feature in coarser)])
         x = self.up_path[0](coarsest)
         for block, skips in zip(self.up_path[1:], finer, strict=True):

@@ -11,6 +11,10 @@ STRIDE = 16
 """Total stride of the encoder; H and W of the input must be multiples of it."""
 
 
+UNKNOWN_LEVEL = -0.1
+"""Initial value that stands for an unknown noise level; it is learned."""
+
+
 class Denoiser(nn.Module):
     """A denoising network on frozen dense features.
 
@@ -35,32 +39,73 @@ class Denoiser(nn.Module):
         self.encoder = Encoder(self.config.encoder)
         self.decoder = Decoder(self.config)
         self.first: nn.Module = nn.Identity()
-        if self.config.channels == 1:
-            self.first = nn.Conv2d(1, IMAGE_FEATURE_CHANNELS, 1, bias=False)
+        channels = self.config.channels + self.config.noise_level
+        if channels != IMAGE_FEATURE_CHANNELS:
+            self.first = nn.Conv2d(channels, IMAGE_FEATURE_CHANNELS, 1, bias=False)
+        if self.config.noise_level:
+            self.unknown_level = nn.Parameter(torch.tensor(UNKNOWN_LEVEL))
 
-    def forward(self, image: Tensor) -> Tensor:
+    def forward(self, image: Tensor, level: Tensor | None = None) -> Tensor:
         """Denoise a batch.
 
         Parameters
         ----------
         image : Tensor
             (N, channels, H, W), values about [0, 1]; H and W are multiples of `STRIDE`.
+        level : Tensor, optional
+            Standard deviation of the noise (N, 1, H, W) on the scale of the image, NaN where it is
+            unknown. By default, it is unknown everywhere. Networks without the input
+            `DenoiserConfig.noise_level` take none.
 
         Returns
         -------
         Tensor
             Denoised images of the same shape, not clipped.
         """
-        features = self.features(image)
+        features = self.features(image, level)
         if self.training:
             features = self.augment(features)
         return self.decode(image, features)
 
-    def features(self, image: Tensor) -> list[Tensor]:
-        """Compute the features F0 to F4 of a batch (N, channels, H, W)."""
-        expanded = self.first(image)
-        joined = expanded if self.config.decoder_stride == 1 else image
+    def features(self, image: Tensor, level: Tensor | None = None) -> list[Tensor]:
+        """Compute the features F0 to F4 of a batch.
+
+        Parameters
+        ----------
+        image : Tensor
+            (N, channels, H, W).
+        level : Tensor, optional
+            Noise level (N, 1, H, W), see `forward`; it becomes the last channel of F0.
+        """
+        joined, expanded = self.prepare(image, level)
         return [joined, *self.encoder(expanded)]
+
+    def prepare(self, image: Tensor, level: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return F0 and the three channels for the encoder.
+
+        Parameters
+        ----------
+        image : Tensor
+            (N, channels, H, W).
+        level : Tensor, optional
+            Noise level (N, 1, H, W), see `forward`.
+        """
+        if not self.config.noise_level:
+            if level is not None:
+                raise ValueError("this network takes no noise level")
+            expanded = self.first(image)
+            return (expanded if self.config.decoder_stride == 1 else image), expanded
+        known = self._known(image, level)
+        expanded = self.first(torch.cat([image, known], dim=1))
+        joined = expanded if self.config.decoder_stride == 1 else image
+        return torch.cat([joined, known], dim=1), expanded
+
+    def _known(self, image: Tensor, level: Tensor | None) -> Tensor:
+        """Return a noise level in which the learned value stands for an unknown one."""
+        unknown = self.unknown_level.to(image.dtype)
+        if level is None:
+            return unknown.expand(len(image), 1, *image.shape[-2:])
+        return torch.where(level.isnan(), unknown, level)
 
     def augment(
         self,

@@ -88,6 +88,13 @@ class Encoder(nn.Module):
             if isinstance(module, Bottleneck):
                 nn.init.zeros_(module.bn3.weight)
 
+    def set_trainable(self, trainable: bool) -> None:
+        """Let the optimiser change the parameters, apart from shifts that the config rules out."""
+        self.requires_grad_(trainable)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d) and not self.config.shifts:
+                module.bias.requires_grad_(False)
+
     def train(self, mode: bool = True) -> Self:
         """Stay in evaluation mode regardless of `mode`, as the encoder is frozen."""
         return super().train(False)

@@ -45,7 +45,9 @@ def fold(denoiser: Denoiser) -> Denoiser:
     return folded.to(memory_format=torch.channels_last)
 
 
-def self_ensemble(network: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
+def self_ensemble(
+    network: Callable[..., Tensor], batch: Tensor, level: Tensor | None = None
+) -> Tensor:
     """Run a network on the eight rotated and mirrored copies of a batch, and average the results.
 
     The network's errors in different orientations are partly independent, so averaging reduces
@@ -54,9 +56,11 @@ def self_ensemble(network: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
     Parameters
     ----------
     network : callable
-        Maps a tensor to one of the same shape.
+        Maps a tensor, and the level if there is one, to a tensor of the same shape.
     batch : torch.Tensor
         (N, C, H, W); rotated copies are (N, C, W, H).
+    level : torch.Tensor, optional
+        Noise level (N, 1, H, W), which is rotated and mirrored with the batch.
 
     Returns
     -------
@@ -70,9 +74,13 @@ def self_ensemble(network: Callable[[Tensor], Tensor], batch: Tensor) -> Tensor:
     """
     total = torch.zeros_like(batch, dtype=torch.float32)
     for turns, is_mirrored in ORIENTATIONS:
-        turned = batch.flip(-1) if is_mirrored else batch
-        turned = turned.rot90(turns, (-2, -1)).contiguous(memory_format=torch.channels_last)
-        result = network(turned).float().rot90(-turns, (-2, -1))
+        turned = [
+            (given.flip(-1) if is_mirrored else given)
+            .rot90(turns, (-2, -1))
+            .contiguous(memory_format=torch.channels_last)
+            for given in ((batch,) if level is None else (batch, level))
+        ]
+        result = network(*turned).float().rot90(-turns, (-2, -1))
         total += result.flip(-1) if is_mirrored else result
     return total / len(ORIENTATIONS)
 

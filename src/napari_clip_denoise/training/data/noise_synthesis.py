@@ -17,7 +17,8 @@ from napari_clip_denoise.noise.models import (
     Speckle,
     Stripes,
 )
-from napari_clip_denoise.training.pretrain.recipe import Noise, Range
+from napari_clip_denoise.training.data.noise_levels import level_factors
+from napari_clip_denoise.training.data.settings import Noise, Range
 
 KINDS = (
     "gaussian",
@@ -33,7 +34,7 @@ KINDS = (
 
 def corrupt(
     clean: np.ndarray, noise: Noise, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Add random noise to a clean patch according to a recipe.
 
     Parameters
@@ -47,35 +48,50 @@ def corrupt(
 
     Returns
     -------
-    noisy, clean : numpy.ndarray
-        (C, Y, X), float32. For stabilised noise both are on the scale of the transform, rescaled
-        to approximately [0, 1].
+    noisy, level, clean : numpy.ndarray
+        (C, Y, X), (1, Y, X) and (C, Y, X), float32. The level is the standard deviation of the
+        noise without stripes, impulses and rounding, and NaN for camera noise. For stabilised
+        noise, all are on the scale of the transform, rescaled to approximately [0, 1].
     """
     weights = np.array([getattr(noise, kind) for kind in KINDS])
     kind = KINDS[rng.choice(len(KINDS), p=weights / weights.sum())]
     sigma = rng.uniform(*noise.sigma)
+    level: float | np.ndarray = sigma
     if kind == "gaussian":
-        noisy = Gaussian(sigma)(clean, rng)
+        if noise.maps and rng.random() < noise.maps:
+            level = sigma * level_factors(clean.shape[-2:], rng)
+        noisy = clean + np.float32(level) * Gaussian(1)(np.zeros_like(clean), rng)
     elif kind == "faint":
-        noisy = Gaussian(rng.uniform(*noise.faint_sigma))(clean, rng)
+        level = rng.uniform(*noise.faint_sigma)
+        noisy = Gaussian(level)(clean, rng)
     elif kind == "correlated":
-        share = rng.uniform() if rng.random() < noise.partly else 1.0
+        share = rng.uniform() if rng.random() < noise.p_partial else 1.0
         noisy = CorrelatedGaussian(sigma, rng.uniform(*noise.correlation), share)(clean, rng)
     elif kind == "speckle":
         noisy = Speckle(sigma)(clean, rng)
+        level = sigma * np.abs(clean)
     elif kind == "camera":
         noisy = RawCamera(noise.camera_signal, noise.camera_constant)(clean, rng)
+        level = np.nan
     elif kind == "tomographic":
         streaks, direction = rng.uniform(*noise.streaks), rng.uniform(0, np.pi)
         noisy = Tomographic(sigma, log_uniform(noise.cutoff, rng), streaks, direction)(clean, rng)
     else:
-        noisy, clean = _photons(clean, noise, rng, stabilise=kind == "stabilised")
-    return _with_artefacts(noisy, noise, rng), clean
+        noisy, level, clean = _photons(clean, noise, rng, stabilise=kind == "stabilised")
+    level_map = _one_map(level, clean.shape)
+    return _with_artefacts(noisy, level_map, noise, rng), level_map, clean
+
+
+def _one_map(level: float | np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a level as a map (1, Y, X); that of several channels becomes their mean power."""
+    maps = np.broadcast_to(np.asarray(level, np.float32), shape)
+    maps = maps.reshape(-1, *shape[-2:])
+    return np.sqrt(np.square(maps).mean(axis=0, keepdims=True))
 
 
 def _photons(
     clean: np.ndarray, noise: Noise, rng: np.random.Generator, *, stabilise: bool
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, float | np.ndarray, np.ndarray]:
     """Add Poisson-Gaussian noise to an image on a uniform background."""
     photons = log_uniform(noise.photons, rng)
     read_noise = rng.uniform(*noise.read_noise)
@@ -83,26 +99,34 @@ def _photons(
     light = np.clip(clean, 0, None) + np.float32(background)
     noisy = PoissonGaussian(photons, read_noise)(light, rng)
     variance = 1.0
-    if rng.random() < noise.smeared:
-        width = (log_uniform(noise.smear_width, rng), log_uniform(noise.smear_width, rng))
-        smear = Smear(rng.uniform(*noise.smear_share), width)
+    if rng.random() < noise.p_blur:
+        width = (log_uniform(noise.blur_width, rng), log_uniform(noise.blur_width, rng))
+        smear = Smear(rng.uniform(*noise.blur_fraction), width)
         noisy, light, clean = (smear(image, rng) for image in (noisy, light, clean))
         variance = smear.deviation**2
     if not stabilise:
-        return noisy - np.float32(background), clean
+        level = np.sqrt(variance * (light / photons + (read_noise / photons) ** 2))
+        return noisy - np.float32(background), level, clean
     transform = AnscombeTransform(variance / photons, variance * (read_noise / photons) ** 2)
     low, high = transform.forward(np.array([background, background + 1]))
     return (
         ((transform.forward(noisy) - low) / (high - low)).astype(np.float32),
+        float(1 / (high - low)),
         ((transform.expected(light) - low) / (high - low)).astype(np.float32),
     )
 
 
-def _with_artefacts(noisy: np.ndarray, noise: Noise, rng: np.random.Generator) -> np.ndarray:
+def _with_artefacts(
+    noisy: np.ndarray, level: np.ndarray, noise: Noise, rng: np.random.Generator
+) -> np.ndarray:
     if rng.random() < noise.stripes:
         axis: Literal["rows", "columns"] = "rows" if rng.random() < 0.5 else "columns"
         correlation = rng.uniform(0, 1.5)
-        noisy = Stripes(log_uniform(noise.stripe_sigma, rng), axis, correlation)(noisy, rng)
+        sigma = log_uniform(noise.stripe_sigma, rng)
+        typical = float(np.median(level))
+        if noise.stripe_ratio and typical > 0:
+            sigma = typical * log_uniform(noise.stripe_ratio, rng)
+        noisy = Stripes(sigma, axis, correlation)(noisy, rng)
     if rng.random() < noise.salt_and_pepper:
         noisy = SaltAndPepper(log_uniform(noise.impulses, rng))(noisy, rng)
     if rng.random() < noise.quantised:

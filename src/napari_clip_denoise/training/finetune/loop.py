@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from napari_clip_denoise.errors import Cancelled
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.network.denoiser import Denoiser
-from napari_clip_denoise.training.data.mixup import mix_up
+from napari_clip_denoise.training.data.augment import mix_up
 from napari_clip_denoise.training.finetune.objectives import Example
 from napari_clip_denoise.training.finetune.plan import Material
 from napari_clip_denoise.training.finetune.progress import Control, Learning, Picture

@@ -16,10 +16,10 @@ from napari_clip_denoise.models.folder import CLIP_MODEL, SUFFIX, models_folder
 from napari_clip_denoise.models.registry import install
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
-from napari_clip_denoise.training.data.clean_images import PatchSource
+from napari_clip_denoise.training.data.settings import ImageGroup, Simulation
 from napari_clip_denoise.training.pretrain.fit import train
 from napari_clip_denoise.training.pretrain.package import write_model
-from napari_clip_denoise.training.pretrain.recipe import ImageGroup, Recipe, Simulation, load_recipe
+from napari_clip_denoise.training.pretrain.recipe import Recipe, load_recipe
 
 RECIPE_FILE = "recipe.yaml"
 TIMED_STEPS = 2
@@ -135,7 +135,8 @@ def check_patches(recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
             "optimisation": optimisation,
         }
     )
-    return PatchSource(unseen, Path()).batch(0)
+    noisy, _, clean = unseen.patches(Path()).batch(0)
+    return noisy, clean
 
 
 def mean_psnr(images: np.ndarray, clean: np.ndarray) -> float:

@@ -124,6 +124,9 @@ def calibrate(encoder: Encoder, images: Iterable[Tensor], parts: tuple[str, ...]
         for name, module in encoder.named_modules()
         if isinstance(module, nn.BatchNorm2d) and name.startswith(parts)
     ]
+    if not encoder.config.shifts:
+        _calibrate_power(encoder, norms, torch.cat(list(images)))
+        return
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
@@ -134,3 +137,15 @@ def calibrate(encoder: Encoder, images: Iterable[Tensor], parts: tuple[str, ...]
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         norm.eval()
+
+
+def _calibrate_power(encoder: Encoder, norms: list[nn.BatchNorm2d], images: Tensor) -> None:
+    """Set the variances, in order of depth, to the mean squares; the means remain 0."""
+
+    def measure(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        norm.get_buffer("running_var").copy_(inputs[0].square().mean(dim=(0, 2, 3)))
+
+    hooks = [norm.register_forward_pre_hook(measure) for norm in norms]
+    encoder(images)
+    for hook in hooks:
+        hook.remove()

@@ -16,11 +16,13 @@ from torch import Tensor
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
-from napari_clip_denoise.training.data.clean_images import PatchSource
-from napari_clip_denoise.training.data.mixup import mix_up
+from napari_clip_denoise.training.data.augment import mix_up
+from napari_clip_denoise.training.data.synthetic_patches import SyntheticPatches
 from napari_clip_denoise.training.pretrain.encoders import calibrate
 from napari_clip_denoise.training.pretrain.log import TrainingLog
+from napari_clip_denoise.training.pretrain.losses import LOSSES
 from napari_clip_denoise.training.pretrain.recipe import Optimisation, Recipe
+from napari_clip_denoise.training.pretrain.rectifiers import RectifierGuard, alive
 
 LAST_STATE = "last.pt"
 CALIBRATION_BATCHES = 8
@@ -111,7 +113,7 @@ def train(
         precision="bf16-mixed" if settings.precision == "bfloat16" else "32-true",
     )
     fabric.launch()
-    patches = PatchSource(recipe, data)
+    patches = recipe.patches(data)
 
     torch.manual_seed(recipe.seed)
     denoiser = Denoiser(recipe.network, settings.augmentation_level)
@@ -121,23 +123,33 @@ def train(
         fitting = {
             k: v
             for k, v in given
-            if k in own and v.shape == own[k].shape and not k.startswith(recipe.renewed)
+            if k in own and v.shape == own[k].shape and not k.startswith(recipe.reinit)
         }
         denoiser.load_state_dict(fitting, strict=False)
     if settings.calibrate:
-        batches = (torch.from_numpy(patches.batch(step)[0]) for step in range(CALIBRATION_BATCHES))
-        parts = tuple(name.removeprefix("encoder.") for name in recipe.renewed) if start else ("",)
-        calibrate(denoiser.encoder, map(denoiser.first, batches), parts)
+        parts = tuple(name.removeprefix("encoder.") for name in recipe.reinit) if start else ("",)
+        with torch.no_grad():
+            calibrate(
+                denoiser.encoder,
+                (
+                    denoiser.prepare(noisy, level)[1]
+                    for noisy, level, _ in (
+                        _tensors(patches, recipe, step) for step in range(CALIBRATION_BATCHES)
+                    )
+                ),
+                parts,
+            )
     state = None
     if resume and state_path.exists():
         state = torch.load(state_path, map_location=fabric.device, weights_only=True)
     elif encoder is not None:
         denoiser.encoder.load_state_dict(encoder().state_dict())
-    denoiser.encoder.requires_grad_(settings.train_encoder)
+    denoiser.encoder.set_trainable(settings.train_encoder)
+    guard = RectifierGuard(denoiser.encoder) if settings.alive else None
     denoiser.to(memory_format=torch.channels_last).train()
     model, optimiser = fabric.setup(denoiser, make_optimiser(denoiser, settings))
     average = {name: p.detach().clone() for name, p in denoiser.state_dict().items()}
-    begun = {name: value.clone() for name, value in average.items() if settings.start_share}
+    begun = {name: value.clone() for name, value in average.items() if settings.init_weight}
     first = 0
     if state is not None:
         denoiser.load_state_dict(state["denoiser"])
@@ -147,16 +159,16 @@ def train(
 
     started = time.monotonic()
     losses: list[float] = []
-    for step, (noisy, clean) in _prefetch(patches, fabric, first, settings.steps):
+    for step, (noisy, level, clean) in _prefetch(patches, recipe, fabric, first, settings.steps):
         torch.manual_seed((recipe.seed * settings.steps + step) * devices + fabric.global_rank)
         rate = learning_rate(step, settings)
         for group in optimiser.param_groups:
             group["lr"] = rate
         rng = np.random.default_rng([recipe.seed, step, fabric.global_rank])
         noisy, clean = mix_up(noisy, clean, rng, chance=MIXED_BATCHES, strength=settings.mixup)
-        loss = LOSSES[settings.loss](model(noisy).float() - clean)
+        loss = LOSSES[settings.loss](model(noisy, level).float(), noisy, clean)
         optimiser.zero_grad(set_to_none=True)
-        fabric.backward(loss)
+        fabric.backward(loss + settings.alive * guard.penalty() if guard else loss)
         fabric.clip_gradients(model, optimiser, max_norm=settings.gradient_clip)
         optimiser.step()
         update_average(average, denoiser.state_dict(), decay_of(step, settings.average_decay))
@@ -173,6 +185,9 @@ def train(
                 "learning_rate": rate,
                 "seconds": time.monotonic() - started,
             }
+            if keeps:
+                shares = alive(trained_denoiser(recipe, average), noisy.cpu(), _to_cpu(level))
+                entry |= {f"alive_{depth}": share for depth, share in enumerate(shares, 1)}
             if check and keeps:
                 entry["score"] = check(trained_denoiser(recipe, average))
             losses.clear()
@@ -192,7 +207,7 @@ def train(
         if tick:
             tick(done)
 
-    update_average(average, begun, 1 - settings.start_share)
+    update_average(average, begun, 1 - settings.init_weight)
     return trained_denoiser(recipe, average)
 
 
@@ -223,23 +238,6 @@ def trained_denoiser(recipe: Recipe, weights: dict[str, Tensor]) -> Denoiser:
     return denoiser.requires_grad_(False).eval()
 
 
-def root_mean_square(error: Tensor) -> Tensor:
-    """Return the root of each patch's mean squared error, averaged over the batch.
-
-    Its minimiser is the conditional mean, so intensities stay unbiased. Unlike the mean squared
-    error, it gives weak and strong noise equal weight.
-    """
-    return (error.square().mean(dim=(1, 2, 3)) + 1e-6).sqrt().mean()
-
-
-def mean_absolute(error: Tensor) -> Tensor:
-    """Return the mean absolute error, the loss used in the paper."""
-    return error.abs().mean()
-
-
-LOSSES = {"rms": root_mean_square, "l1": mean_absolute}
-
-
 def learning_rate(step: int, settings: Optimisation) -> float:
     """Return the learning rate of a step: linear warm-up, then decay according to the schedule."""
     if settings.schedule == "restarts":
@@ -266,15 +264,22 @@ def _rate_with_restarts(step: int, settings: Optimisation) -> float:
     return settings.minima[-1]
 
 
+def _tensors(
+    patches: SyntheticPatches, recipe: Recipe, step: int, rank: int = 0, ranks: int = 1
+) -> tuple[Tensor, Tensor | None, Tensor]:
+    """Draw a batch: noisy patches, the level if the network takes one, and clean patches."""
+    noisy, level, clean = (torch.from_numpy(part) for part in patches.batch(step, rank, ranks))
+    noisy = noisy.contiguous(memory_format=torch.channels_last)
+    return noisy, level if recipe.network.noise_level else None, clean
+
+
 def _prefetch(
-    patches: PatchSource, fabric: Fabric, first: int, last: int
-) -> Iterator[tuple[int, tuple[Tensor, Tensor]]]:
+    patches: SyntheticPatches, recipe: Recipe, fabric: Fabric, first: int, last: int
+) -> Iterator[tuple[int, tuple[Tensor, Tensor | None, Tensor]]]:
     """Draw the next batch in a thread while the network works on this one."""
 
-    def draw(step: int) -> tuple[Tensor, Tensor]:
-        sides = patches.batch(step, fabric.global_rank, fabric.world_size)
-        noisy, clean = (torch.from_numpy(side) for side in sides)
-        return noisy.contiguous(memory_format=torch.channels_last), clean
+    def draw(step: int) -> tuple[Tensor, Tensor | None, Tensor]:
+        return _tensors(patches, recipe, step, fabric.global_rank, fabric.world_size)
 
     with ThreadPoolExecutor(1) as pool:
         ahead = pool.submit(draw, first)
@@ -283,6 +288,10 @@ def _prefetch(
             if step + 1 < last:
                 ahead = pool.submit(draw, step + 1)
             yield step, fabric.to_device(current)
+
+
+def _to_cpu(level: Tensor | None) -> Tensor | None:
+    return None if level is None else level.cpu()
 
 
 def decay_of(step: int, decay: float) -> float:

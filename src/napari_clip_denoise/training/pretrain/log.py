@@ -3,7 +3,8 @@
 import csv
 from pathlib import Path
 
-COLUMNS = ("step", "loss", "learning_rate", "seconds", "score")
+ALIVE = ("alive_1", "alive_2", "alive_3", "alive_4")
+COLUMNS = ("step", "loss", "learning_rate", "seconds", "score", *ALIVE)
 
 
 class TrainingLog:
