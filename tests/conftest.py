@@ -9,7 +9,7 @@ from hypothesis import settings
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model, save_model
 from napari_clip_denoise.network.denoiser import Denoiser
-from tiny_network import TINY
+from tiny_network import TINY, TOLD
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
@@ -40,6 +40,20 @@ def tiny_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tiny") / "tiny.safetensors"
     save_model(Model(card, denoiser), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def told() -> Model:
+    """Small model with random weights that is told the noise level."""
+    torch.manual_seed(2)
+    denoiser = Denoiser(TOLD).eval().requires_grad_(False)
+    for module in denoiser.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            torch.nn.init.ones_(module.weight)
+    card = ModelCard(
+        name="told", network=TOLD, encoder=EncoderCard(source="random weights"), halo=96
+    )
+    return Model(card, denoiser)
 
 
 @pytest.fixture(scope="session")

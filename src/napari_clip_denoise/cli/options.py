@@ -77,6 +77,13 @@ def read_run(
             + "; or two values such as 0,65535. By default that of the preset."
         ),
     ] = None,
+    noise_level: Annotated[
+        str,
+        typer.Option(
+            help="Noise level, for models that are told it: auto measures it, blind lets the "
+            "network guess, a number is its standard deviation in raw units."
+        ),
+    ] = "auto",
     strength: Annotated[
         float, typer.Option(help="Fraction of the noise that is removed, from 0 to 1.")
     ] = 1.0,
@@ -102,7 +109,7 @@ def read_run(
     InputError
         If a setting is invalid.
     """
-    from napari_clip_denoise.images.intensity import parse_intensity
+    from napari_clip_denoise.images.intensity import parse_intensity, parse_noise_level
     from napari_clip_denoise.inference.settings import make_settings
 
     values: dict[str, object] = {"intensity": parse_intensity(intensity)} if intensity else {}
@@ -110,6 +117,7 @@ def read_run(
         preset,
         **values,
         model=model,
+        noise_level=parse_noise_level(noise_level),
         strength=strength,
         self_ensemble=self_ensemble,
         output_dtype=dtype,

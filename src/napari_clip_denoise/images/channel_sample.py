@@ -12,7 +12,7 @@ from napari_clip_denoise.images.sampling import evenly, sample_positions
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.noise.anscombe import AnscombeTransform
 from napari_clip_denoise.noise.correlation import estimate_correlation
-from napari_clip_denoise.noise.estimate import estimate_noise
+from napari_clip_denoise.noise.estimate import NoiseEstimate, NoiseVariance, estimate_noise
 
 MAX_PLANES = 16
 MAX_EXACT_PIXELS = 2**26
@@ -20,6 +20,7 @@ WINDOW_SIDE = 512
 MAX_WINDOWS_PER_SIDE = 4
 LEAST_GROWTH = 1.5
 MOST_CORRELATION = 0.45
+LEAST_SEEN = 0.02
 
 
 class ChannelSample:
@@ -67,15 +68,45 @@ class ChannelSample:
             None if it is not needed, because the noise hardly grows with the value, or if the noise
             is so correlated that most of it cannot be measured.
         """
-        middles = [_middle(self._planes[i]) for i in evenly(len(self._planes), MAX_PLANES)]
-        samples = [s for middle in middles for s in np.moveaxis(np.atleast_3d(middle), -1, 0)]
-        found = estimate_noise(samples)
+        found = self._estimate
         if found is None or found.gain <= 0:
             return None
         at_low, at_high = found.variance(np.array([low, high]))
-        if at_high <= LEAST_GROWTH * at_low or _is_correlated(samples):
+        if at_high <= LEAST_GROWTH * at_low or _is_correlated(self._middles):
             return None
         return AnscombeTransform(found.gain, found.intercept)
+
+    def noise(self, transform: AnscombeTransform | None) -> NoiseVariance | None:
+        """Estimate the variance of the noise, also of noise that neighbouring pixels share.
+
+        Parameters
+        ----------
+        transform : AnscombeTransform or None
+            Transform that stabilises the noise, if any.
+
+        Returns
+        -------
+        NoiseVariance or None
+            In squared raw units; None if it cannot be measured.
+        """
+        found = self._estimate
+        if found is None:
+            return None
+        stable = [transform.forward(m) for m in self._middles] if transform else self._middles
+        correlation = estimate_correlation(stable)
+        if correlation is None or not correlation.is_of_noise:
+            return found.scaled(1)
+        return found.scaled(1 / float(np.clip(correlation.seen_by_high_pass, LEAST_SEEN, 1)))
+
+    @cached_property
+    def _middles(self) -> list[np.ndarray]:
+        """Middle parts of the planes, (Y, X), those of the colours of RGB one by one."""
+        middles = [_middle(self._planes[i]) for i in evenly(len(self._planes), MAX_PLANES)]
+        return [s for middle in middles for s in np.moveaxis(np.atleast_3d(middle), -1, 0)]
+
+    @cached_property
+    def _estimate(self) -> NoiseEstimate | None:
+        return estimate_noise(self._middles)
 
     def _finite(self, planes: list[np.ndarray]) -> np.ndarray:
         values = np.concatenate([plane.ravel() for plane in planes])

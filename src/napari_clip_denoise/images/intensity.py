@@ -3,18 +3,19 @@
 A whole channel of a stack has a single mapping, so that planes do not flicker.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.channel_sample import ChannelSample
-from napari_clip_denoise.images.intensity_methods import INTENSITIES, Anscombe
+from napari_clip_denoise.images.intensity_methods import INTENSITIES, Anscombe, Ends
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.noise.anscombe import AnscombeTransform
+from napari_clip_denoise.noise.estimate import NoiseVariance
 
 DEFAULT_INTENSITY = Anscombe.name
 
@@ -30,11 +31,14 @@ class ChannelMapping:
         denoised.
     anscombe : AnscombeTransform or None
         Variance-stabilising transform applied before the linear mapping, if any.
+    noise : NoiseVariance or None
+        Variance of the noise of raw values; None if it is unknown.
     """
 
     low: float
     high: float
     anscombe: AnscombeTransform | None = None
+    noise: NoiseVariance | None = None
 
     def normalize(self, values: np.ndarray) -> np.ndarray:
         """Map raw values (any shape, finite) to the network's scale, as float32."""
@@ -53,6 +57,36 @@ class ChannelMapping:
             return self.normalize(values)
         low, span = self._line
         return ((self.anscombe.expected(values) - low) / (span or 1)).astype(np.float32)
+
+    def noise_level(self, values: np.ndarray) -> np.ndarray:
+        """Return the standard deviation of the noise on the network's scale.
+
+        Parameters
+        ----------
+        values : numpy.ndarray
+            Raw values with little noise, any shape, finite.
+
+        Returns
+        -------
+        numpy.ndarray
+            Same shape, float32; NaN if the noise is unknown.
+        """
+        if self.noise is None:
+            return np.full(np.shape(values), np.nan, np.float32)
+        _, span = self._line
+        if self.anscombe is not None:
+            growth = np.sqrt(self.noise.gain / self.anscombe.gain)
+            deviation = growth * self.anscombe.deviation(values)
+        else:
+            deviation = np.sqrt(self.noise.variance(values))
+        return (deviation / (span or 1)).astype(np.float32)
+
+    @cached_property
+    def has_constant_noise(self) -> bool:
+        """True if the noise level is the same at all values, or unknown."""
+        if self.noise is None or self.anscombe is None:
+            return self.noise is None or self.noise.gain == 0
+        return float(self.anscombe.deviation(np.array(self.low))) == 1
 
     def denormalize_change(self, values: np.ndarray, normalized_change: np.ndarray) -> np.ndarray:
         """Convert a change on the network's scale to a change of the raw values.
@@ -153,8 +187,33 @@ def parse_intensity(text: str) -> Intensity:
     return check_intensity((low, high))
 
 
-def estimate_mapping(stack: Stack, intensity: Intensity) -> IntensityMapping:
-    """Estimate the mapping of each channel.
+NoiseLevel = Literal["auto", "blind"] | Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""Measure the noise, let the network guess it, or its standard deviation in raw units."""
+
+
+def parse_noise_level(text: str) -> NoiseLevel:
+    """Parse a noise level such as ``auto``, ``blind`` or ``25``.
+
+    Raises
+    ------
+    InputError
+        If it is neither a known word nor a number.
+    """
+    if text in ("auto", "blind"):
+        return text  # type: ignore[return-value]
+    try:
+        return float(text)
+    except ValueError as error:
+        raise InputError(
+            f"The noise level '{text}' is unknown; give auto, blind, or a standard deviation such "
+            "as 25."
+        ) from error
+
+
+def estimate_mapping(
+    stack: Stack, intensity: Intensity, noise_level: NoiseLevel = "blind"
+) -> IntensityMapping:
+    """Estimate the mapping of each channel, and its noise if wanted.
 
     Parameters
     ----------
@@ -163,6 +222,10 @@ def estimate_mapping(stack: Stack, intensity: Intensity) -> IntensityMapping:
     intensity : str or (float, float)
         Name of one of `napari_clip_denoise.images.intensity_methods.INTENSITIES`, or the raw values
         that become 0 and 1.
+    noise_level : str or float
+        ``"auto"`` measures the noise of each channel. A number is the standard deviation of noise
+        that does not depend on the value, in raw units; no transform then stabilises it.
+        ``"blind"`` leaves the noise unknown.
 
     Returns
     -------
@@ -175,10 +238,18 @@ def estimate_mapping(stack: Stack, intensity: Intensity) -> IntensityMapping:
         If a channel has no finite value, or the setting is unknown.
     """
     intensity = check_intensity(intensity)
-    if not isinstance(intensity, str):
-        return IntensityMapping((ChannelMapping(*intensity),))
-    method = INTENSITIES[intensity]
-    has_channels = "c" in stack.axes and not method.is_shared
+    method = INTENSITIES[intensity] if isinstance(intensity, str) else None
+    depends_on_pixels = noise_level == "auto" or not (method is None or method.is_shared)
+    has_channels = "c" in stack.axes and depends_on_pixels
     channels = range(stack.shape[stack.axes.index("c")]) if has_channels else (None,)
-    samples = (ChannelSample(stack, channel) for channel in channels)
-    return IntensityMapping(tuple(ChannelMapping(*method.ends(sample)) for sample in samples))
+    mappings = []
+    for sample in (ChannelSample(stack, channel) for channel in channels):
+        ends = method.ends(sample) if method else Ends(*intensity)
+        mapping, noise = ChannelMapping(*ends), None
+        if noise_level == "auto":
+            noise = sample.noise(mapping.anscombe)
+        elif noise_level != "blind":
+            noise = NoiseVariance(0, noise_level**2)
+            mapping = replace(mapping, anscombe=None)
+        mappings.append(replace(mapping, noise=noise))
+    return IntensityMapping(tuple(mappings))

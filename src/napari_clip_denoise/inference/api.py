@@ -5,7 +5,7 @@ from typing import Any
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats import open_stack
-from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity
+from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity, NoiseLevel
 from napari_clip_denoise.images.stack import Stack, as_stack, is_dask
 from napari_clip_denoise.inference.pipeline import OnProgress
 from napari_clip_denoise.inference.progress import CancelToken
@@ -30,6 +30,7 @@ def denoise(
     strength: float = 1.0,
     *,
     rgb: bool = False,
+    noise_level: NoiseLevel = "auto",
     self_ensemble: bool = False,
     precision: str = "auto",
     tile: int | None = None,
@@ -64,6 +65,9 @@ def denoise(
         Amount of denoising, from 0 (the input) to 1 (fully denoised).
     rgb : bool
         Whether the last axis holds RGB samples; only used if `axes` is not given.
+    noise_level : str or float
+        For models that are told the noise level: ``"auto"`` measures it, a number is its standard
+        deviation in raw units, and ``"blind"`` lets the network guess.
     self_ensemble : bool
         Whether to average the network's results for eight rotated and mirrored copies of each
         plane, which is slightly better and takes eight times as long.
@@ -102,6 +106,7 @@ def denoise(
         intensity=intensity,
         output_dtype=output_dtype,
         device=device,
+        noise_level=noise_level,
         strength=strength,
         self_ensemble=self_ensemble,
         precision=precision,
@@ -148,8 +153,8 @@ def denoise_to_zarr(
         See `denoise`. A cancelled run leaves nothing behind; a run that failed or was killed is
         resumed by repeating the call.
     **settings
-        `intensity`, `output_dtype`, `device`, `strength`, `self_ensemble`, `precision`, `tile`,
-        `batch` and `threads`, see `denoise`.
+        `intensity`, `noise_level`, `output_dtype`, `device`, `strength`, `self_ensemble`,
+        `precision`, `tile`, `batch` and `threads`, see `denoise`.
 
     Returns
     -------

@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from dask import delayed
 
-from napari_clip_denoise.images.intensity import IntensityMapping, estimate_mapping
+from napari_clip_denoise.images.intensity import IntensityMapping
 from napari_clip_denoise.images.regions import Region, split, whole
 from napari_clip_denoise.images.stack import Stack, as_stack
 from napari_clip_denoise.inference.engine.backoff import denoise_within_memory
-from napari_clip_denoise.inference.engine.job import prepare
+from napari_clip_denoise.inference.engine.job import mapping_for, prepare
 from napari_clip_denoise.inference.engine.region import denoise_region, source_window
 from napari_clip_denoise.inference.engine.values import result_dtype
 from napari_clip_denoise.inference.settings import DenoiseSettings
@@ -43,7 +43,7 @@ def denoise_lazily(stack: Stack, model: Model, settings: DenoiseSettings) -> da.
     if settings.threads is None:
         settings = settings.model_copy(update={"threads": torch.get_num_threads()})
     dtype = result_dtype(stack, settings.output_dtype)
-    mapping = estimate_mapping(stack, settings.intensity)
+    mapping = mapping_for(stack, model.card, settings)
     if stack.plane_shape[0] * stack.plane_shape[1] > WHOLE_PLANE_PIXELS:
         return _by_pieces(stack, model, settings, mapping)
     n_leading = len(stack.leading_shape)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_clip_denoise.errors import Cancelled, in_words
-from napari_clip_denoise.images.intensity import Intensity, IntensityMapping, estimate_mapping
+from napari_clip_denoise.images.intensity import IntensityMapping
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.priority import lower_priority
@@ -139,7 +139,7 @@ class PreviewMaker:
 
     def __init__(self) -> None:
         self._model: tuple[tuple[Path, int], Model] | None = None
-        self._measured: tuple[Any, dict[Intensity, IntensityMapping]] = (None, {})
+        self._measured: tuple[Any, dict[Any, IntensityMapping]] = (None, {})
 
     def __call__(self, view: View, cancel: CancelToken) -> Preview:
         """Make the preview of a view.
@@ -167,11 +167,9 @@ class PreviewMaker:
         """Prepare the job of a view, with a single small tile if that gives the same result."""
         from napari_clip_denoise.inference.engine.job import prepare
 
-        mapping = self._mapping_of(view)
-        return fit_tile(
-            prepare(view.stack, self._load(view), view.settings, mapping=mapping),
-            view.region,
-        )
+        model = self._load(view)
+        mapping = self._mapping_of(view, model)
+        return fit_tile(prepare(view.stack, model, view.settings, mapping=mapping), view.region)
 
     def _load(self, view: View) -> "Model":
         from napari_clip_denoise.models.registry import find, load
@@ -182,14 +180,17 @@ class PreviewMaker:
             self._model = key, load(path)
         return self._model[1]
 
-    def _mapping_of(self, view: View) -> IntensityMapping:
-        stack, intensity = view.stack, view.settings.intensity
+    def _mapping_of(self, view: View, model: "Model") -> IntensityMapping:
+        from napari_clip_denoise.inference.engine.job import mapping_for
+
+        stack, card, settings = view.stack, model.card, view.settings
         if self._measured[0] is not stack.array:
             self._measured = stack.array, {}
         known = self._measured[1]
-        if intensity not in known:
-            known[intensity] = estimate_mapping(stack, intensity)
-        return known[intensity]
+        key = settings.intensity, settings.noise_level, card.network.noise_level
+        if key not in known:
+            known[key] = mapping_for(stack, card, settings)
+        return known[key]
 
 
 def fit_tile(job: "Job", region: Region) -> "Job":

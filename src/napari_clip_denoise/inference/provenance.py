@@ -26,7 +26,7 @@ def provenance(job: Job, settings: DenoiseSettings) -> dict[str, Any]:
         "model": model.card.name,
         "model_sha256": model.sha256,
         "settings": settings.model_dump(mode="json"),
-        "intensity_mapping": [asdict(channel) for channel in job.mapping.channels],
+        "intensity_mapping": _mapping(job),
         "device": str(job.runner.device),
         "precision": str(job.runner.precision).removeprefix("torch."),
     }
@@ -39,7 +39,7 @@ def fingerprint(job: Job) -> dict[str, Any]:
         "software": f"{software()} with torch {torch.__version__}",
         "model": f"{runner.card.name} {runner.model.sha256}",
         **source_fingerprint(job.stack),
-        "intensity": [asdict(channel) for channel in job.mapping.channels],
+        "intensity": _mapping(job),
         "strength": job.strength,
         "self-ensemble": job.self_ensemble,
         "type": str(job.dtype),
@@ -49,6 +49,12 @@ def fingerprint(job: Job) -> dict[str, Any]:
         "precision": str(runner.precision).removeprefix("torch."),
         "threads": runner.threads,
     }
+
+
+def _mapping(job: Job) -> list[dict[str, Any]]:
+    """Return the mapping of each channel, without a noise that the network is not told."""
+    channels = [asdict(channel) for channel in job.mapping.channels]
+    return [{k: v for k, v in c.items() if k != "noise" or v is not None} for c in channels]
 
 
 def open_writer(

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity
+from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity, NoiseLevel
 from napari_clip_denoise.models.folder import AUTO
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
@@ -37,6 +37,9 @@ class DenoiseSettings(BaseModel):
     intensity : str or (float, float)
         Mapping of raw values to the network's scale, see
         `napari_clip_denoise.images.intensity.estimate_mapping`.
+    noise_level : str or float
+        For models that are told the noise level: ``"auto"`` measures it, a number is its standard
+        deviation in raw units, and ``"blind"`` tells the network that it is unknown.
     strength : float
         Fraction of the noise that is removed, from 0 (the input) to 1 (fully denoised).
     self_ensemble : bool
@@ -62,6 +65,7 @@ class DenoiseSettings(BaseModel):
 
     model: str = AUTO
     intensity: Intensity = DEFAULT_INTENSITY
+    noise_level: NoiseLevel = "auto"
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
     self_ensemble: bool = False
     output_dtype: str | None = None

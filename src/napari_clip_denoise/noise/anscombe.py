@@ -9,6 +9,8 @@ import numpy as np
 _SHIFT = 3 / 8
 _LOWEST = 2 * math.sqrt(_SHIFT)
 _ROOT = math.sqrt(3 / 2)
+_MANY = 10.0
+"""Mean transform above which the noise has unit variance."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,17 @@ class AnscombeTransform:
         stabilised, raw = self._table
         low = np.interp(values, raw, stabilised)
         return np.where(values > raw[-1], self.forward(values), low)
+
+    def deviation(self, values: np.ndarray) -> np.ndarray:
+        """Return the standard deviation of transformed noisy values around `values`.
+
+        It is 1 but for few photons, where it falls with the number of photons. It follows from the
+        mean transform, since the mean of the squared transform is linear in the value.
+        """
+        mean = self.expected(values)
+        squared = np.square(self.forward(np.asarray(values, np.float64)))
+        few = np.sqrt(np.maximum(squared - np.square(mean), 0))
+        return np.where(mean < _MANY, np.minimum(few, 1), 1)
 
     @cached_property
     def _table(self) -> tuple[np.ndarray, np.ndarray]:

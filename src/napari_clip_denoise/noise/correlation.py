@@ -16,6 +16,7 @@ FEWEST_BLOCKS = 8
 MAX_CLIPPED = 0.02
 NOTICEABLE = 0.1
 SPECTRUM_SIDE = 32
+MOST_SPREAD = 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +29,14 @@ class NoiseCorrelation:
         (2 `REACH` + 1, 2 `REACH` + 1), correlation at each displacement (dy, dx); 1 at the centre.
     seen_by_high_pass : float
         Fraction of the noise variance that `estimate_noise` measures; 1 for white noise.
+    spread : float
+        Ratio of the 90th to the 10th percentile of the variance of the flat regions: about 1.1 if
+        they hold nothing but noise, and more than `MOST_SPREAD` if structure dominates them.
     """
 
     table: np.ndarray
     seen_by_high_pass: float = 1.0
+    spread: float = 1.0
 
     @classmethod
     def white(cls) -> "NoiseCorrelation":
@@ -49,6 +54,11 @@ class NoiseCorrelation:
     def vertical(self) -> float:
         """Correlation of vertically adjacent pixels."""
         return float(self.table[REACH + 1, REACH])
+
+    @property
+    def is_of_noise(self) -> bool:
+        """True if it was measured in regions that hold nothing but noise."""
+        return self.spread <= MOST_SPREAD
 
     @property
     def extent(self) -> tuple[int, int]:
@@ -118,7 +128,8 @@ def estimate_correlation(planes: Iterable[np.ndarray]) -> NoiseCorrelation | Non
     if table[REACH, REACH] <= 0:
         return None
     seen = np.square(high_pass(flat)[:, 1:-1, 1:-1]).mean() / table[REACH, REACH]
-    return NoiseCorrelation(table / table[REACH, REACH], float(seen))
+    low, high = np.quantile(flat.var(axis=(1, 2)), (0.1, 0.9))
+    return NoiseCorrelation(table / table[REACH, REACH], float(seen), float(high / max(low, 1e-30)))
 
 
 def _blocks(plane: np.ndarray) -> np.ndarray:

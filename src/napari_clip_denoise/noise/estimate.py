@@ -17,9 +17,9 @@ TOLERANCE = 0.1
 ITERATIONS = 20
 
 
-@dataclass(frozen=True, eq=False)
-class NoiseEstimate:
-    """Noise whose variance is linear in the value: shot noise and read noise.
+@dataclass(frozen=True)
+class NoiseVariance:
+    """Noise variance that is linear in the value: shot noise and read noise.
 
     Attributes
     ----------
@@ -27,18 +27,34 @@ class NoiseEstimate:
         Slope of the variance over the value, in raw units per photon; 0 if it is constant.
     intercept : float
         Variance at the raw value 0; negative if the camera adds an offset.
-    values, variances : numpy.ndarray
-        Measured points (N,) that the line was fitted to.
     """
 
     gain: float
     intercept: float
-    values: np.ndarray
-    variances: np.ndarray
 
     def variance(self, values: np.ndarray) -> np.ndarray:
-        """Return the fitted variance at the given raw values, at least 0."""
+        """Return the variance at the given raw values, at least 0."""
         return np.maximum(self.gain * np.asarray(values, float) + self.intercept, 0)
+
+    def scaled(self, factor: float) -> "NoiseVariance":
+        """Return noise with `factor` times the variance."""
+        return NoiseVariance(factor * self.gain, factor * self.intercept)
+
+
+@dataclass(frozen=True, eq=False)
+class NoiseEstimate(NoiseVariance):
+    """Noise variance as estimated from images.
+
+    Attributes
+    ----------
+    gain, intercept : float
+        The fitted line, see `NoiseVariance`.
+    values, variances : numpy.ndarray
+        Measured points (N,) that the line was fitted to.
+    """
+
+    values: np.ndarray
+    variances: np.ndarray
 
 
 def estimate_noise(planes: Iterable[np.ndarray]) -> NoiseEstimate | None:
@@ -101,9 +117,10 @@ def _curve(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return mean value, noise variance and number of pixels of each bin of means."""
     low, high = np.quantile(means, (0.002, 0.998))
-    bins = np.digitize(means, np.linspace(low, high, BINS + 1)) - 1
+    n_bins = int(np.clip(means.size // (4 * FEWEST), 1, BINS))
+    bins = np.digitize(means, np.linspace(low, high, n_bins + 1)) - 1
     order = np.argsort(bins, kind="stable")
-    edges = np.searchsorted(bins[order], np.arange(BINS + 1))
+    edges = np.searchsorted(bins[order], np.arange(n_bins + 1))
     points = []
     for first, last in pairwise(edges):
         inside = order[first:last]

@@ -48,13 +48,18 @@ class DisturbedRunner:
         self._batch = 0
 
     def start(
-        self, batch: np.ndarray, cancel: CancelToken | None = None, *, ensemble: bool = False
+        self,
+        batch: np.ndarray,
+        cancel: CancelToken | None = None,
+        *,
+        level: np.ndarray | None = None,
+        ensemble: bool = False,
     ) -> Pending:
         """Denoise the next batch of the pass in one orientation.
 
         Parameters
         ----------
-        batch, cancel :
+        batch, cancel, level :
             See `Runner.start`.
         ensemble : bool
             Must be False.
@@ -66,7 +71,7 @@ class DisturbedRunner:
         """
         assert not ensemble
         if self._batch == len(self._features):
-            self._features.append(self._runner.encode(batch, cancel))
+            self._features.append(self._runner.encode(batch, cancel, level))
         features = self._features[self._batch]
         self._batch += 1
         return self._runner.decode(batch, features, self._generator, self._level, cancel)

@@ -96,7 +96,7 @@ class Runner:
 
         def call(side: int) -> torch.Tensor:
             plane = np.zeros((1, self.card.network.channels, side, side), np.float32)
-            return self._network(self._on_device(plane)).float()
+            return self._network(*self._on_device(plane, plane[:, :1])).float()
 
         with self._lock, self._working(None):
             try:
@@ -111,7 +111,12 @@ class Runner:
         return self.start(batch, cancel).result()
 
     def start(
-        self, batch: np.ndarray, cancel: CancelToken | None = None, *, ensemble: bool = False
+        self,
+        batch: np.ndarray,
+        cancel: CancelToken | None = None,
+        *,
+        level: np.ndarray | None = None,
+        ensemble: bool = False,
     ) -> "Pending":
         """Run the network; on CUDA, do not wait for the result.
 
@@ -121,6 +126,9 @@ class Runner:
             (N, channels, H, W), float32, on the network's scale; H and W are multiples of 16.
         cancel : CancelToken, optional
             Token that is checked before each layer.
+        level : numpy.ndarray, optional
+            Standard deviation of the noise, (N, 1, H, W), float32, NaN where unknown; ignored by
+            networks that are not told it.
         ensemble : bool
             Whether to average over eight orientations, see `self_ensemble`.
 
@@ -138,7 +146,7 @@ class Runner:
         """
         with self._lock, self._working(cancel):
             try:
-                return self._forward(torch.from_numpy(batch), ensemble)
+                return self._forward(batch, level, ensemble)
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
@@ -150,10 +158,21 @@ class Runner:
             tiles=len(batch),
         )
 
-    def encode(self, batch: np.ndarray, cancel: CancelToken | None = None) -> list[torch.Tensor]:
-        """Run only the encoder and return the features F0 to F4, which stay on the device."""
+    def encode(
+        self,
+        batch: np.ndarray,
+        cancel: CancelToken | None = None,
+        level: np.ndarray | None = None,
+    ) -> list[torch.Tensor]:
+        """Run only the encoder and return the features F0 to F4, which stay on the device.
+
+        Parameters
+        ----------
+        batch, cancel, level :
+            See `start`.
+        """
         with self._lock, self._working(cancel):
-            return self._network.features(self._on_device(batch))
+            return self._network.features(*self._on_device(batch, level))
 
     def decode(
         self,
@@ -185,7 +204,7 @@ class Runner:
         """
         with self._lock, self._working(cancel):
             disturbed = self._network.augment(features, level, generator)
-            result = self._network.decode(self._on_device(batch), disturbed)
+            result = self._network.decode(self._on_device(batch)[0], disturbed)
             return Pending(result.float().contiguous().cpu())
 
     def with_threads(self, threads: int) -> "Runner":
@@ -207,18 +226,27 @@ class Runner:
         finally:
             self._cancel = None
 
-    def _on_device(self, batch: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(batch).to(self.device, memory_format=torch.channels_last)
-
-    def _forward(self, batch: torch.Tensor, ensemble: bool) -> "Pending":
+    def _on_device(self, *arrays: np.ndarray | None) -> list[torch.Tensor]:
+        """Move the batch, and the level if there is one and the network takes it, to the device."""
+        taken = arrays if self.card.network.noise_level else arrays[:1]
         is_cuda = self.device.type == "cuda"
-        if is_cuda:
-            batch = batch.pin_memory()
-        on_device = batch.to(self.device, memory_format=torch.channels_last, non_blocking=is_cuda)
+        moved = []
+        for array in taken:
+            if array is not None:
+                host = torch.from_numpy(array)
+                host = host.pin_memory() if is_cuda else host
+                moved.append(
+                    host.to(self.device, memory_format=torch.channels_last, non_blocking=is_cuda)
+                )
+        return moved
+
+    def _forward(self, batch: np.ndarray, level: np.ndarray | None, ensemble: bool) -> "Pending":
+        is_cuda = self.device.type == "cuda"
+        given = self._on_device(batch, level)
         if ensemble:
-            result = self_ensemble(self._network, on_device).contiguous()
+            result = self_ensemble(self._network, *given).contiguous()
         else:
-            result = self._network(on_device).float().contiguous()
+            result = self._network(*given).float().contiguous()
         if not is_cuda:
             return Pending(result.cpu())
         host = torch.empty_like(result, device="cpu", pin_memory=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import IntensityMapping, estimate_mapping
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.device import resolve_device, resolve_precision
@@ -103,7 +104,7 @@ def prepare(
     return Job(
         stack=stack,
         runner=runner,
-        mapping=mapping or estimate_mapping(stack, settings.intensity),
+        mapping=mapping or mapping_for(stack, model.card, settings),
         strength=settings.strength,
         dtype=dtype,
         rows=rows,
@@ -111,6 +112,33 @@ def prepare(
         batch=batch,
         self_ensemble=settings.self_ensemble,
     )
+
+
+def mapping_for(stack: Stack, card: ModelCard, settings: DenoiseSettings) -> IntensityMapping:
+    """Estimate the intensity mapping of a run, with the noise if the model is told its level.
+
+    Parameters
+    ----------
+    stack : Stack
+        The source.
+    card : ModelCard
+        Card of the model.
+    settings : DenoiseSettings
+        Settings of the run.
+
+    Raises
+    ------
+    InputError
+        If the model cannot be told a noise level that is given.
+    """
+    if card.network.noise_level:
+        return estimate_mapping(stack, settings.intensity, settings.noise_level)
+    if isinstance(settings.noise_level, float):
+        raise InputError(
+            f"The model {card.name} cannot be told the noise level; leave it at auto, or choose "
+            "another model."
+        )
+    return estimate_mapping(stack, settings.intensity)
 
 
 def tile_grid(

@@ -15,6 +15,7 @@ import numpy as np
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.inference.engine.buffers import BufferPool
 from napari_clip_denoise.inference.engine.job import Job
+from napari_clip_denoise.inference.engine.planes import from_network, noise_levels, to_network
 from napari_clip_denoise.inference.engine.tiles import Tile, Window, sum_changes
 from napari_clip_denoise.inference.engine.tiling import AxisTile
 from napari_clip_denoise.inference.engine.timing import Profile
@@ -207,8 +208,13 @@ def read_region(
             mapping = job.mapping.channel(channel)
             for rows in _bands(colours.shape):
                 unit[plane, rows] = mapping.normalize(colours[plane, rows])
-        images = _to_network(unit, job.runner.card.network.channels)
-        window = Window(images, tiles[0][0].start, tiles[0][1].start, tiles)
+        network = job.runner.card.network
+        images = to_network(unit, network.channels)
+        levels = None
+        if network.noise_level:
+            mappings = [job.mapping.channel(channel) for channel in _channels(job, region)]
+            levels = noise_levels(colours, mappings, network.channels)
+        window = Window(images, levels, tiles[0][0].start, tiles[0][1].start, tiles)
         return RegionInput(values, colours, window)
 
 
@@ -233,7 +239,7 @@ def planes_in(job: Job, region: Region) -> float:
 def _apply(prediction: Prediction, strength: float, buffers: BufferPool) -> np.ndarray:
     """Add the predicted change to the raw values."""
     job, region, given = prediction.job, prediction.region, prediction.given
-    normalized_change = _from_network(prediction.change, len(given.values), given.colours.shape[-1])
+    normalized_change = from_network(prediction.change, len(given.values), given.colours.shape[-1])
     y, x = region[_n_leading(job) :][:2]
     inside = (
         slice(y.start - given.window.y, y.stop - given.window.y),
@@ -280,20 +286,3 @@ def _channels(job: Job, region: Region) -> list[int]:
 def _n_leading(job: Job) -> int:
     """Return the number of axes before those of the plane."""
     return job.stack.ndim - (3 if job.stack.is_rgb else 2)
-
-
-def _to_network(scaled: np.ndarray, channels: int) -> np.ndarray:
-    """Convert planes (N, Y, X, S) to images (M, channels, Y, X) for the network."""
-    moved = np.moveaxis(scaled, -1, 1)
-    n_planes, n_samples, height, width = moved.shape
-    if channels == 1:
-        return moved.reshape(n_planes * n_samples, 1, height, width)
-    return moved if n_samples == channels else np.repeat(moved, channels, axis=1)
-
-
-def _from_network(change: np.ndarray, n_planes: int, n_samples: int) -> np.ndarray:
-    """Convert images (M, channels, Y, X) back to planes (N, Y, X, S)."""
-    n_images, channels, height, width = change.shape
-    if n_images == n_planes * n_samples and n_samples != channels:
-        change = change.mean(axis=1)
-    return np.moveaxis(change.reshape(n_planes, n_samples, height, width), 1, -1)

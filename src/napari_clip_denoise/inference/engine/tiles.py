@@ -28,6 +28,9 @@ class Window:
     ----------
     images : numpy.ndarray
         (M images, channels, Y, X), float32.
+    levels : numpy.ndarray or None
+        Standard deviation of the noise, (M images, 1, Y, X), float32, NaN where unknown; None for
+        networks that are not told it.
     y, x : int
         Position of the first pixel in the plane.
     tiles : list of (AxisTile, AxisTile)
@@ -35,6 +38,7 @@ class Window:
     """
 
     images: np.ndarray
+    levels: np.ndarray | None
     y: int
     x: int
     tiles: list[Tile]
@@ -103,7 +107,7 @@ class _Batch:
     varying : list of int
         Entries that are passed to the network; constant ones are left unchanged.
     noisy : numpy.ndarray or None
-        Input of the network.
+        Image of each entry of `varying`.
     pending : Pending or None
         Output of the network.
     clamp : bool
@@ -124,13 +128,19 @@ def _start(
     buffers: BufferPool,
     cancel: CancelToken | None,
 ) -> _Batch:
-    cut = [_cut(window, image, tile, job.stack.plane_shape) for image, tile in group]
-    varying = [i for i, values in enumerate(cut) if np.ptp(values) > 0]
-    noisy = pending = None
-    if varying:
-        noisy = buffers.acquire((len(varying), *cut[0].shape), np.float32)
-        np.stack([cut[i] for i in varying], out=noisy)
-        pending = job.runner.start(noisy, cancel, ensemble=job.self_ensemble)
+    def cut(planes: np.ndarray, image: int, tile: Tile) -> np.ndarray:
+        return _cut(planes[image], window, tile, job.stack.plane_shape)
+
+    images = [cut(window.images, *entry) for entry in group]
+    varying = [i for i, values in enumerate(images) if np.ptp(values) > 0]
+    if not varying:
+        return _Batch(group, varying, None, None, job.runner.card.clamp)
+    noisy = buffers.acquire((len(varying), *images[0].shape), np.float32)
+    np.stack([images[i] for i in varying], out=noisy)
+    level = None
+    if window.levels is not None:
+        level = np.stack([cut(window.levels, *group[i]) for i in varying])
+    pending = job.runner.start(noisy, cancel, level=level, ensemble=job.self_ensemble)
     return _Batch(group, varying, noisy, pending, job.runner.card.clamp)
 
 
@@ -148,9 +158,9 @@ def _collect(
     buffers.release(batch.noisy)
 
 
-def _cut(window: Window, image: int, tile: Tile, plane_shape: tuple[int, int]) -> np.ndarray:
-    """Cut a tile (C, H, W) out of an image, reflect-padded beyond the end of the plane."""
-    plane, (row, column) = window.images[image], tile
+def _cut(plane: np.ndarray, window: Window, tile: Tile, plane_shape: tuple[int, int]) -> np.ndarray:
+    """Cut a tile (C, H, W) out of (C, Y, X), reflect-padded beyond the end of the plane."""
+    row, column = tile
     if row.stop <= plane_shape[0] and column.stop <= plane_shape[1]:
         rows = slice(row.start - window.y, row.stop - window.y)
         return plane[:, rows, column.start - window.x : column.stop - window.x]

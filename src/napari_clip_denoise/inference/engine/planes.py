@@ -1,0 +1,65 @@
+"""Planes of a source as images for the network, with their noise level, and back."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from napari_clip_denoise.images.intensity import ChannelMapping
+
+LEVEL_SMOOTHING = 2.0
+"""Width in pixels of the mean at which the noise level is taken, where it depends on the value."""
+
+
+def to_network(planes: np.ndarray, channels: int) -> np.ndarray:
+    """Convert planes (N, Y, X, S) to images (M, channels, Y, X) for the network.
+
+    A network of one channel gets each sample as an image of its own, one of three channels gets a
+    gray plane three times.
+    """
+    moved = np.moveaxis(planes, -1, 1)
+    n_planes, n_samples, height, width = moved.shape
+    if channels == 1:
+        return moved.reshape(n_planes * n_samples, 1, height, width)
+    return moved if n_samples == channels else np.repeat(moved, channels, axis=1)
+
+
+def from_network(images: np.ndarray, n_planes: int, n_samples: int) -> np.ndarray:
+    """Convert images (M, channels, Y, X) back to planes (N, Y, X, S)."""
+    n_images, channels, height, width = images.shape
+    if n_images == n_planes * n_samples and n_samples != channels:
+        images = images.mean(axis=1)
+    return np.moveaxis(images.reshape(n_planes, n_samples, height, width), 1, -1)
+
+
+def noise_levels(
+    planes: np.ndarray, mappings: Sequence[ChannelMapping], channels: int
+) -> np.ndarray:
+    """Return the noise level of each pixel on the network's scale.
+
+    Parameters
+    ----------
+    planes : numpy.ndarray
+        Raw values (N, Y, X, S), finite. The level of noise that depends on the value is taken at
+        their local mean.
+    mappings : sequence of ChannelMapping
+        Mapping of each plane.
+    channels : int
+        Channels of the network.
+
+    Returns
+    -------
+    numpy.ndarray
+        Standard deviation (M images, 1, Y, X), float32, NaN where unknown; over the samples of an
+        image, it is the root of the mean variance.
+    """
+    levels = np.empty(planes.shape, np.float32)
+    for level, plane, mapping in zip(levels, planes, mappings, strict=True):
+        if mapping.has_constant_noise:
+            level[...] = mapping.noise_level(np.array(mapping.low))
+            continue
+        width = (LEVEL_SMOOTHING, LEVEL_SMOOTHING, 0)
+        smooth = gaussian_filter(plane.astype(np.float32), width, truncate=3)
+        level[...] = mapping.noise_level(smooth)
+    images = to_network(levels, channels)
+    return np.sqrt(np.square(images).mean(axis=1, keepdims=True))
