@@ -14,6 +14,7 @@ from napari_clip_denoise.cli.options import (
     PrecisionOption,
     PresetOption,
     SelfEnsembleOption,
+    SeriesOption,
     StrengthOption,
     ThreadsOption,
     TileOption,
@@ -27,8 +28,8 @@ def denoise(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="TIFF, OME-TIFF, OME-Zarr, zarr, NumPy, PNG, JPEG, NIfTI, MRC, or the folder or a "
-            "file of a DICOM series.",
+            help="TIFF, OME-TIFF, OME-Zarr, zarr, NumPy, PNG, JPEG, NIfTI, MRC, a folder of TIFF "
+            "or PNG planes, the folder or a file of a DICOM series, or the URL of an OME-Zarr.",
         ),
     ],
     output: Annotated[
@@ -42,6 +43,7 @@ def denoise(
         str | None,
         typer.Option(help="One letter a dimension, such as zyx, tcyx or yxs (s: RGB samples)."),
     ] = None,
+    series: SeriesOption = None,
     preset: PresetOption = "general",
     intensity: IntensityOption = None,
     strength: StrengthOption = 1.0,
@@ -99,7 +101,7 @@ def denoise(
         threads=threads,
     )
     share = parse_share(shard)
-    stack = open_stack(source, axes)
+    stack = open_stack(source, axes, series)
     check_run(
         stack,
         output,

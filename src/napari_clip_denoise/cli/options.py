@@ -16,6 +16,10 @@ ModelOption = Annotated[
         help="Name of a model, or a .safetensors file; auto is compact-rgb for RGB, else compact.",
     ),
 ]
+SeriesOption = Annotated[
+    int | None,
+    typer.Option(help="Number of the image in a file that holds several, from 0.", min=0),
+]
 PresetOption = Annotated[
     str, typer.Option(help="Settings for a kind of images: general, or ct (Hounsfield units).")
 ]

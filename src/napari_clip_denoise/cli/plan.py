@@ -14,6 +14,7 @@ from napari_clip_denoise.cli.options import (
     PrecisionOption,
     PresetOption,
     SelfEnsembleOption,
+    SeriesOption,
     ThreadsOption,
     TileOption,
     run_settings,
@@ -28,6 +29,7 @@ def plan(
     ] = None,
     model: ModelOption = "auto",
     axes: Annotated[str | None, typer.Option(help="One letter a dimension.")] = None,
+    series: SeriesOption = None,
     preset: PresetOption = "general",
     intensity: IntensityOption = None,
     dtype: Annotated[str | None, typer.Option(help="Type of the result.")] = None,
@@ -57,7 +59,7 @@ def plan(
         batch=batch,
         threads=threads,
     )
-    stack = open_stack(source, axes)
+    stack = open_stack(source, axes, series)
     path = output or source.absolute().with_name(f"{stack.name}-denoised.ome.zarr")
     check_run(stack, path, settings, overwrite=True)
 
