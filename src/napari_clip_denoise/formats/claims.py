@@ -76,5 +76,5 @@ def check_memory_for(path: object, shape: tuple[int, ...], itemsize: int) -> Non
     if n_bytes > free:
         raise InputError(
             f"{path} has to be read at once, which takes {format_bytes(n_bytes)} of memory, and "
-            f"{format_bytes(free)} are free; save it uncompressed or as OME-Zarr."
+            f"{format_bytes(free)} are free; save it in smaller pieces, such as OME-Zarr."
         )

@@ -7,6 +7,7 @@ import zarr
 from zarr.errors import BaseZarrError
 
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.formats.claims import check_claim, check_memory_for
 from napari_clip_denoise.formats.ome_zarr.metadata import axes_of, metadata_of
 from napari_clip_denoise.formats.publish import OWN_KEY
 from napari_clip_denoise.images.axes import name_axes
@@ -83,10 +84,11 @@ def _read(
     axes: str | None,
     series: int | None,
 ) -> Stack:
-    place = Path(path) if isinstance(path, Path) else None
+    place = path if isinstance(path, Path) else None
     name = str(path).rstrip("/").rpartition("/")[2].split(".")[0]
     if isinstance(node, zarr.Array):
         _check_single(path, series)
+        _check_sizes(path, node)
         return as_stack(node, axes or _names(node) or None, name=name, path=place)
     own: Any = attributes.get(OWN_KEY, {})
     if own.get("complete") is False:
@@ -110,6 +112,7 @@ def _read(
         raise InputError(
             f"{path} is not an OME-Zarr image and holds {n_arrays} arrays; give one of them."
         )
+    _check_sizes(path, array)
     if not multiscales:
         _check_single(path, series)
         return as_stack(array, axes or _names(array) or None, name=name, path=place)
@@ -156,6 +159,11 @@ def _chosen(path: Path | str, n_images: int, series: int | None) -> int:
 def _check_single(path: Path | str, series: int | None) -> None:
     if series:
         raise InputError(f"{path} holds a single image; leave out its number {series}.")
+
+
+def _check_sizes(path: Path | str, array: zarr.Array) -> None:
+    check_claim(path, array.shape, array.dtype.itemsize)
+    check_memory_for(f"A chunk of {path}", array.chunks, array.dtype.itemsize)
 
 
 def _names(array: zarr.Array) -> str:
