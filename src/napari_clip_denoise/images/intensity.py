@@ -31,6 +31,8 @@ WINDOW_SIDE = 512
 MAX_WINDOWS_PER_SIDE = 4
 LEAST_GROWTH = 1.5
 MOST_CORRELATION = 0.45
+LARGE = 1e30
+"""Ranges beyond this, or below its inverse, are calculated in float64."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class ChannelMapping:
         if self.anscombe is not None:
             exact = self.anscombe.forward(values)
         else:
-            exact = values.astype(np.result_type(values, np.float32))
+            exact = values.astype(self._exact_type(values))
         exact -= exact.dtype.type(low)
         exact *= exact.dtype.type(1 / (span or 1))
         return exact.astype(np.float32, copy=False)
@@ -83,7 +85,7 @@ class ChannelMapping:
         numpy.ndarray
             Denoised minus noisy in raw units, exactly 0 where `normalized_change` is 0.
         """
-        exact = np.result_type(values, np.float32).type
+        exact = self._exact_type(values).type
         _, span = self._line
         if self.anscombe is None:
             return exact(span) * normalized_change
@@ -94,13 +96,21 @@ class ChannelMapping:
         change *= normalized_change != 0
         return change
 
+    def _exact_type(self, values: np.ndarray) -> np.dtype:
+        """Return the type to calculate in; float32 unless the range of values exceeds it."""
+        low, span = self._line
+        fits = max(abs(low), abs(span)) < LARGE and (not span or abs(span) > 1 / LARGE)
+        return np.result_type(values, np.float32 if fits else np.float64)
+
     @cached_property
     def _line(self) -> tuple[float, float]:
         """Offset and span of the linear mapping, after the transform."""
         ends = np.array([self.low, self.high])
         if self.anscombe is not None:
             ends = self.anscombe.forward(ends)
-        return float(ends[0]), float(ends[1] - ends[0])
+        with np.errstate(over="ignore"):
+            low, span = float(ends[0]), float(ends[1] - ends[0])
+        return (low, span) if np.isfinite([low, span, 1 / (span or 1)]).all() else (low, 0.0)
 
 
 @dataclass(frozen=True)
@@ -214,16 +224,24 @@ def _estimate(stack: Stack, channel: int | None, intensity: str) -> ChannelMappi
     values = np.concatenate([plane.ravel() for plane in planes])
     if values.dtype.kind == "f":
         values = values[np.isfinite(values)]
+        if values.size and max(abs(float(values.min())), abs(float(values.max()))) > LARGE:
+            values = values.astype(np.float64)
+    if stack.padding is not None:
+        values = values[(values < stack.padding[0]) | (values > stack.padding[1])]
     if not values.size:
         where = "The image" if channel is None else f"Channel {channel}"
         raise InputError(f"{where} has no finite value; give an image that has some.")
     extremes = float(values.min()), float(values.max())
     if intensity == "minmax":
         return ChannelMapping(*extremes)
-    low, high = (float(value) for value in np.percentile(values, PERCENTILES, overwrite_input=True))
-    if high <= low:
+    with np.errstate(over="ignore", invalid="ignore"):
+        ends = np.percentile(values, PERCENTILES, overwrite_input=True)
+    low, high = map(float, ends)
+    if not low < high < np.inf:
         return ChannelMapping(*extremes)
-    transform = _transform(planes, low, high) if intensity == "anscombe" else None
+    is_usual = max(abs(low), abs(high)) < LARGE and high - low > 1 / LARGE
+    wanted = intensity == "anscombe" and is_usual
+    transform = _transform(planes, low, high) if wanted else None
     return ChannelMapping(low, high, transform)
 
 

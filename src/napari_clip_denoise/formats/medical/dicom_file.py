@@ -268,11 +268,12 @@ def check_size(header: Any, path: Path) -> None:
 def padding_of(header: Any) -> tuple[int, int] | None:
     """Return the lowest and highest stored number of padding, outside the field of view.
 
-    Scanners store the padding of signed pixels as unsigned, too, and the other way round.
+    Scanners store the padding of signed pixels as unsigned, too, and the other way round; of both,
+    only the bits count that a pixel has.
     """
     if header.get("PixelPaddingValue") is None:
         return None
-    bits, is_signed = int(header.BitsAllocated), bool(header.get("PixelRepresentation", 0))
+    bits, is_signed = int(header.BitsStored), bool(header.get("PixelRepresentation", 0))
     ends = [header.PixelPaddingValue, header.get("PixelPaddingRangeLimit")]
     stored = [_as_stored(end, bits, is_signed) for end in ends if end is not None]
     return min(stored), max(stored)
