@@ -91,7 +91,7 @@ class StackBench:
 class _Idle(Runner):
     """A network that gives its input back."""
 
-    def start(self, batch: np.ndarray, cancel: object = None, *, ensemble: bool = False) -> Pending:
+    def start(self, batch: np.ndarray, cancel: object = None, **options: object) -> Pending:
         return _Given(batch)
 
 

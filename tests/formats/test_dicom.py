@@ -13,6 +13,7 @@ from pydicom.uid import (
 )
 
 from medical import PATIENT, PATIENT_ID, TILTED, hounsfield, read_values, write_series
+from napari_clip_denoise import denoise
 from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.formats import create_writer, open_stack
 from napari_clip_denoise.images.regions import split, whole
@@ -389,7 +390,7 @@ def test_only_a_series_is_replaced(folder, tmp_path):
         create_writer(tmp_path / "out", stack, stack.dtype)
     derive(stack, tmp_path / "out", overwrite=True)
     (tmp_path / "out" / "thesis.doc").touch()
-    with pytest.raises(OutputError, match="other things than DICOM files"):
+    with pytest.raises(OutputError, match="things that this program has not written"):
         create_writer(tmp_path / "out", stack, stack.dtype, overwrite=True)
     assert len(list((tmp_path / "out").iterdir())) == 5
 
@@ -423,3 +424,100 @@ def test_the_name_and_origin_tell_nothing_of_the_patient(tmp_path):
     again = open_stack(tmp_path / "Roe_Jane" / "IM0899", "tyx")
     assert (again.origin, again.axes) == (stack.name, "tyx")
     assert PATIENT_ID not in repr(stack.metadata)
+
+
+@pytest.mark.parametrize("dtype", ["i2", "u2"])
+@pytest.mark.parametrize("declared", [("US", 63536), ("SS", -2000), None])
+def test_padding_is_found_however_it_is_stored(tmp_path, dtype, declared):
+    values = hounsfield((2, 80, 90))
+    y, x = np.mgrid[:80, :90]
+    around = np.broadcast_to(np.hypot(y - 40, x - 45) > 38, values.shape)
+    values[around] = -2000
+    intercept = 0 if dtype == "i2" else -3000
+
+    def padded(dataset, number):
+        stored = (values[number] - intercept).astype(dtype)
+        dataset.BitsStored, dataset.HighBit = 16, 15
+        dataset.PixelRepresentation = int(dtype == "i2")
+        if declared and dtype == "i2":
+            dataset.add_new("PixelPaddingValue", *declared)
+        elif declared:
+            dataset.add_new("PixelPaddingValue", "US", 1000)
+        dataset.PixelData = stored.tobytes()
+
+    write_series(tmp_path / "ct", values, intercept=intercept, change=padded)
+    stack = open_stack(tmp_path / "ct")
+    np.testing.assert_array_equal(everything(stack), values)
+    result = denoise(stack, "compact", intensity="window")
+    assert (result[around] == -2000).all()
+    beside = ~around & (values < -900)
+    assert abs(result[beside].mean() - values[beside].mean()) < 30
+
+
+def test_only_the_stored_bits_of_padding_count(tmp_path):
+    def padded(dataset, number):
+        stored = np.full((40, 50), 1000, "<u2")
+        stored[:5] = 63536
+        dataset.add_new("PixelPaddingValue", "US", 63536)
+        dataset.PixelData = stored.tobytes()
+
+    write_series(tmp_path / "ct", hounsfield(), change=padded)
+    stack = open_stack(tmp_path / "ct")
+    padding = 63536 % 2**12 - 1024
+    assert stack.padding == (padding, padding)
+    assert (everything(stack)[:, :5] == padding).all()
+
+
+def test_slices_without_the_preamble_are_read(tmp_path):
+    values = hounsfield((7, 40, 50))
+    paths = write_series(tmp_path / "ct", values)
+    for path, is_implicit in ((paths[1], True), (paths[4], False), (paths[6], True)):
+        dataset = pydicom.dcmread(path)
+        del dataset.file_meta
+        dataset.preamble = None
+        dataset.save_as(path, implicit_vr=is_implicit, little_endian=True)
+        assert not path.read_bytes()[128:].startswith(b"DICM")
+    stack = open_stack(tmp_path / "ct")
+    np.testing.assert_array_equal(everything(stack), values)
+    np.testing.assert_array_equal(everything(open_stack(paths[4])), values)
+    np.testing.assert_array_equal(everything(open_stack(derive(stack, tmp_path / "out"))), values)
+
+
+def _palette(dataset, number):
+    dataset.PhotometricInterpretation = "PALETTE COLOR"
+
+
+def _dose(dataset, number):
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = pydicom.uid.RTDoseStorage
+
+
+def _twelve_bits(dataset, number):
+    dataset.file_meta.TransferSyntaxUID = pydicom.uid.JPEGExtended12Bit
+    dataset.PixelData = pydicom.encaps.encapsulate([bytes(100)])
+    dataset["PixelData"].is_undefined_length = True
+
+
+def _endless(dataset, number):
+    dataset.NumberOfFrames = 2**31 - 1
+
+
+def _huge(dataset, number):
+    dataset.Rows = dataset.Columns = 65535
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_palette, "in colour"),
+        (_dose, "no picture .RT Dose Storage"),
+        (_twelve_bits, "no decoder is installed; run: pip install python-gdcm"),
+        (_endless, "claims 2147483647 frames"),
+        (_huge, "cut off: it claims 1 x 65535 x 65535 pixels"),
+    ],
+)
+@pytest.mark.parametrize("n_slices", [1, 3])
+def test_what_is_no_grey_image_is_refused(tmp_path, change, message, n_slices):
+    paths = write_series(tmp_path / "ct", hounsfield()[:n_slices], change=change)
+    for path in (tmp_path / "ct", paths[0]):
+        with pytest.raises(InputError, match=message):
+            open_stack(path)

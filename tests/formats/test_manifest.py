@@ -23,9 +23,9 @@ def test_a_store_may_be_finished_once_all_regions_are(manifest, store):
     other = Manifest(store, store.with_name("whole"), part=(1, 2))
     with other.claimed():
         other.open_list()
-    manifest.add(0, 10)
+    manifest.add(0, (10, 1))
     assert not manifest.may_finish(2)
-    other.add(1, 10)
+    other.add(1, (10, 1))
     assert manifest.may_finish(2)
     assert not other.may_finish(2)
     other.release()
@@ -33,7 +33,7 @@ def test_a_store_may_be_finished_once_all_regions_are(manifest, store):
 
 @pytest.mark.parametrize("when", ["before", "while waiting", "after looking", "after counting"])
 def test_a_store_that_another_part_has_finished_is_left_alone(manifest, store, when, monkeypatch):
-    manifest.add(0, 10)
+    manifest.add(0, (10, 1))
     acquire, read = manifest._setup.acquire, manifest._read
 
     def move():

@@ -9,7 +9,7 @@ from ome_zarr.writer import write_image
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats import create_writer, open_stack
 from napari_clip_denoise.formats.ome_zarr.pyramid import halve
-from napari_clip_denoise.formats.ome_zarr.reader import OWN_KEY
+from napari_clip_denoise.formats.publish import OWN_KEY
 from napari_clip_denoise.images.regions import split, whole
 from napari_clip_denoise.images.stack import Metadata, as_stack
 

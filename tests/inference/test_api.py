@@ -255,7 +255,7 @@ def test_a_cancel_acts_inside_the_network(tiny):
         ({"tile": 64}, "too small"),
         ({"output_dtype": "int99"}, "no data type"),
         ({"output_dtype": "complex64"}, "cannot be of type complex64"),
-        ({"axes": "xyz"}, "do not end in the plane"),
+        ({"axes": "xtz"}, "do not name the plane"),
         ({"device": "tpu"}, "device='tpu' is wrong"),
     ],
 )

@@ -23,8 +23,8 @@ def threads(monkeypatch):
     """Let torch have another number of threads, which shows in what a network gives."""
     forward = Runner._forward
 
-    def count(self, batch, ensemble):
-        return forward(self, batch * (1 + torch.get_num_threads() / 8), ensemble)
+    def count(self, batch, level, ensemble):
+        return forward(self, batch * (1 + torch.get_num_threads() / 8), level, ensemble)
 
     monkeypatch.setattr(Runner, "_forward", count)
     monkeypatch.setattr(store_layout, "REGION_PIXELS", 1)

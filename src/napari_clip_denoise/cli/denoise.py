@@ -14,8 +14,8 @@ def denoise(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="TIFF, OME-TIFF, OME-Zarr, zarr, NumPy, PNG, JPEG, NIfTI, MRC, or the folder or a "
-            "file of a DICOM series.",
+            help="TIFF, OME-TIFF, OME-Zarr, zarr, NumPy, PNG, JPEG, NIfTI, MRC, a folder of TIFF "
+            "or PNG planes, the folder or a file of a DICOM series, or the URL of an OME-Zarr.",
         ),
     ],
     output: Annotated[
@@ -56,7 +56,7 @@ def denoise(
     from napari_clip_denoise.inference.check import check_run
 
     share = parse_shard(shard)
-    stack = open_stack(source, run.axes)
+    stack = open_stack(source, run.axes, run.series)
     check_run(
         stack,
         output,

@@ -51,12 +51,15 @@ class Run:
         Settings that decide the pixels.
     axes : str or None
         Axes of the input, one letter per dimension.
+    series : int or None
+        Number of the image in a file that holds several.
     clip_weights : Path or None
         Local file with CLIP's weights.
     """
 
     settings: "DenoiseSettings"
     axes: str | None
+    series: int | None
     clip_weights: Path | None
 
 
@@ -65,6 +68,10 @@ def read_run(
     axes: Annotated[
         str | None,
         typer.Option(help="One letter per dimension, such as zyx, tcyx or yxs (s: RGB samples)."),
+    ] = None,
+    series: Annotated[
+        int | None,
+        typer.Option(help="Number of the image in a file that holds several, from 0.", min=0),
     ] = None,
     preset: Annotated[
         str, typer.Option(help="Settings for a kind of image: general, or ct (Hounsfield units).")
@@ -127,7 +134,7 @@ def read_run(
         batch=batch,
         threads=threads,
     )
-    return Run(settings, axes, clip_weights)
+    return Run(settings, axes, series, clip_weights)
 
 
 def with_run_options(command: Callable[..., None]) -> Callable[..., None]:

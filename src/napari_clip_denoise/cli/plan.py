@@ -23,7 +23,7 @@ def plan(
     from napari_clip_denoise.formats import open_stack
     from napari_clip_denoise.inference.check import check_run
 
-    stack = open_stack(source, run.axes)
+    stack = open_stack(source, run.axes, run.series)
     path = output or source.absolute().with_name(f"{stack.name}-denoised.ome.zarr")
     check_run(stack, path, run.settings, overwrite=True)
 

@@ -1,6 +1,8 @@
 """Reading image files and stores as stacks, and writing them region by region."""
 
 import math
+import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -8,11 +10,12 @@ import numpy as np
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats.base import OmeVersion, Writer, check_place, check_room
+from napari_clip_denoise.formats.detect import as_url
 from napari_clip_denoise.formats.table import FORMATS, SUFFIXES, WRITTEN_SUFFIXES, Format
-from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.images.stack import Opening, Stack
 
 
-def open_stack(path: str | Path, axes: str | None = None) -> Stack:
+def open_stack(path: str | Path, axes: str | None = None, series: int | None = None) -> Stack:
     """Open an image file or store, lazily where the format allows it.
 
     Parameters
@@ -20,9 +23,12 @@ def open_stack(path: str | Path, axes: str | None = None) -> Stack:
     path : str or Path
         A TIFF, OME-TIFF, OME-Zarr 0.4 or 0.5 (or an image within such a store), zarr, NumPy,
         NIfTI, MRC, PNG, JPEG or BMP file, recognised by its suffix; the folder or any file of a
-        DICOM series; or a multi-frame DICOM file. Pyramids are opened at full resolution.
+        DICOM series; a multi-frame DICOM file; a folder of TIFF or PNG planes; or the URL of an
+        OME-Zarr store (http, https, s3, gs). Pyramids are opened at full resolution.
     axes : str, optional
-        One letter per dimension, overriding the axes stored in the file.
+        One letter per dimension, in any order, overriding the axes stored in the file.
+    series : int, optional
+        Number of the image, from 0, in a file that holds several.
 
     Returns
     -------
@@ -32,19 +38,33 @@ def open_stack(path: str | Path, axes: str | None = None) -> Stack:
     Raises
     ------
     InputError
-        If the file is missing, damaged, unfinished or of an unknown format.
+        If the file is missing, damaged, unfinished or of an unknown format, or holds several
+        images and none is chosen.
     """
+    if url := as_url(path):
+        from napari_clip_denoise.formats.ome_zarr.reader import read_zarr
+
+        return replace(read_zarr(url, axes, series), opening=Opening(url, axes, series))
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"There is no file or store {path}.")
+    _check_readable(path)
     for each in FORMATS:
         if each.reads(path):
-            stack: Stack = each.reader(path, axes)
-            return stack
-    raise InputError(
-        f"The format of {path} is not known; give the folder of a DICOM series, or a file that "
-        f"ends in one of {', '.join(SUFFIXES)}."
-    )
+            break
+    else:
+        raise InputError(
+            f"The format of {path} is not known; give the folder of a DICOM series, or a file that "
+            f"ends in one of {', '.join(SUFFIXES)}."
+        )
+    if series and not each.has_series:
+        raise InputError(f"{path} holds a single image; leave out its number {series}.")
+    chosen = (series,) if each.has_series else ()
+    stack: Stack = each.reader(path, axes, *chosen)
+    return replace(stack, opening=Opening(str(path.resolve()), axes, series))
+
+
+def open_again(opening: Opening) -> Stack:
+    """Open a stack as it was opened before, perhaps in another process."""
+    return open_stack(opening.source, opening.axes, opening.series)
 
 
 def create_writer(
@@ -166,3 +186,16 @@ def _written_format(path: Path) -> Format:
         f"The format of {path} is not known; let it end in one of {', '.join(WRITTEN_SUFFIXES)}, "
         "or have no suffix for a DICOM series."
     )
+
+
+def _check_readable(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if isinstance(error, PermissionError):
+            raise InputError(f"{path} may not be read; ask for the permission.") from error
+        raise InputError(f"There is no file or store {path}.") from error
+    except ValueError as error:
+        raise InputError(f"There is no file or store {path!r}.") from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InputError(f"{path} is a pipe or device, not a file; give a file or folder.")

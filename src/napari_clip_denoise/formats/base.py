@@ -9,7 +9,18 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from napari_clip_denoise.errors import OutputError
+from napari_clip_denoise.formats.publish import (
+    OutputLock,
+    check_name,
+    is_replaceable,
+    new_token,
+    publish,
+    remove,
+    remove_left_overs,
+    unfinished_name,
+)
 from napari_clip_denoise.formatting import format_bytes
+from napari_clip_denoise.images.places import places_of
 from napari_clip_denoise.images.regions import Region, split
 from napari_clip_denoise.images.stack import Stack
 
@@ -95,19 +106,22 @@ class PartialFile:
     def __init__(self, path: Path, stack: Stack, *, overwrite: bool):
         self.path = path
         self.stack = stack
-        self.partial = path.with_name(f".{path.name}.partial")
         self.region_shape = stack.whole_planes()
         self.fingerprint: dict[str, Any] = {}
         self._overwrite = overwrite
+        self._lock: OutputLock | None = None
         check_place(path, stack, overwrite=overwrite)
+        if self.can_resume:
+            self.partial = unfinished_name(path)
+            return
+        self.partial = unfinished_name(path, new_token())
+        self._lock = OutputLock(path)
         try:
-            if self.can_resume:
-                self.partial.mkdir(exist_ok=True)
-            else:
-                remove(self.partial)
-                self.partial.touch()
-                self.partial.unlink()
+            remove_left_overs(path)
+            self.partial.touch(exist_ok=False)
+            self.partial.unlink()
         except OSError as error:
+            self._unlock()
             raise OutputError(
                 f"{path} cannot be written: {error.strerror}; choose another place."
             ) from error
@@ -124,27 +138,39 @@ class PartialFile:
         """Close the output, move it to its final path and return that."""
         try:
             self._close()
-            if self.path.exists() and not self._overwrite:
-                raise OutputError(
-                    f"{self.path} appeared meanwhile; the result is kept as {self.partial}."
-                )
-            if self.path.is_dir():
-                remove(self.path)
-            self.partial.replace(self.path)
+            publish(self.partial, self.path, overwrite=self._overwrite)
+            sync_folder(self.path.parent)
+            remove_left_overs(self.path)
+        except FileExistsError as error:
+            raise OutputError(
+                f"{self.path} appeared meanwhile; the result is kept as {self._kept()}."
+            ) from error
         except OSError as error:
-            if isinstance(error, OutputError):
-                raise
             raise OutputError(f"{self.path} cannot be written: {error.strerror}.") from error
+        self._unlock()
         return self.path
 
     def abort(self) -> None:
         """Remove everything written so far; an existing output is left untouched."""
         self._discard()
         remove(self.partial)
+        self._unlock()
 
     def pause(self) -> None:
         """Stop writing; keep only what a later run can resume."""
         self.abort()
+
+    def _kept(self) -> Path:
+        """Give a complete output a visible name of its own and return that."""
+        name = self.path.name
+        stem = name.split(".")[0]
+        kept = self.path.with_name(f"{stem}-{new_token()}{name.removeprefix(stem)}")
+        self.partial.rename(kept)
+        return kept
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
     def _close(self) -> None:
         """Flush everything to disk; overridden by writers that buffer."""
@@ -170,13 +196,19 @@ def check_place(path: Path, stack: Stack, *, overwrite: bool) -> None:
     Raises
     ------
     OutputError
-        If the path overlaps the source, exists and may not be overwritten, or its folder is
-        missing.
+        If the path overlaps the source, exists and may not be overwritten, holds what this
+        program has not written, or its folder is missing.
     """
-    if stack.path is not None and _overlap(path, stack.path):
+    check_name(path)
+    if any(_overlap(path, place) for place in _sources(stack)):
         raise OutputError(f"The output {path} is the input; give another name.")
     if path.exists() and not overwrite:
         raise OutputError(f"{path} already exists; give another name or allow overwriting.")
+    if path.exists() and not is_replaceable(path):
+        raise OutputError(
+            f"{path} holds things that this program has not written and is not replaced; give "
+            "another name."
+        )
     if not path.parent.is_dir():
         raise OutputError(f"There is no folder {path.parent}; make it first.")
 
@@ -211,14 +243,6 @@ def check_room(path: Path, n_bytes: int) -> None:
         )
 
 
-def remove(path: Path) -> None:
-    """Remove a file or folder if it exists."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-
-
 def sync(path: Path) -> None:
     """Flush a file to disk, so that it survives a loss of power."""
     descriptor = os.open(path, os.O_RDWR)
@@ -226,6 +250,23 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_folder(path: Path) -> None:
+    """Flush the names in a folder to disk, where the operating system can."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:  # file systems that sync folders on their own
+        pass
+    finally:
+        os.close(descriptor)
+
+
+def _sources(stack: Stack) -> set[Path]:
+    return places_of(stack.array) if stack.path is None else {stack.path}
 
 
 def _overlap(path: Path, source: Path) -> bool:

@@ -1,6 +1,7 @@
 """Fingerprints of sources, to detect changes between runs."""
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any
 
@@ -43,30 +44,51 @@ def source_fingerprint(stack: Stack) -> dict[str, Any]:
     return {
         "source": _place(stack),
         "source shape": f"{' x '.join(map(str, stack.shape))} {stack.axes} {stack.dtype}",
-        "source files": "none" if stack.path is None else _state(stack.path),
+        "source files": "none" if stack.path is None else _state(stack),
         "source pixels": _sample_sha256(stack),
     }
 
 
+def difference(then: dict[str, Any], now: dict[str, Any]) -> str | None:
+    """Describe the first difference between two fingerprints; None if they are equal."""
+    now = json.loads(json.dumps(now))
+    for key in {**now, **then}:
+        if then.get(key) != now.get(key):
+            return f"{key} {_short(then.get(key))} then, {_short(now.get(key))} now"
+    return None
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def _place(stack: Stack) -> str:
-    if stack.path is None or stack.is_private:
-        return stack.name
-    return str(stack.path.resolve())
+    if stack.is_private or stack.opening is None:
+        return stack.name if stack.path is None or stack.is_private else str(stack.path.resolve())
+    number = stack.opening.series
+    return stack.opening.source if number is None else f"{stack.opening.source}, image {number}"
 
 
-def _state(path: Path) -> str:
+def _state(stack: Stack) -> str:
     """Summarise the state of a file, the files of a folder, or a zarr store."""
+    path = stack.path
+    assert path is not None
     if not path.is_dir():
         return _state_of([path], "")
     if is_zarr(path):
-        return _state_of_zarr(path)
+        return _state_of_zarr(path, stack.opening.series if stack.opening else None)
     files = sorted(file for file in path.rglob("*") if file.is_file())
     return _state_of(files, "")
 
 
-def _state_of_zarr(path: Path) -> str:
+def _state_of_zarr(path: Path, series: int | None) -> str:
     """Summarise the state of a store from its metadata and up to `N_CHUNKS` chunk files."""
-    array = full_resolution(zarr.open(path, mode="r"))
+    node: Any = zarr.open(path, mode="r")
+    try:
+        array = full_resolution(node, series)
+    except IndexError:  # the number was that of an image in the store that holds this one
+        array = full_resolution(node)
     assert array is not None
     folder = path / array.path
     described = [file for place in (path, folder) for file in map(place.joinpath, METADATA_FILES)]

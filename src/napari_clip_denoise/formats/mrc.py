@@ -3,13 +3,15 @@
 The format is MRC2014 (Cheng et al., Journal of Structural Biology, 2015).
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_clip_denoise.errors import InputError, OutputError
-from napari_clip_denoise.formats.base import PartialFile
+from napari_clip_denoise.formats.flat import FlatWriter
+from napari_clip_denoise.formats.units import converted
 from napari_clip_denoise.images.stack import Metadata, Stack, as_stack
 from napari_clip_denoise.optional import from_extra
 
@@ -18,7 +20,7 @@ with from_extra("mrc", "MRC files"):
 
 ORDER = "tzyx"
 """Axes of a stack of volumes; files of fewer dimensions have the last of these."""
-ANGSTROMS = {"angstrom": 1.0, "nanometer": 10.0, "micrometer": 1e4, "millimeter": 1e7}
+ANGSTROMS_PER_UNIT = 10.0
 UNIT = "nanometer"
 TYPES = ("int8", "int16", "uint16", "float16", "float32")
 
@@ -47,7 +49,7 @@ def read_mrc(path: Path, axes: str | None) -> Stack:
         with mrcfile.mmap(path, mode="r") as file:
             array, header = file.data, file.header
             voxel = tuple(float(file.voxel_size[axis]) for axis in "zyx")
-    except (ValueError, OSError) as error:
+    except (ArithmeticError, AttributeError, MemoryError, OSError, TypeError, ValueError) as error:
         raise InputError(
             f"The MRC file {path} cannot be read ({error}); it may be damaged."
         ) from error
@@ -62,7 +64,7 @@ def read_mrc(path: Path, axes: str | None) -> Stack:
     )
 
 
-class MrcWriter(PartialFile):
+class MrcWriter(FlatWriter):
     """Writes an MRC file, region by region.
 
     Parameters
@@ -92,56 +94,64 @@ class MrcWriter(PartialFile):
                 "of volumes (tzyx), so name the axes so, or write .ome.zarr or .tif."
             )
         super().__init__(path, stack, overwrite=overwrite)
+        dtype = dtype.newbyteorder("=")
         try:
-            self._file: Any = mrcfile.new_mmap(
-                self.partial, stack.shape, mrc_mode=mrcfile.utils.mode_from_dtype(dtype)
-            )
+            self._write_header(dtype)
+            self._open(dtype, stack.shape, self.partial.stat().st_size, stack.axes)
         except OSError as error:
             self.abort()
             raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
-        if stack.axes == "tyx":
-            self._file.set_image_stack()
-        elif stack.axes == "zyx":
-            self._file.set_volume()
-        self._describe(stack)
-        self.array: Any = self._file.data
 
-    def write(self, index: tuple[slice, ...], block: np.ndarray) -> None:
-        """Store a finished region."""
-        self.array[index] = block
+    def _write_header(self, dtype: np.dtype) -> None:
+        """Write the header of an image of the stack's shape, without its pixels."""
+        with mrcfile.new(self.partial, overwrite=True) as file:
+            file.set_data(np.zeros((1,) * self.stack.ndim, dtype))
+            if self.stack.axes == "tyx":
+                file.set_image_stack()
+            elif self.stack.axes == "zyx":
+                file.set_volume()
+            header = file.header
+            sizes = dict(zip(self.stack.axes, self.stack.shape, strict=True))
+            depth = sizes.get("z", 1)
+            header.nx = header.mx = sizes["x"]
+            header.ny = header.my = sizes["y"]
+            header.nz = sizes.get("t", 1) * depth
+            header.mz = depth
+            self._describe(header)
+            header_bytes = header.nbytes + file.extended_header.nbytes
+        os.truncate(self.partial, header_bytes)
 
-    def _describe(self, stack: Stack) -> None:
-        sizes, starts = dict.fromkeys("zyx", 0.0), dict.fromkeys("zyx", 0.0)
-        known = stack.metadata
+    def _describe(self, header: Any) -> None:
+        """Record the voxel size and the origin."""
+        known = self.stack.metadata
+        cells = dict.fromkeys("zyx", 0.0)
         for axis, scale, start, unit in zip(
-            stack.axes, known.scale, known.translation, known.units, strict=True
+            self.stack.axes, known.scale, known.translation, known.units, strict=True
         ):
-            if axis in sizes and unit in ANGSTROMS:
-                sizes[axis], starts[axis] = scale * ANGSTROMS[unit], start * ANGSTROMS[unit]
-        self._file.voxel_size = (sizes["x"], sizes["y"], sizes["z"])
-        for axis, start in starts.items():
-            self._file.header.origin[axis] = start
+            size = converted(scale, unit, "angstrom")
+            if axis in cells and size is not None:
+                cells[axis] = size
+                header.origin[axis] = converted(start, unit, "angstrom")
+        for axis, size in cells.items():
+            header.cella[axis] = size * int(header[f"m{axis}"])
 
     def _close(self) -> None:
         """Compute the header's statistics plane by plane, and close the file."""
-        planes = self.array.reshape(-1, *self.array.shape[-2:])
+        if self.array is None:
+            return
         lows, highs, means, squares = [], [], [], []
-        for plane in planes:
-            exact = np.asarray(plane, np.float64)
+        for position in np.ndindex(*self.stack.leading_shape):
+            exact = np.asarray(self.array[position], np.float64)
             lows.append(exact.min())
             highs.append(exact.max())
             means.append(exact.mean())
             squares.append(np.square(exact).mean())
-        header, mean = self._file.header, float(np.mean(means))
-        header.dmin, header.dmax, header.dmean = min(lows), max(highs), mean
-        header.rms = max(0.0, float(np.mean(squares)) - mean**2) ** 0.5
-        self._discard()
-
-    def _discard(self) -> None:
-        self.array = None
-        if getattr(self, "_file", None) is not None:
-            self._file.close()
-            self._file = None
+        super()._close()
+        mean = float(np.mean(means))
+        with mrcfile.mmap(self.partial, mode="r+") as file:
+            header = file.header
+            header.dmin, header.dmax, header.dmean = min(lows), max(highs), mean
+            header.rms = max(0.0, float(np.mean(squares)) - mean**2) ** 0.5
 
 
 def _metadata(axes: str, voxel: tuple[float, ...], origin: tuple[float, ...]) -> Metadata:
@@ -151,7 +161,7 @@ def _metadata(axes: str, voxel: tuple[float, ...], origin: tuple[float, ...]) ->
     for axis in axes:
         size, start = by_axis.get(axis, (0.0, 0.0))
         is_known = size > 0
-        scale.append(size * ANGSTROMS["angstrom"] / ANGSTROMS[UNIT] if is_known else 1.0)
-        translation.append(start / ANGSTROMS[UNIT] if is_known else 0.0)
+        scale.append(size / ANGSTROMS_PER_UNIT if is_known else 1.0)
+        translation.append(start / ANGSTROMS_PER_UNIT if is_known else 0.0)
         units.append(UNIT if is_known else None)
     return Metadata(tuple(scale), tuple(translation), tuple(units))

@@ -1,18 +1,37 @@
 """NumPy files, and PNG, JPEG and BMP pictures."""
 
+import warnings
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps
 
-from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.formats.base import PartialFile
+from napari_clip_denoise.formats.flat import FlatWriter
 from napari_clip_denoise.images.stack import Stack, as_stack
 
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16", "I;16B", "I")
+RGBA = 4
+READ_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 
-def read_raster(path: Path, axes: str | None) -> Stack:
-    """Open a ``.npy`` file as a memory map, or read a PNG, JPEG or BMP picture.
+
+def read_numpy(path: Path, axes: str | None) -> Stack:
+    """Open a ``.npy`` file as a memory map.
 
     Raises
     ------
@@ -20,27 +39,81 @@ def read_raster(path: Path, axes: str | None) -> Stack:
         If the file is damaged, or the axes do not match it.
     """
     try:
-        if path.suffix.lower() == ".npy":
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        else:
-            array = _read_picture(path)
-    except (UnidentifiedImageError, ValueError, OSError) as error:
-        raise InputError(f"{path} cannot be read as an image; the file may be damaged.") from error
-    is_rgb = path.suffix.lower() != ".npy" and array.ndim == 3
-    return as_stack(array, axes, rgb=is_rgb, name=path.stem, path=path)
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except READ_ERRORS as error:
+        raise InputError(f"{path} cannot be read as an array; the file may be damaged.") from error
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{path} holds several arrays (.npz); save the one you want as .npy.")
+    return as_stack(array, axes, name=path.stem, path=path)
 
 
-def _read_picture(path: Path) -> np.ndarray:
+def read_picture(path: Path, axes: str | None, series: int | None) -> Stack:
+    """Read a PNG, JPEG or BMP picture, upright.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged or huge, holds several pictures of which none is chosen, or colours
+        other than RGB.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            array = _read_picture(path, series)
+    except InputError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise InputError(
+            f"{path} claims more than {2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6} million pixels, "
+            "too many for a picture; save it as TIFF or OME-Zarr."
+        ) from error
+    except READ_ERRORS as error:
+        raise InputError(f"{path} cannot be read as a picture; it may be damaged.") from error
+    return as_stack(array, axes, rgb=array.ndim == 3, name=path.stem, path=path)
+
+
+def _read_picture(path: Path, series: int | None) -> np.ndarray:
     with Image.open(path) as picture:
-        if picture.mode == "P":
-            picture = picture.convert("RGB")  # type: ignore[assignment]
-        elif picture.mode in ("1", "LA"):
-            picture = picture.convert("L")  # type: ignore[assignment]
-        array = np.asarray(picture)
+        n_frames = getattr(picture, "n_frames", 1)
+        if series is None and n_frames > 1:
+            raise InputError(
+                f"{path} holds {n_frames} pictures; choose one by its number, --series 0 to "
+                f"{n_frames - 1} (series= in Python)."
+            )
+        if not 0 <= (series or 0) < n_frames:
+            raise InputError(f"{path} has no picture {series}; it holds {n_frames}.")
+        if picture.mode not in MODES:
+            raise InputError(
+                f"{path} holds {picture.mode} colours, not grey or RGB; convert it to RGB first."
+            )
+        if n_frames > 1:
+            picture.seek(series or 0)
+        if path.suffix.lower() == ".png" and _has_deep_colours(path):
+            return np.asarray(imagecodecs.png_decode(path.read_bytes()))
+        upright: Image.Image = ImageOps.exif_transpose(picture)
+        if "transparency" in upright.info or upright.mode in ("LA", "PA"):
+            upright = upright.convert("RGBA")
+            if upright.getextrema()[3] != (255, 255):
+                raise InputError(
+                    f"{path} has transparent pixels, which have no intensity; save it without."
+                )
+            upright = upright.convert("L" if picture.mode in ("1", "L", "LA") else "RGB")
+        elif upright.mode == "P":
+            upright = upright.convert("RGB")
+        elif upright.mode == "1":
+            upright = upright.convert("L")
+        array = np.asarray(upright)
     return array.astype(np.uint16) if array.dtype == np.int32 else array
 
 
-class NumpyWriter(PartialFile):
+def _has_deep_colours(path: Path) -> bool:
+    """Return whether a PNG holds colours of 16 bits, of which Pillow reads only 8."""
+    with path.open("rb") as file:
+        header = file.read(26)
+    return header[24:26] in (b"\x10\x02", b"\x10\x04", b"\x10\x06")
+
+
+class NumpyWriter(FlatWriter):
     """Writes a ``.npy`` file, region by region.
 
     Parameters
@@ -58,18 +131,19 @@ class NumpyWriter(PartialFile):
 
     def __init__(self, path: Path, stack: Stack, dtype: np.dtype, *, overwrite: bool):
         super().__init__(path, stack, overwrite=overwrite)
-        self.array: Any = np.lib.format.open_memmap(
-            self.partial, mode="w+", dtype=dtype, shape=stack.shape
-        )
-
-    def write(self, index: tuple[slice, ...], block: np.ndarray) -> None:
-        """Store a finished region."""
-        self.array[index] = block
-
-    def _close(self) -> None:
-        if self.array is not None:
-            self.array.flush()
-            self.array = None
+        axes = stack.source_axes or stack.axes
+        sizes = dict(zip(stack.axes, stack.shape, strict=True))
+        shape = tuple(sizes[axis] for axis in axes)
+        descr = np.lib.format.dtype_to_descr(dtype)
+        header = {"descr": descr, "fortran_order": False, "shape": shape}
+        try:
+            with self.partial.open("wb") as file:
+                np.lib.format.write_array_header_1_0(file, header)
+                offset = file.tell()
+            self._open(dtype, shape, offset, axes)
+        except OSError as error:
+            self.abort()
+            raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 class PictureWriter(PartialFile):
@@ -80,7 +154,7 @@ class PictureWriter(PartialFile):
     path, stack, overwrite :
         See `PartialFile`.
     dtype : numpy.dtype
-        uint8, or uint16 for a grey PNG.
+        uint8, or uint16 for PNG.
 
     Raises
     ------
@@ -92,14 +166,16 @@ class PictureWriter(PartialFile):
 
     def __init__(self, path: Path, stack: Stack, dtype: np.dtype, *, overwrite: bool):
         suffix = path.suffix.lower()
-        grey16 = suffix == ".png" and dtype == np.uint16 and not stack.is_rgb
-        if stack.n_planes != 1 or not (dtype == np.uint8 or grey16):
+        is_deep = suffix == ".png" and dtype == np.uint16
+        if stack.n_planes != 1 or not (dtype == np.uint8 or is_deep):
             raise InputError(
-                f"A {suffix} file holds one plane of uint8 (PNG also grey uint16), not "
+                f"A {suffix} file holds one plane of uint8 (PNG also uint16), not "
                 f"{' x '.join(map(str, stack.shape))} of {dtype}; write .tif or .ome.zarr."
             )
+        if suffix != ".png" and stack.shape[-1] == RGBA and stack.is_rgb:
+            raise InputError(f"A {suffix} file cannot hold transparency; write .png or .tif.")
         super().__init__(path, stack, overwrite=overwrite)
-        self.array: Any = np.zeros(stack.shape, dtype)
+        self.array: Any = np.zeros(stack.shape, dtype.newbyteorder("="))
 
     def write(self, index: tuple[slice, ...], block: np.ndarray) -> None:
         """Store a finished region."""
@@ -110,8 +186,10 @@ class PictureWriter(PartialFile):
             return
         plane = self.array.reshape(self.array.shape[len(self.stack.leading_shape) :])
         is_jpeg = self.path.suffix.lower() != ".png"
-        if is_jpeg and plane.ndim == 3:
-            plane = plane[..., :3]
+        if plane.ndim == 3 and plane.dtype == np.uint16:
+            self.partial.write_bytes(imagecodecs.png_encode(plane))
+            self.array = None
+            return
         options = {"quality": 95} if is_jpeg else {}
         Image.fromarray(plane).save(self.partial, "JPEG" if is_jpeg else "PNG", **options)
         self.array = None

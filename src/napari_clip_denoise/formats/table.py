@@ -6,7 +6,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from napari_clip_denoise.formats.detect import DICOM_SUFFIXES, NIFTI_SUFFIXES, is_dicom, is_zarr
+from napari_clip_denoise.formats.detect import (
+    DICOM_SUFFIXES,
+    NIFTI_SUFFIXES,
+    is_dicom,
+    is_folder_of_planes,
+    is_zarr,
+)
 
 PACKAGE = "napari_clip_denoise.formats"
 
@@ -24,11 +30,12 @@ class Format:
         Display name.
     read : str
         ``module:function`` within this package, imported on first use. It takes a path and axes
-        (or None) and returns a `Stack`.
-    write : str
-        ``module:callable`` that makes a `Writer` from a path, a stack, a type and `options`.
+        (or None), and the number of an image (or None) if `has_series`, and returns a `Stack`.
     suffixes : tuple of str
         Suffixes of files that can be read, in lower case.
+    write : str
+        ``module:callable`` that makes a `Writer` from a path, a stack, a type and `options`; empty
+        for a format that is only read.
     written : tuple of str
         Suffixes of files that can be written; an empty one means a name without a suffix. The
         result of a file with another one of `suffixes` gets the first of these.
@@ -38,16 +45,19 @@ class Format:
         Suffixes to offer in a menu of output formats, with their display names.
     fits : callable, optional
         Takes a path and returns whether it is of this format, where suffixes are not enough.
+    has_series : bool
+        Whether a file may hold several images, of which one is chosen by its number.
     """
 
     name: str
     read: str
-    write: str
     suffixes: tuple[str, ...]
-    written: tuple[str, ...]
+    write: str = ""
+    written: tuple[str, ...] = ()
     options: tuple[str, ...] = ("overwrite",)
     menu: dict[str, str] = field(default_factory=dict)
     fits: Callable[[Path], bool] | None = None
+    has_series: bool = False
 
     @property
     def is_store(self) -> bool:
@@ -84,11 +94,19 @@ FORMATS = (
         options=("overwrite", "attributes", "fingerprint", "inherit", "share", "ome_version"),
         menu={".ome.zarr": "OME-Zarr"},
         fits=is_zarr,
+        has_series=True,
+    ),
+    Format(
+        "Folder of TIFF or PNG files",
+        read="folder:read_folder",
+        suffixes=(),
+        fits=is_folder_of_planes,
     ),
     Format(
         "TIFF",
-        read="tiff:read_tiff",
-        write="tiff:TiffWriter",
+        read="tiff.reader:read_tiff",
+        write="tiff.writer:TiffWriter",
+        has_series=True,
         suffixes=(".ome.tif", ".ome.tiff", ".tif", ".tiff", ".lsm"),
         written=(".tif", ".tiff"),
         menu={".ome.tif": "OME-TIFF", ".tif": "TIFF"},
@@ -111,7 +129,7 @@ FORMATS = (
     ),
     Format(
         "NumPy",
-        read="raster:read_raster",
+        read="raster:read_numpy",
         write="raster:NumpyWriter",
         suffixes=(".npy",),
         written=(".npy",),
@@ -119,8 +137,9 @@ FORMATS = (
     ),
     Format(
         "PNG and JPEG",
-        read="raster:read_raster",
+        read="raster:read_picture",
         write="raster:PictureWriter",
+        has_series=True,
         suffixes=(".png", ".jpg", ".jpeg", ".bmp"),
         written=(".png", ".jpg", ".jpeg"),
     ),

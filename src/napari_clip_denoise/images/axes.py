@@ -4,6 +4,9 @@
 all other letters are further dimensions.
 """
 
+from collections.abc import Sequence
+from string import ascii_lowercase
+
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
@@ -11,10 +14,31 @@ from napari_clip_denoise.errors import InputError
 RGB_SIZES = (3, 4)
 _LEADING_LETTERS = "qrpctz"
 _PREFERRED = {0: "", 1: "z", 2: "tz", 3: "tcz"}
+_WORDS = {
+    "time": "t",
+    "times": "t",
+    "frame": "t",
+    "channel": "c",
+    "channels": "c",
+    "band": "c",
+    "depth": "z",
+    "slice": "z",
+    "plane": "z",
+    "row": "y",
+    "rows": "y",
+    "height": "y",
+    "column": "x",
+    "columns": "x",
+    "col": "x",
+    "width": "x",
+    "sample": "s",
+    "samples": "s",
+    "rgb": "s",
+}
 
 
 def parse_axes(axes: str, shape: tuple[int, ...]) -> str:
-    """Normalise the notation of axes and check them against a shape.
+    """Normalise the notation of axes whose plane comes last, and check them against a shape.
 
     Parameters
     ----------
@@ -33,6 +57,35 @@ def parse_axes(axes: str, shape: tuple[int, ...]) -> str:
     InputError
         If axes and shape do not match, or the plane does not come last.
     """
+    letters = read_axes(axes, shape)
+    if not letters.removesuffix("s").endswith("yx"):
+        raise InputError(
+            f"The axes '{axes}' do not end in the plane; reorder the image so that y and x come "
+            "last, followed only by RGB samples s."
+        )
+    return letters
+
+
+def read_axes(axes: str, shape: tuple[int, ...]) -> str:
+    """Normalise the notation of axes in any order, and check them against a shape.
+
+    Parameters
+    ----------
+    axes : str
+        Axes such as ``"zyx"``, ``"YXC"`` or ``"y,x,s"``.
+    shape : tuple of int
+        Shape of the array.
+
+    Returns
+    -------
+    str
+        One lower-case letter per dimension.
+
+    Raises
+    ------
+    InputError
+        If axes and shape do not match, or y or x is missing.
+    """
     letters = axes.replace(",", "").replace(" ", "").lower()
     if not letters.isalpha() or len(set(letters)) != len(letters):
         raise InputError(f"The axes '{axes}' are wrong; give each dimension its own letter.")
@@ -41,17 +94,54 @@ def parse_axes(axes: str, shape: tuple[int, ...]) -> str:
             f"The axes '{axes}' name {len(letters)} dimensions, but the image has {len(shape)} "
             f"of size {' x '.join(map(str, shape))}; give one letter for each."
         )
-    if not letters.removesuffix("s").endswith("yx"):
+    if not {"y", "x"} <= set(letters):
         raise InputError(
-            f"The axes '{axes}' do not end in the plane; reorder the image so that y and x come "
-            "last, followed only by RGB samples s."
+            f"The axes '{axes}' do not name the plane; give y and x to the two axes that span it."
         )
-    if letters.endswith("s") and shape[-1] not in RGB_SIZES:
+    if "s" in letters and shape[letters.index("s")] not in RGB_SIZES:
         raise InputError(
-            f"The axis s of RGB samples has size {shape[-1]}; it should be 3 or 4, so name it c "
-            "if it holds channels."
+            f"The axis s of RGB samples has size {shape[letters.index('s')]}; it should be 3 or "
+            "4, so name it c if it holds channels."
         )
     return letters
+
+
+def plane_last(axes: str) -> tuple[int, ...]:
+    """Return the order of the axes that puts the plane last: ``yx``, followed by ``s`` if any."""
+    leading = [i for i, axis in enumerate(axes) if axis not in "yxs"]
+    return (*leading, *(axes.index(axis) for axis in "yxs" if axis in axes))
+
+
+def name_axes(names: Sequence[str | None]) -> str:
+    """Return a letter for each axis that a file names by letters or words, in any order.
+
+    Parameters
+    ----------
+    names : sequence of (str or None)
+        Names such as ``"z"`` or ``"channel"``. Axes without a name, and those whose name is not
+        known or repeats another, are stepped through: they get free letters.
+
+    Returns
+    -------
+    str
+        One letter per dimension, or ``""`` if the plane is not named.
+    """
+    letters: list[str] = []
+    for name in names:
+        word = (name or "").strip().lower()
+        letter = word if len(word) == 1 else _WORDS.get(word, "")
+        is_usable = letter.isascii() and letter.isalpha() and letter not in letters
+        letters.append(letter if is_usable else "")
+    if not {"y", "x"} <= set(letters):
+        return ""
+    named = set(letters)
+    n_unnamed = letters.count("")
+    usual = _usual_leading(n_unnamed) if named <= {"", "y", "x", "s"} else ""
+    free = iter(usual or [a for a in (*"zt", *ascii_lowercase) if a not in {*named, *"cs"}])
+    unnamed = [next(free) for _ in range(n_unnamed)]
+    if not usual:
+        unnamed.reverse()
+    return "".join(letter or unnamed.pop(0) for letter in letters)
 
 
 def infer_axes(shape: tuple[int, ...], *, rgb: bool = False, dtype: object = None) -> str:
@@ -90,8 +180,12 @@ def infer_axes(shape: tuple[int, ...], *, rgb: bool = False, dtype: object = Non
         raise InputError(
             f"An array of {len(shape)} dimensions needs its axes named; give one letter for each."
         )
-    leading = _PREFERRED.get(n_leading, _LEADING_LETTERS[-n_leading:] if n_leading else "")
-    return parse_axes(leading + plane, shape)
+    return parse_axes(_usual_leading(n_leading) + plane, shape)
+
+
+def _usual_leading(count: int) -> str:
+    """Return the letters of axes before the plane that nobody has named."""
+    return _PREFERRED.get(count, _LEADING_LETTERS[-count:])
 
 
 def plane_axes(axes: str) -> str:

@@ -21,6 +21,8 @@ MAX_WINDOWS_PER_SIDE = 4
 LEAST_GROWTH = 1.5
 MOST_CORRELATION = 0.45
 LEAST_SEEN = 0.02
+LARGE = 1e30
+"""Ranges beyond this, or below its inverse, are calculated in float64."""
 
 
 class ChannelSample:
@@ -40,7 +42,9 @@ class ChannelSample:
 
     def percentiles(self, low: float, high: float) -> tuple[float, float]:
         """Return two percentiles of the sample, given from 0 to 100."""
-        first, second = np.percentile(self._finite(self._planes), (low, high), overwrite_input=True)
+        values = self._known(self._planes)
+        with np.errstate(over="ignore", invalid="ignore"):
+            first, second = np.percentile(values, (low, high), overwrite_input=True)
         return float(first), float(second)
 
     def extremes(self) -> tuple[float, float]:
@@ -68,7 +72,8 @@ class ChannelSample:
             None if it is not needed, because the noise hardly grows with the value, or if the noise
             is so correlated that most of it cannot be measured.
         """
-        found = self._estimate
+        is_usual = max(abs(low), abs(high)) < LARGE and high - low > 1 / LARGE
+        found = self._estimate if is_usual else None
         if found is None or found.gain <= 0:
             return None
         at_low, at_high = found.variance(np.array([low, high]))
@@ -108,17 +113,20 @@ class ChannelSample:
     def _estimate(self) -> NoiseEstimate | None:
         return estimate_noise(self._middles)
 
-    def _finite(self, planes: list[np.ndarray]) -> np.ndarray:
+    def _known(self, planes: list[np.ndarray]) -> np.ndarray:
+        """Return the values (N,) that are finite and no padding."""
         values = np.concatenate([plane.ravel() for plane in planes])
         if values.dtype.kind == "f":
             values = values[np.isfinite(values)]
+            if values.size and np.abs(values).max() > LARGE:
+                values = values.astype(np.float64)
         if not values.size:
             where = "The image" if self._channel is None else f"Channel {self._channel}"
             raise InputError(f"{where} has no finite value; give an image that has some.")
         return values
 
     def _ends_of(self, planes: list[np.ndarray]) -> tuple[float, float]:
-        values = self._finite(planes)
+        values = self._known(planes)
         return float(values.min()), float(values.max())
 
     @cached_property
@@ -145,7 +153,13 @@ class ChannelSample:
             if self._channel is not None:
                 position[self._stack.axes.index("c")] = self._channel
             for window in windows:
-                yield self._stack.read_plane(position, window)
+                yield self._without_padding(self._stack.read_plane(position, window))
+
+    def _without_padding(self, plane: np.ndarray) -> np.ndarray:
+        if self._stack.padding is None:
+            return plane
+        first, last = self._stack.padding
+        return np.where((plane >= first) & (plane <= last), np.nan, plane)
 
 
 def _is_correlated(samples: list[np.ndarray]) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import AfterValidator, Field
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.images.channel_sample import ChannelSample
+from napari_clip_denoise.images.channel_sample import LARGE, ChannelSample
 from napari_clip_denoise.images.intensity_methods import INTENSITIES, Anscombe, Ends
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.noise.anscombe import AnscombeTransform
@@ -46,7 +46,7 @@ class ChannelMapping:
         if self.anscombe is not None:
             exact = self.anscombe.forward(values)
         else:
-            exact = values.astype(np.result_type(values, np.float32))
+            exact = values.astype(self._exact_type(values))
         exact -= exact.dtype.type(low)
         exact *= exact.dtype.type(1 / (span or 1))
         return exact.astype(np.float32, copy=False)
@@ -103,7 +103,7 @@ class ChannelMapping:
         numpy.ndarray
             Denoised minus noisy in raw units, exactly 0 where `normalized_change` is 0.
         """
-        exact = np.result_type(values, np.float32).type
+        exact = self._exact_type(values).type
         _, span = self._line
         if self.anscombe is None:
             return exact(span) * normalized_change
@@ -114,13 +114,21 @@ class ChannelMapping:
         change *= normalized_change != 0
         return change
 
+    def _exact_type(self, values: np.ndarray) -> np.dtype:
+        """Return the type to calculate in; float32 unless the range of values exceeds it."""
+        low, span = self._line
+        fits = max(abs(low), abs(span)) < LARGE and (not span or abs(span) > 1 / LARGE)
+        return np.result_type(values, np.float32 if fits else np.float64)
+
     @cached_property
     def _line(self) -> tuple[float, float]:
         """Offset and span of the linear mapping, after the transform."""
         ends = np.array([self.low, self.high])
         if self.anscombe is not None:
             ends = self.anscombe.forward(ends)
-        return float(ends[0]), float(ends[1] - ends[0])
+        with np.errstate(over="ignore"):
+            low, span = float(ends[0]), float(ends[1] - ends[0])
+        return (low, span) if np.isfinite([low, span, 1 / (span or 1)]).all() else (low, 0.0)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class _Percentiles(IntensityMethod):
     def ends(self, sample: "ChannelSample") -> Ends:
         """Choose the mapping of a channel; the extremes take the place of equal percentiles."""
         low, high = sample.percentiles(*self.percentiles)
-        if high <= low:
+        if not low < high < float("inf"):
             return Ends(*sample.percentiles(0, 100))
         return Ends(low, high, self.transform(sample, low, high))
 

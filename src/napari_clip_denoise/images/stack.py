@@ -11,8 +11,8 @@ import numpy as np
 import zarr
 from zarr.buffer.cpu import NDBuffer
 
-from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.images.axes import infer_axes, leading_axes, parse_axes
+from napari_clip_denoise.errors import ClipDenoiseError, InputError
+from napari_clip_denoise.images.axes import infer_axes, leading_axes, plane_last, read_axes
 
 REGION_PIXELS = 2**22
 
@@ -60,6 +60,25 @@ class Metadata:
 
 
 @dataclass(frozen=True)
+class Opening:
+    """The arguments of `formats.open_stack` that opened a stack.
+
+    Attributes
+    ----------
+    source : str
+        Absolute path, or URL.
+    axes : str or None
+        Axes, if they were given.
+    series : int or None
+        Number of the image within the file, if it was given.
+    """
+
+    source: str
+    axes: str | None = None
+    series: int | None = None
+
+
+@dataclass(frozen=True)
 class Stack:
     """An nD image with its axes and metadata, read lazily.
 
@@ -77,6 +96,12 @@ class Stack:
         The file or store it was opened from.
     is_private : bool
         Whether the path may identify a patient, so that it must not be stored with results.
+    source_axes : str
+        Axes in the order of the source, which `array` has with the plane last; ``""`` if equal.
+    opening : Opening or None
+        Describes how `formats.open_stack` opens the same stack again; None for an array.
+    padding : (float, float) or None
+        Lowest and highest value of pixels outside the field of view, which are never touched.
     """
 
     array: Any
@@ -85,6 +110,9 @@ class Stack:
     name: str = "image"
     path: Path | None = None
     is_private: bool = False
+    source_axes: str = ""
+    opening: Opening | None = None
+    padding: tuple[float, float] | None = None
 
     @property
     def origin(self) -> str:
@@ -127,6 +155,12 @@ class Stack:
         """Number of planes."""
         return int(np.prod(self.leading_shape, dtype=np.int64))
 
+    def in_source_order(self, array: Any) -> Any:
+        """Transpose an array with this stack's axes to the order of the source, as a view."""
+        if not self.source_axes:
+            return array
+        return array.transpose([self.axes.index(axis) for axis in self.source_axes])
+
     def whole_planes(self) -> tuple[int, ...]:
         """Return the shape of a region of whole planes: a few megapixels, or a single plane."""
         leading = [1] * len(self.leading_shape)
@@ -144,13 +178,26 @@ class Stack:
             One slice per axis.
         acquire : callable
             Takes a shape and a type and returns an uninitialised array for decoded pixels.
+
+        Raises
+        ------
+        InputError
+            If the pixels cannot be read or decoded.
         """
-        if isinstance(self.array, zarr.Array):
-            return _decode(self.array, index, acquire)
-        part = self.array[index]
-        if is_dask(part):
-            part = part.compute(scheduler="synchronous")
-        return np.asarray(part)
+        try:
+            if isinstance(self.array, zarr.Array):
+                return _decode(self.array, index, acquire)
+            part = self.array[index]
+            if is_dask(part):
+                part = part.compute(scheduler="synchronous")
+            return np.asarray(part)
+        except (ClipDenoiseError, MemoryError):
+            raise
+        except Exception as error:  # decoders raise various errors for damaged pixels
+            raise InputError(
+                f"The pixels of {self.origin} cannot be read ({type(error).__name__}: {error}); it "
+                "may be damaged or have changed, so get it again."
+            ) from error
 
     def read_plane(self, position: Sequence[int], window: tuple[slice, slice]) -> np.ndarray:
         """Read a window of a plane into memory.
@@ -197,11 +244,16 @@ def as_stack(
     array : array-like or Stack
         An image. A stack is returned unchanged, or with new axes if `axes` is given.
     axes : str, optional
-        One letter per dimension; inferred by default, see `infer_axes`.
+        One letter per dimension, in any order; inferred by default, see `infer_axes`.
     rgb : bool
         Whether the last axis is RGB samples; ignored if `axes` is given.
     metadata, name, path, is_private :
         See `Stack`.
+
+    Returns
+    -------
+    Stack
+        The image, with the plane as its last axes.
 
     Raises
     ------
@@ -209,9 +261,7 @@ def as_stack(
         If the axes do not match the shape, or the array is empty or not of real numbers.
     """
     if isinstance(array, Stack):
-        if axes is None:
-            return array
-        return replace(array, axes=parse_axes(axes, array.shape))
+        return array if axes is None else _renamed(array, read_axes(axes, array.shape))
     if not all(hasattr(array, attribute) for attribute in ("shape", "dtype", "__getitem__")):
         array = np.asarray(array)
     shape, dtype = tuple(array.shape), np.dtype(array.dtype)
@@ -223,8 +273,34 @@ def as_stack(
         raise InputError(
             f"The image of size {' x '.join(map(str, shape))} holds no pixels; give another one."
         )
-    letters = parse_axes(axes, shape) if axes else infer_axes(shape, rgb=rgb, dtype=dtype)
-    return Stack(array, letters, metadata or Metadata.default(len(shape)), name, path, is_private)
+    letters = read_axes(axes, shape) if axes else infer_axes(shape, rgb=rgb, dtype=dtype)
+    known = metadata or Metadata.default(len(shape))
+    return _plane_last(Stack(array, letters, known, name, path, is_private), letters)
+
+
+def _renamed(stack: Stack, axes: str) -> Stack:
+    """Return a stack with other axes, given in the order of its array."""
+    if stack.opening is not None:
+        in_file = [axes[stack.axes.index(axis)] for axis in stack.source_axes or stack.axes]
+        stack = replace(stack, opening=replace(stack.opening, axes="".join(in_file)))
+    return _plane_last(replace(stack, source_axes=""), axes)
+
+
+def _plane_last(stack: Stack, axes: str) -> Stack:
+    """Name the axes of a stack, in the order of its array, and turn that so the plane is last."""
+    order = plane_last(axes)
+    if order == tuple(range(len(axes))):
+        return replace(stack, axes=axes)
+    array = stack.array
+    if not hasattr(array, "transpose"):
+        array = as_dask(array, getattr(array, "chunks", "auto"))
+    return replace(
+        stack,
+        array=array.transpose(order),
+        axes="".join(axes[i] for i in order),
+        metadata=stack.metadata.reordered(order),
+        source_axes=axes,
+    )
 
 
 def as_dask(array: Any, chunks: Any) -> Any:

@@ -49,7 +49,7 @@ def denoise(
         Name in the registry, model file, or a loaded model; ``"auto"`` is ``compact-rgb`` for
         RGB images and ``compact`` for all others.
     axes : str, optional
-        One letter per dimension, such as ``"zyx"``, ``"tcyx"`` or ``"yxs"``. ``y`` and ``x``
+        One letter per dimension, such as ``"zyx"``, ``"yxc"`` or ``"yxs"``. ``y`` and ``x``
         span a plane, ``s`` holds RGB samples, and ``c`` channels, each of which gets its own
         intensity mapping. By default, the last two axes are YX.
     intensity : str or (float, float)
@@ -116,12 +116,13 @@ def denoise(
     )
     stack = as_stack(array, axes, rgb=rgb)
     loaded = loaded_model(model, stack)
-    if is_dask(stack.array):
+    if is_dask(array.array if isinstance(array, Stack) else array):
         from napari_clip_denoise.inference.dask_array import denoise_lazily
 
         warn_if_unsuitable(stack, loaded)
-        return denoise_lazily(stack, loaded, settings)
-    return denoise_to_memory(stack, settings, model=loaded, progress=progress, cancel=cancel)
+        return stack.in_source_order(denoise_lazily(stack, loaded, settings))
+    result = denoise_to_memory(stack, settings, model=loaded, progress=progress, cancel=cancel)
+    return stack.in_source_order(result)
 
 
 def denoise_to_zarr(

@@ -15,13 +15,13 @@ from uuid import uuid4
 import torch
 
 from napari_clip_denoise.errors import DeviceError, InputError
-from napari_clip_denoise.formats import open_stack
+from napari_clip_denoise.formats import open_again
 from napari_clip_denoise.formats.base import Writer
-from napari_clip_denoise.formats.ome_zarr.pyramid import Pyramid
+from napari_clip_denoise.formats.ome_zarr.pyramid import Checksum, Pyramid
 from napari_clip_denoise.formats.ome_zarr.writer import OmeZarrWriter
 from napari_clip_denoise.images.intensity import IntensityMapping
 from napari_clip_denoise.images.regions import Region
-from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.images.stack import Opening, Stack
 from napari_clip_denoise.inference.engine.backoff import denoise_within_memory
 from napari_clip_denoise.inference.engine.job import Job, prepare
 from napari_clip_denoise.inference.engine.region import planes_in
@@ -50,10 +50,8 @@ class Task:
 
     Attributes
     ----------
-    source : Path or Stack
-        The source; a path is opened by the worker.
-    axes : str
-        Axes of the source.
+    source : Opening or Stack
+        The source, or how the worker opens it.
     model : Model
         The model, sent as a path if it was loaded from a complete model file.
     settings : DenoiseSettings
@@ -66,8 +64,7 @@ class Task:
         Unique identifier of the run.
     """
 
-    source: Path | Stack
-    axes: str
+    source: Opening | Stack
     model: Model
     settings: DenoiseSettings
     mapping: IntensityMapping
@@ -114,8 +111,7 @@ def run_on_cluster(
     assert isinstance(writer, OmeZarrWriter)
     stack, job = job.stack, with_stored_settings(job, writer)
     task = Task(
-        source=stack.path.resolve() if stack.path is not None else stack,
-        axes=stack.axes,
+        source=stack.opening or stack,
         model=job.runner.model,
         settings=settings.model_copy(update=_resolved(job)),
         mapping=job.mapping,
@@ -146,14 +142,14 @@ def run_on_cluster(
                 for future in [future for future in pending if future.done()]:
                     region = pending.pop(future)
                     try:
-                        region, n_bytes = future.result()
+                        region, checksum = future.result()
                     except CancelledError:
                         waiting.append(region)
                         continue
                     except KilledWorker as error:
                         raise _lost_again(writer.path) from error
                     losses = 0
-                    writer.note(region, n_bytes)
+                    writer.note(region, checksum)
                     counter.advance(planes_in(job, region))
                 if shared.status != "finished":
                     losses += 1
@@ -241,12 +237,12 @@ def _lost_again(path: Path) -> DeviceError:
     )
 
 
-def _denoise_and_store(task: Task, region: Region) -> tuple[Region, int]:
+def _denoise_and_store(task: Task, region: Region) -> tuple[Region, Checksum]:
     thread = threading.get_ident()
     _at_work.add(thread)
     try:
         if task.run in _ended:
-            return region, 0
+            return region, (0, 0)
         job = _job(task)
         return region, task.pyramid.write(region, denoise_within_memory(job, region))
     finally:
@@ -267,12 +263,7 @@ def _job(task: Task) -> Job:
 
 @lru_cache(maxsize=1)
 def _prepare_once(task: Task) -> Job:
-    if isinstance(task.source, Stack):
-        stack = task.source
-    else:
-        stack = open_stack(task.source)
-        if stack.axes != task.axes:
-            stack = open_stack(task.source, task.axes)
+    stack = task.source if isinstance(task.source, Stack) else open_again(task.source)
     return prepare(stack, task.model, task.settings, mapping=task.mapping)
 
 

@@ -16,6 +16,8 @@ DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 PresetName = Literal["general", "ct"]
 
+MOST_THREADS = 1024
+
 PRESETS: dict[PresetName, dict[str, object]] = {
     "general": {"intensity": DEFAULT_INTENSITY},
     "ct": {"intensity": "window"},
@@ -73,7 +75,7 @@ class DenoiseSettings(BaseModel):
     precision: Precision = "auto"
     tile: Annotated[int, Field(gt=0, multiple_of=16)] | None = None
     batch: Annotated[int, Field(gt=0)] | None = None
-    threads: Annotated[int, Field(gt=0)] | None = None
+    threads: Annotated[int, Field(gt=0, le=MOST_THREADS)] | None = None
 
 
 def make_settings(preset: str = "general", **values: object) -> DenoiseSettings:

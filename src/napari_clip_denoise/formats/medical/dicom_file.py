@@ -7,15 +7,41 @@ from typing import Any
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.formats.claims import check_fits_file
+from napari_clip_denoise.formats.detect import DICOM_PREAMBLE, DICOM_START, looks_like_dicom
 from napari_clip_denoise.optional import from_extra
 
 with from_extra("medical", "DICOM files"):
     import pydicom
+    from pydicom.dataset import FileMetaDataset
     from pydicom.errors import InvalidDicomError
     from pydicom.pixels import get_decoder, iter_pixels
+    from pydicom.uid import (
+        ExplicitVRBigEndian,
+        ExplicitVRLittleEndian,
+        ImplicitVRLittleEndian,
+        JPEGExtended12Bit,
+        RTDoseStorage,
+        SegmentationStorage,
+    )
 
-PIXEL_ERRORS = (AttributeError, ValueError, RuntimeError, OSError, NotImplementedError)
+PIXEL_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+GREY = ("MONOCHROME1", "MONOCHROME2")
+NO_PICTURES = (RTDoseStorage, SegmentationStorage)
+MOST_FRAMES = 2**20
 DAMAGED = "the file may be damaged."
+PACKAGES = "python-gdcm"
 HEADER = (
     "BitsAllocated",
     "BitsStored",
@@ -27,6 +53,9 @@ HEADER = (
     "Modality",
     "ModalityLUTSequence",
     "NumberOfFrames",
+    "PhotometricInterpretation",
+    "PixelPaddingRangeLimit",
+    "PixelPaddingValue",
     "PixelRepresentation",
     "PixelSpacing",
     "RescaleIntercept",
@@ -48,13 +77,26 @@ def pydicom_read(path: Path, **options: Any) -> Any:
         If it is not a DICOM file or cannot be read.
     """
     try:
-        return pydicom.dcmread(path, **options)
+        dataset = pydicom.dcmread(path, force=looks_like_dicom(path), **options)
     except InvalidDicomError as error:
         raise InputError(f"{path.name} is not a DICOM file; give one that is.") from error
-    except (OSError, EOFError, ValueError, KeyError) as error:
+    except (*PIXEL_ERRORS, EOFError) as error:
         raise InputError(
             f"The DICOM file {path.name} cannot be read; it may be damaged."
         ) from error
+    _complete_meta(dataset)
+    return dataset
+
+
+def _complete_meta(dataset: Any) -> None:
+    """Add the transfer syntax to a file without the preamble that would give it."""
+    if getattr(dataset, "file_meta", None) is None:
+        dataset.file_meta = FileMetaDataset()
+    if "TransferSyntaxUID" in dataset.file_meta:
+        return
+    is_implicit, is_little = dataset.original_encoding
+    explicit = ExplicitVRLittleEndian if is_little else ExplicitVRBigEndian
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian if is_implicit else explicit
 
 
 def read_pixels(dataset: Any, path: Path) -> np.ndarray:
@@ -69,6 +111,12 @@ def read_pixels(dataset: Any, path: Path) -> np.ndarray:
         return dataset.pixel_array
     except PIXEL_ERRORS as error:
         raise InputError(f"The pixels of {path.name} cannot be decoded; {DAMAGED}") from error
+
+
+def has_preamble(path: Path) -> bool:
+    """Return whether a file has the preamble of DICOM files."""
+    with path.open("rb") as file:
+        return file.read(DICOM_PREAMBLE + len(DICOM_START))[DICOM_PREAMBLE:] == DICOM_START
 
 
 def is_deflated(path: Path) -> bool:
@@ -99,7 +147,8 @@ def read_frames(path: Path, frames: Sequence[int]) -> Iterator[np.ndarray]:
     """
     if not frames:
         return
-    source = pydicom_read(path) if is_deflated(path) else path
+    whole = not has_preamble(path) or is_deflated(path)
+    source = pydicom_read(path) if whole else path
     try:
         yield from iter_pixels(source, indices=frames)
     except PIXEL_ERRORS as error:
@@ -120,8 +169,24 @@ def read_header(path: Path) -> Any:
 
 
 def count_frames(header: Any) -> int:
-    """Return the number of frames in a file."""
-    return int(header.get("NumberOfFrames") or 1)
+    """Return the number of frames in a file.
+
+    Raises
+    ------
+    InputError
+        If it is not plausible.
+    """
+    number = header.get("NumberOfFrames") or 1
+    try:
+        count = int(number)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"The number of frames {number} is wrong; {DAMAGED}") from error
+    if not 0 < count <= MOST_FRAMES:
+        raise InputError(
+            f"The file claims {count} frames, and {MOST_FRAMES} are the most that are read; "
+            f"{DAMAGED}"
+        )
+    return count
 
 
 def check_single_frame(header: Any, path: Path) -> None:
@@ -150,7 +215,13 @@ def check_image(header: Any, path: Path) -> None:
     if "Rows" not in header or "SeriesInstanceUID" not in header:
         kind = pydicom.uid.UID(header.get("SOPClassUID", "")).name or "no image"
         raise InputError(f"{path.name} holds no image ({kind}); give an image of the series.")
-    if int(header.get("SamplesPerPixel", 1)) != 1:
+    if header.get("SOPClassUID") in NO_PICTURES:
+        raise InputError(
+            f"{path.name} holds no picture ({header.SOPClassUID.name}); give the images that it "
+            "belongs to."
+        )
+    is_grey = header.get("PhotometricInterpretation", GREY[0]) in GREY
+    if int(header.get("SamplesPerPixel", 1)) != 1 or not is_grey:
         raise InputError(
             f"{path.name} is in colour, which is not read from DICOM; give a series of grey images."
         )
@@ -165,11 +236,50 @@ def check_image(header: Any, path: Path) -> None:
         )
     syntax = header.file_meta.TransferSyntaxUID
     try:
-        is_known = get_decoder(syntax).is_available
+        decoder = get_decoder(syntax)
+        is_known = decoder.is_available
     except NotImplementedError:
         is_known = False
+    if is_known and syntax == JPEGExtended12Bit and int(header.BitsStored) > 8:
+        is_known = tuple(decoder.available_plugins) != ("pillow",)
     if not is_known:
         raise InputError(
             f"The pixels of {path.name} are compressed ({syntax.name}), for which no decoder is "
-            "installed; run: pip install python-gdcm."
+            f"installed; run: pip install {PACKAGES}."
         )
+
+
+def check_size(header: Any, path: Path) -> None:
+    """Check that a file can hold the pixels that its header claims.
+
+    Raises
+    ------
+    InputError
+        If it cannot.
+    """
+    shape = (count_frames(header), int(header.Rows), int(header.Columns))
+    if min(shape) < 1:
+        raise InputError(f"{path.name} holds no pixels; {DAMAGED}")
+    syntax = header.file_meta.TransferSyntaxUID
+    packed = bool(syntax.is_compressed or syntax.is_deflated)
+    check_fits_file(path, shape, int(header.BitsAllocated) // 8, compressed=packed)
+
+
+def padding_of(header: Any) -> tuple[int, int] | None:
+    """Return the lowest and highest stored number of padding, outside the field of view.
+
+    Scanners store the padding of signed pixels as unsigned, too, and the other way round; of both,
+    only the bits count that a pixel has.
+    """
+    if header.get("PixelPaddingValue") is None:
+        return None
+    bits, is_signed = int(header.BitsStored), bool(header.get("PixelRepresentation", 0))
+    ends = [header.PixelPaddingValue, header.get("PixelPaddingRangeLimit")]
+    stored = [_as_stored(end, bits, is_signed) for end in ends if end is not None]
+    return min(stored), max(stored)
+
+
+def _as_stored(value: Any, bits: int, is_signed: bool) -> int:
+    number = int.from_bytes(value, "little") if isinstance(value, bytes) else int(value)
+    number %= 2**bits
+    return number - 2**bits if is_signed and number >= 2 ** (bits - 1) else number

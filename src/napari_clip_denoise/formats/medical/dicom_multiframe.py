@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.formats.medical.dicom_file import count_frames, pydicom_read, read_frames
+from napari_clip_denoise.formats.medical.dicom_file import (
+    check_size,
+    count_frames,
+    padding_of,
+    pydicom_read,
+    read_frames,
+)
 from napari_clip_denoise.formats.medical.dicom_series import (
     EVEN_STEPS,
     PARALLEL,
@@ -22,14 +28,8 @@ from napari_clip_denoise.formats.medical.dicom_series import (
     series_name,
 )
 from napari_clip_denoise.images.stack import Metadata
-from napari_clip_denoise.optional import from_extra
-
-with from_extra("medical", "DICOM files"):
-    from pydicom.uid import RTDoseStorage, SegmentationStorage
 
 FRAME_TIME, FRAME_TIME_VECTOR = 0x00181063, 0x00181065
-NO_PICTURES = (RTDoseStorage, SegmentationStorage)
-GREY = ("MONOCHROME1", "MONOCHROME2")
 MILLISECONDS = 1000
 
 
@@ -79,15 +79,7 @@ def find_frames(path: Path) -> Frames:
         If the frames cannot form a stack.
     """
     header = pydicom_read(path, stop_before_pixels=True)
-    if header.get("PhotometricInterpretation", GREY[0]) not in GREY:
-        raise InputError(
-            f"{path.name} is in colour, which is not read from DICOM; give a file of grey frames."
-        )
-    if header.get("SOPClassUID") in NO_PICTURES:
-        raise InputError(
-            f"{path.name} holds no picture ({header.SOPClassUID.name}); give the images that it "
-            "belongs to."
-        )
+    check_size(header, path)
     groups = _groups(header, path)
     directions, places = _geometry(groups, path)
     order = list(range(len(groups)))
@@ -100,6 +92,7 @@ def find_frames(path: Path) -> Frames:
             _rescale(header, groups[frame]),
             None if directions is None else places[frame],
             frame,
+            padding_of(header),
         )
         for frame in order
     )
@@ -122,6 +115,7 @@ def find_frames(path: Path) -> Frames:
         thickness=float(thickness or header.get("SliceThickness") or 1),
         axes="tyx" if is_timed else "zyx",
         step=step or None,
+        is_ct=header.get("Modality") == "CT",
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.formats.detect import is_dicom
+from napari_clip_denoise.formats.flat import FlatArray
 from napari_clip_denoise.formats.medical.dicom_file import (
     is_deflated,
     pydicom_read,
@@ -23,7 +24,6 @@ from napari_clip_denoise.images.stack import Stack
 
 LARGEST_PIXEL_DATA = 2**32 - 2
 LARGE_ELEMENT = 2**16
-PIXEL_GROUP = 0x0028
 EXTREMES = ("SmallestImagePixelValue", "LargestImagePixelValue")
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 
@@ -78,7 +78,7 @@ class DicomFramesWriter(DicomWriter):
             if self._padding:
                 before = next(raw)
                 stored = np.where(is_padding(self._padding, before), before, stored)
-            self._stored[part.frame] = stored
+            self._put(part.frame, stored)
             self.array.is_written[number] = True
 
     def _begin(self, dtype: np.dtype) -> SliceArray:
@@ -105,13 +105,11 @@ class DicomFramesWriter(DicomWriter):
         target = self._target(0)
         try:
             dataset.save_as(target, enforce_file_format=True)
-            self._stored: Any = np.memmap(target, ordered, "r+", start_of_pixels(target), shape)
+            self._stored: Any = FlatArray(target, ordered, shape, start_of_pixels(target))
         except OSError as error:
             self.abort()
             raise OutputError(f"{self.path} cannot be written: {error.strerror}.") from error
-        self._padding = (
-            dataset.group_dataset(PIXEL_GROUP) if "PixelPaddingValue" in dataset else None
-        )
+        self._padding = parts[0].padding
         return _WrittenFrames(self._stored, self._series, dtype)
 
     def _target(self, number: int) -> Path:
@@ -130,19 +128,25 @@ class DicomFramesWriter(DicomWriter):
                     if "FrameType" in frame:
                         frame.FrameType = ["DERIVED", *frame.FrameType[1:]]
 
+    def _put(self, frame: int, plane: np.ndarray) -> None:
+        rows, columns = (slice(0, size) for size in plane.shape)
+        self._stored.write((slice(frame, frame + 1), rows, columns), plane[np.newaxis])
+
     def _close(self) -> None:
         if self.array is not None:
-            self._stored.flush()
+            self._stored.close()
             self._discard()
 
     def _discard(self) -> None:
+        if getattr(self, "_stored", None) is not None:
+            self._stored.discard()
         self.array = self._stored = None
 
 
 class _WrittenFrames(SliceArray):
     """The frames written so far; 0 elsewhere."""
 
-    def __init__(self, stored: np.ndarray, series: Any, dtype: np.dtype):
+    def __init__(self, stored: FlatArray, series: Any, dtype: np.dtype):
         super().__init__(series.slices, series.plane_shape, dtype)
         self._stored = stored
         self.is_written = np.zeros(len(series.slices), bool)

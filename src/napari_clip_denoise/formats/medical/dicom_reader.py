@@ -1,6 +1,7 @@
 """DICOM series, read slice by slice in the scanner's units (CT: Hounsfield units)."""
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from napari_clip_denoise.formats.detect import looks_like_dicom
 from napari_clip_denoise.formats.medical.dicom_file import (
     check_image,
     check_single_frame,
+    check_size,
     count_frames,
+    padding_of,
     read_header,
 )
 from napari_clip_denoise.formats.medical.dicom_multiframe import find_frames
@@ -47,7 +50,7 @@ def read_dicom(path: Path, axes: str | None) -> Stack:
             "check that none is missing.",
             stacklevel=2,
         )
-    return as_stack(
+    stack = as_stack(
         series.array,
         axes or series.axes,
         metadata=series.metadata,
@@ -55,6 +58,7 @@ def read_dicom(path: Path, axes: str | None) -> Stack:
         path=path,
         is_private=True,
     )
+    return replace(stack, padding=series.padding)
 
 
 def find_series(path: Path) -> Series:
@@ -100,6 +104,7 @@ def _series(files: list[tuple[Path, Any]]) -> Series:
         return find_frames(files[0][0])
     for path, header in files:
         check_single_frame(header, path)
+        check_size(header, path)
     headers = [header for _, header in files]
     shapes = sorted({(int(header.Rows), int(header.Columns)) for header in headers})
     if len(shapes) > 1:
@@ -129,12 +134,14 @@ def _series(files: list[tuple[Path, Any]]) -> Series:
         spacing=(float(spacing[0]), float(spacing[1])) if spacing else None,
         directions=directions,
         thickness=float(first.get("SliceThickness") or 1),
+        is_ct=first.get("Modality") == "CT",
     )
 
 
 def _slice(path: Path, header: Any, *, has_position: bool) -> Slice:
     rescale = rescale_of_header(header, header.get("RescaleSlope"), header.get("RescaleIntercept"))
-    return Slice(path, rescale, numbers(header.ImagePositionPatient) if has_position else None)
+    position = numbers(header.ImagePositionPatient) if has_position else None
+    return Slice(path, rescale, position, padding=padding_of(header))
 
 
 def _directions(headers: list[Any]) -> np.ndarray | None:

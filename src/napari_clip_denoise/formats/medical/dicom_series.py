@@ -19,6 +19,8 @@ PARALLEL = 1e-3
 SAME_PLACE = 1e-3
 EVEN_STEPS = 0.02
 DIGEST_LETTERS = 8
+LOWEST_HOUNSFIELD = -1500.0
+"""Below this, no tissue and no noise of air is found, only what scanners put around the image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,12 +37,15 @@ class Slice:
         Position (3,) of the first pixel in the patient, in millimetres; None if unknown.
     frame : int
         Frame number within the file, from 0.
+    padding : (int, int) or None
+        Lowest and highest stored number of pixels outside the field of view.
     """
 
     path: Path
     rescale: Rescale
     position: np.ndarray | None
     frame: int = 0
+    padding: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +68,8 @@ class Series:
         Slice thickness in millimetres, used as the step of a single slice.
     axes : str
         One letter per dimension.
+    is_ct : bool
+        Whether the values are Hounsfield units.
     """
 
     name: str
@@ -72,11 +79,29 @@ class Series:
     directions: np.ndarray | None
     thickness: float
     axes: str = "zyx"
+    is_ct: bool = False
 
     @property
     def dtype(self) -> np.dtype:
         """Common type of the values of all slices."""
         return np.result_type(*{part.rescale.value_dtype for part in self.slices})
+
+    @property
+    def padding(self) -> tuple[float, float] | None:
+        """Lowest and highest value of padding; None if there is none that all slices share."""
+        found = {self._padding_values(part) for part in self.slices}
+        shared = found.pop() if len(found) == 1 else None
+        if shared is None and self.is_ct:
+            return (-np.inf, LOWEST_HOUNSFIELD)
+        return shared
+
+    def _padding_values(self, part: Slice) -> tuple[float, float] | None:
+        if part.padding is None:
+            return None
+        info = np.iinfo(part.rescale.dtype)
+        ends = np.array(part.padding).clip(info.min, info.max).astype(part.rescale.dtype)
+        values = part.rescale.to_values(ends, self.dtype)
+        return float(values.min()), float(values.max())
 
     @property
     def array(self) -> "SliceArray":

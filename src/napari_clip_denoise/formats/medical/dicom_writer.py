@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from napari_clip_denoise.errors import InputError, OutputError
+from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats.base import PartialFile
-from napari_clip_denoise.formats.detect import DICOM_SUFFIXES, looks_like_dicom
+from napari_clip_denoise.formats.detect import DICOM_SUFFIXES
 from napari_clip_denoise.formats.medical.dicom_file import pydicom_read, read_pixels
 from napari_clip_denoise.formats.medical.dicom_series import Series, SliceArray
+from napari_clip_denoise.formats.publish import SOFTWARE
 from napari_clip_denoise.formatting import software
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.optional import from_extra
@@ -32,7 +33,6 @@ with from_extra("medical", "DICOM files"):
         generate_uid,
     )
 
-SOFTWARE = "napari-clip-denoise"
 KEPT_SYNTAXES = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)
 LOSSY_SYNTAXES = (JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless, JPEG2000)
 NO_LONGER_TRUE = (
@@ -91,8 +91,6 @@ class DicomWriter(PartialFile):
                 f"{path.name} holds one image, but the series has {n_files}; "
                 f"name a folder, such as {path.stem}."
             )
-        if path.is_dir() and overwrite:
-            _check_replaceable(path)
         super().__init__(path, stack, overwrite=overwrite)
         if not self._is_file:
             self.partial.mkdir()
@@ -108,9 +106,9 @@ class DicomWriter(PartialFile):
             part = self._series.slices[number]
             dataset = pydicom_read(part.path)
             stored = part.rescale.to_stored(plane)
-            if "PixelPaddingValue" in dataset:
+            if part.padding is not None:
                 raw = read_pixels(dataset, part.path)
-                stored = np.where(is_padding(dataset, raw), raw, stored)
+                stored = np.where(is_padding(part.padding, raw), raw, stored)
             _replace_pixels(dataset, stored)
             self._derive(dataset)
             dataset.save_as(self._target(number), enforce_file_format=True)
@@ -209,13 +207,9 @@ def uncompress(dataset: Any, dtype: np.dtype) -> np.dtype:
     return dtype.newbyteorder("<" if is_little else ">")
 
 
-def is_padding(dataset: Any, stored: np.ndarray) -> np.ndarray:
+def is_padding(padding: tuple[int, int], stored: np.ndarray) -> np.ndarray:
     """Return a mask of padding: pixels outside the scanner's field of view."""
-    ends = (
-        int(dataset.PixelPaddingValue),
-        int(dataset.get("PixelPaddingRangeLimit", dataset.PixelPaddingValue)),
-    )
-    return (stored >= min(ends)) & (stored <= max(ends))
+    return (stored >= padding[0]) & (stored <= padding[1])
 
 
 def _note(attributes: dict[str, Any]) -> str:
@@ -234,12 +228,3 @@ def _code(code: Any) -> Sequence:
     item.CodingSchemeDesignator = code.scheme_designator
     item.CodeMeaning = code.meaning
     return Sequence([item])
-
-
-def _check_replaceable(folder: Path) -> None:
-    """Check that a folder to be replaced contains only DICOM files."""
-    if not all(looks_like_dicom(file) for file in folder.iterdir()):
-        raise OutputError(
-            f"The folder {folder} holds other things than DICOM files and is not replaced; give "
-            "another name."
-        )

@@ -2,12 +2,15 @@
 
 import hashlib
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.formats.claims import check_fits_file, check_memory_for
+from napari_clip_denoise.formats.medical.dicom_series import LOWEST_HOUNSFIELD
 from napari_clip_denoise.formats.medical.geometry import volume_metadata
 from napari_clip_denoise.formats.medical.rescale import Rescale
 from napari_clip_denoise.images.stack import Metadata, Stack, as_stack
@@ -22,6 +25,18 @@ ORDER = "ctzyx"
 """NIfTI's axes (x, y, z, t, and the fifth for channels), slowest first."""
 SPACE_UNITS = {"meter": "meter", "mm": "millimeter", "micron": "micrometer"}
 TIME_UNITS = {"sec": "second", "msec": "millisecond", "usec": "microsecond"}
+READ_ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    IndexError,
+    KeyError,
+    MemoryError,
+    OSError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
 DIGEST_BYTES = 2**20
 DIGEST_LETTERS = 8
 
@@ -65,9 +80,14 @@ def read_nifti(path: Path, axes: str | None) -> Stack:
             f"The NIfTI file {path.name} holds pixels of type {dtype} in {len(image.shape)} "
             "dimensions; give real numbers in at most five."
         )
+    is_compressed = path.suffix.lower() == ".gz"
+    offset = int(image.dataobj.offset)
+    check_fits_file(path, image.shape, dtype.itemsize, offset=offset, compressed=is_compressed)
+    if is_compressed:
+        check_memory_for(path, image.shape, dtype.itemsize)
     try:
         stored = np.asanyarray(image.dataobj.get_unscaled()).T
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except READ_ERRORS as error:
         raise InputError(
             f"The NIfTI file {path.name} cannot be read; it may be damaged."
         ) from error
@@ -75,14 +95,16 @@ def read_nifti(path: Path, axes: str | None) -> Stack:
     rescale = rescale_of_image(image)
     with path.open("rb") as file:
         digest = hashlib.sha256(file.read(DIGEST_BYTES)).hexdigest()
-    return as_stack(
-        StoredArray(stored, rescale, rescale.value_dtype),
+    array = StoredArray(stored, rescale, rescale.value_dtype)
+    stack = as_stack(
+        array,
         axes or letters,
         metadata=_metadata(image, letters),
         name=f"NIfTI {digest[:DIGEST_LETTERS]}",
         path=path,
         is_private=True,
     )
+    return replace(stack, padding=_padding(array))
 
 
 def open_nifti(path: Path) -> Any:
@@ -94,11 +116,16 @@ def open_nifti(path: Path) -> Any:
         If it is not a NIfTI file or is damaged.
     """
     try:
-        return nibabel.load(path, mmap="r")
-    except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
+        image = nibabel.load(path, mmap="r")
+    except (ImageFileError, HeaderDataError, *READ_ERRORS) as error:
         raise InputError(
             f"The NIfTI file {path.name} cannot be read; it may be damaged."
         ) from error
+    if not isinstance(image, nibabel.Nifti1Pair) or isinstance(image, nibabel.Cifti2Image):
+        raise InputError(
+            f"{path.name} is no image but {type(image).__name__}; give a NIfTI volume."
+        )
+    return image
 
 
 def rescale_of_image(image: Any) -> Rescale:
@@ -118,3 +145,12 @@ def _metadata(image: Any, axes: str) -> Metadata:
     known["c"] = (1.0, 0.0, None)
     scale, translation, units = zip(*(known[axis] for axis in axes), strict=True)
     return Metadata(scale, translation, units)
+
+
+def _padding(array: StoredArray) -> tuple[float, float] | None:
+    """Return the value around a CT image, if its corners have one that no tissue can have."""
+    middle = tuple(size // 2 for size in array.shape[:-2])
+    corners = [float(array[(*middle, y, x)]) for y in (0, -1) for x in (0, -1)]
+    if len(set(corners)) == 1 and corners[0] <= LOWEST_HOUNSFIELD:
+        return corners[0], corners[0]
+    return None

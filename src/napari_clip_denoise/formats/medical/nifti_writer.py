@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from napari_clip_denoise.errors import InputError, OutputError
-from napari_clip_denoise.formats.base import PartialFile, remove
+from napari_clip_denoise.formats.base import PartialFile
 from napari_clip_denoise.formats.detect import NIFTI_SUFFIXES, is_dicom
+from napari_clip_denoise.formats.flat import FlatArray
 from napari_clip_denoise.formats.medical.nifti import (
     ORDER,
     StoredArray,
@@ -17,7 +18,8 @@ from napari_clip_denoise.formats.medical.nifti import (
     rescale_of_image,
 )
 from napari_clip_denoise.formats.medical.rescale import Rescale
-from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.formats.publish import new_token, remove, unfinished_name
+from napari_clip_denoise.images.stack import Stack, as_dask
 from napari_clip_denoise.optional import from_extra
 
 with from_extra("medical", "NIfTI files"):
@@ -77,40 +79,43 @@ class NiftiWriter(PartialFile):
         _describe(header, self._rescale)
         super().__init__(path, stack, overwrite=overwrite)
         self._is_compressed = path.suffix.lower() == ".gz"
-        self._plain = path.with_name(f".{path.name}.plain") if self._is_compressed else self.partial
+        self._plain = unfinished_name(path, new_token()) if self._is_compressed else self.partial
         try:
-            stored = self._allocate(header)
+            self._stored: FlatArray | None = self._allocate(header)
         except OSError as error:
             self.abort()
             raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
-        self._stored: Any = stored.transpose([self._order.index(axis) for axis in stack.axes])
-        self.array: Any = StoredArray(self._stored, self._rescale, dtype)
+        back = [self._order.index(axis) for axis in stack.axes]
+        written = as_dask(self._stored, "auto").transpose(back)
+        self.array: Any = StoredArray(written, self._rescale, dtype)
 
     def write(self, index: tuple[slice, ...], block: np.ndarray) -> None:
         """Store a finished region."""
-        self._stored[index] = self._rescale.to_stored(block)
+        assert self._stored is not None
+        order = [self.stack.axes.index(axis) for axis in self._order]
+        stored = self._rescale.to_stored(block).transpose(order)
+        self._stored.write(tuple(index[i] for i in order), stored)
 
     def abort(self) -> None:
         """Remove everything written so far; an existing output is left untouched."""
         super().abort()
         remove(self._plain)
 
-    def _allocate(self, header: Any) -> np.memmap:
-        """Write the header, allocate the pixels and map them to memory, in NIfTI's axis order."""
+    def _allocate(self, header: Any) -> FlatArray:
+        """Write the header and reserve the room of the pixels, in NIfTI's axis order."""
         with self._plain.open("wb") as file:
             header.write_to(file)
             offset = int(header.get_data_offset())
-            n_items = int(np.prod(self.stack.shape, dtype=np.int64))
-            file.truncate(offset + n_items * self._rescale.dtype.itemsize)
+            file.truncate(offset)
         sizes = dict(zip(self.stack.axes, self.stack.shape, strict=True))
         shape = tuple(sizes[axis] for axis in self._order)
-        return np.memmap(self._plain, self._rescale.dtype.newbyteorder("<"), "r+", offset, shape)
+        return FlatArray(self._plain, self._rescale.dtype.newbyteorder("<"), shape, offset)
 
     def _close(self) -> None:
-        if self.array is None:
+        if self._stored is None:
             return
-        self._stored.flush()
-        self.array = self._stored = None
+        self._stored.close()
+        self._discard()
         if self._is_compressed:
             with (
                 self._plain.open("rb") as plain,
@@ -121,6 +126,8 @@ class NiftiWriter(PartialFile):
             remove(self._plain)
 
     def _discard(self) -> None:
+        if getattr(self, "_stored", None) is not None:
+            self._stored.discard()
         self.array = self._stored = None
 
 

@@ -1,32 +1,38 @@
 """Conversion between OME-NGFF metadata and `Metadata`."""
 
 from collections.abc import Sequence
+from string import hexdigits
 from typing import Any
 
 import numpy as np
 import zarr
 from yaozarrs import v04, v05
 
+from napari_clip_denoise.formats.units import NGFF, unit_name
+from napari_clip_denoise.images.axes import name_axes
 from napari_clip_denoise.images.stack import Metadata
 
 ORDER = "tczyx"
 KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}
 RGB = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"), ("alpha", "FFFFFF"))
-UNITS = {
-    "space": ("angstrom", "nanometer", "micrometer", "millimeter", "centimeter", "meter"),
-    "time": ("microsecond", "millisecond", "second", "minute", "hour", "day"),
-}
+LETTERS = {"time": "t", "channel": "c"}
+WHITE = "FFFFFF"
 
 
 def axes_of(multiscale: dict[str, Any], ndim: int) -> str:
     """Return one letter per dimension, or ``""`` if the metadata names no axes (before 0.4)."""
-    axes = multiscale.get("axes", [])
+    axes = multiscale.get("axes") or []
+    if len(axes) != ndim:
+        return ""
     names = [axis["name"] if isinstance(axis, dict) else str(axis) for axis in axes]
-    letters = "".join(name[0].lower() for name in names)
-    return letters if len(letters) == ndim == len(set(letters)) else ""
+    kinds = [axis.get("type") if isinstance(axis, dict) else None for axis in axes]
+    known = [LETTERS.get(str(kind), name) for kind, name in zip(kinds, names, strict=True)]
+    return name_axes(known)
 
 
-def metadata_of(multiscale: dict[str, Any], omero: dict[str, Any] | None, axes: str) -> Metadata:
+def metadata_of(
+    multiscale: dict[str, Any], omero: dict[str, Any] | None, axes: str, ndim: int
+) -> Metadata:
     """Return scale, translation, units and channels of the full resolution.
 
     Parameters
@@ -36,9 +42,10 @@ def metadata_of(multiscale: dict[str, Any], omero: dict[str, Any] | None, axes: 
     omero : dict or None
         The ``omero`` metadata, if any.
     axes : str
-        One letter per dimension of the array.
+        One letter per dimension of the array, or ``""`` if unknown.
+    ndim : int
+        Number of dimensions of the array.
     """
-    ndim = len(axes)
     scale, translation = np.ones(ndim), np.zeros(ndim)
     transforms = [
         *multiscale["datasets"][0].get("coordinateTransformations", []),
@@ -46,21 +53,49 @@ def metadata_of(multiscale: dict[str, Any], omero: dict[str, Any] | None, axes: 
     ]
     for transform in transforms:
         if "scale" in transform:
-            scale, translation = (v * np.array(transform["scale"]) for v in (scale, translation))
+            factors = _vector(transform["scale"], ndim)
+            scale, translation = scale * factors, translation * factors
         elif "translation" in transform:
-            translation = translation + np.array(transform["translation"])
-    units = [axis.get("unit") if isinstance(axis, dict) else None for axis in multiscale["axes"]]
-    channels = (omero or {}).get("channels", [])
-    windows = [channel.get("window", {}) for channel in channels]
-    has_windows = bool(windows) and all({"start", "end"} <= set(w) for w in windows)
+            translation = translation + _vector(transform["translation"], ndim)
+    described = multiscale.get("axes") or [None] * ndim
+    units = [unit_name(axis.get("unit")) if isinstance(axis, dict) else None for axis in described]
+    if not axes or len(units) != ndim:
+        units = [None] * ndim
+    channels = (omero or {}).get("channels") or []
+    channels = [channel if isinstance(channel, dict) else {} for channel in channels]
+    windows = [channel.get("window") or {} for channel in channels]
+    ranges = [_range(window) for window in windows]
     return Metadata(
         tuple(scale.tolist()),
         tuple(translation.tolist()),
         tuple(units),
-        tuple(channel.get("label") or "" for channel in channels),
-        tuple(channel.get("color", "FFFFFF") for channel in channels),
-        tuple((float(w["start"]), float(w["end"])) for w in windows) if has_windows else (),
+        tuple(str(channel.get("label") or "") for channel in channels),
+        tuple(_color(channel.get("color")) for channel in channels),
+        tuple(r for r in ranges if r) if all(ranges) else (),
     )
+
+
+def _vector(values: Any, ndim: int) -> np.ndarray:
+    vector = np.array(values, float)
+    if vector.shape != (ndim,) or not np.isfinite(vector).all():
+        raise ValueError(f"{values} does not fit {ndim} axes")
+    return vector
+
+
+def _range(window: dict[str, Any]) -> tuple[float, float] | None:
+    """Return the display range of a channel, or None if it is not usable."""
+    try:
+        start, end = float(window["start"]), float(window["end"])
+    except (KeyError, TypeError, ValueError):
+        return None
+    return (start, end) if np.isfinite([start, end]).all() else None
+
+
+def _color(value: Any) -> str:
+    """Return a colour as ``"RRGGBB"``; white for words, as OME-NGFF has no other notation."""
+    text = str(value or "").strip().lstrip("#").upper()
+    is_hex = len(text) in (6, 8) and all(letter in hexdigits for letter in text)
+    return text[:6] if is_hex else WHITE
 
 
 def image_metadata(
@@ -92,7 +127,7 @@ def image_metadata(
     described = []
     for axis, unit in zip(axes, metadata.units, strict=True):
         entry: dict[str, str] = {"name": axis, "type": KINDS[axis]}
-        if unit in UNITS.get(KINDS[axis], ()):
+        if unit in NGFF.get(KINDS[axis], ()):
             entry["unit"] = str(unit)
         described.append(entry)
     datasets = []
@@ -141,7 +176,7 @@ def omero_metadata(
     n_channels = levels[-1].shape[axes.index("c")] if "c" in axes else 1
     channels = []
     for channel in range(n_channels):
-        label, color = RGB[channel] if rgb else (f"channel {channel}", "FFFFFF")
+        label, color = RGB[channel] if rgb else (f"channel {channel}", WHITE)
         if len(metadata.channel_names) == n_channels:
             label = metadata.channel_names[channel]
         if len(metadata.channel_colors) == n_channels:

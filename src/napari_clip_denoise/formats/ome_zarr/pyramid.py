@@ -1,6 +1,7 @@
 """Multi-resolution pyramids of stored arrays, downsampled by averaging."""
 
 import itertools
+import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from napari_clip_denoise.formats.base import sync
 from napari_clip_denoise.formats.ome_zarr.layout import StoreLayout
 from napari_clip_denoise.images.regions import Region, split
 
+Checksum = tuple[int, int]
+"""Size in bytes and CRC-32 of stored files."""
 SMALLEST_SIDE = 256
 THREADS = 4
 CONFIG: Any = {"write_empty_chunks": True}
@@ -41,7 +44,7 @@ class Pyramid:
     levels: tuple[zarr.Array, ...]
     layout: StoreLayout
 
-    def write(self, index: Region, block: np.ndarray) -> int:
+    def write(self, index: Region, block: np.ndarray) -> Checksum:
         """Store a region of the source; regions of whole planes are stored at all levels.
 
         Parameters
@@ -53,20 +56,26 @@ class Pyramid:
 
         Returns
         -------
-        int
-            Size of the region's files in bytes. They are flushed to disk before this returns.
+        (int, int)
+            See `checksum`. The files are flushed to disk before this returns.
         """
-        index, block = self._turned(index), block.transpose(self.layout.order)
-        levels = self.levels if self.has_whole_planes else self.levels[:1]
-        for level in levels:
-            self._store(level, index, block)
-            if level is not levels[-1]:
+        turned, block = self._turned(index), block.transpose(self.layout.order)
+        for level in self._levels_of_regions:
+            self._store(level, turned, block)
+            if level is not self._levels_of_regions[-1]:
                 block = halve(block)
-        return self._size(index)
+        return self.checksum(index)
 
-    def size(self, index: Region) -> int:
-        """Return the size in bytes of the files that store a region of the source."""
-        return self._size(self._turned(index))
+    def checksum(self, index: Region) -> Checksum:
+        """Return the size and the CRC-32 of the files that store a region of the source."""
+        turned = self._turned(index)
+        n_bytes = crc = 0
+        for level in self._levels_of_regions:
+            for file in self._files(level, turned):
+                content = file.read_bytes()
+                n_bytes += len(content)
+                crc = zlib.crc32(content, crc)
+        return n_bytes, crc
 
     def fill(self) -> None:
         """Compute the lower-resolution levels, each from the stored level above it."""
@@ -75,7 +84,7 @@ class Pyramid:
         with ThreadPoolExecutor(THREADS) as pool:
             for above, level in pairwise(self.levels):
                 regions = split(level.shape, level.shards or self.layout.region)
-                for _ in pool.map(lambda part, a=above, b=level: _fill(a, b, part), regions):
+                for _ in pool.map(lambda part, a=above, b=level: self._fill(a, b, part), regions):
                     pass
 
     @property
@@ -94,8 +103,14 @@ class Pyramid:
     def _turned(self, index: Region) -> Region:
         return tuple(index[i] for i in self.layout.order)
 
-    def _size(self, index: Region) -> int:
-        return sum(file.stat().st_size for file in self._files(self.levels[0], index))
+    @property
+    def _levels_of_regions(self) -> tuple[zarr.Array, ...]:
+        """Return the levels that `write` stores."""
+        return self.levels if self.has_whole_planes else self.levels[:1]
+
+    def _fill(self, above: zarr.Array, level: zarr.Array, target: Region) -> None:
+        sides = (slice(2 * part.start, 2 * part.stop) for part in target[-2:])
+        self._store(level, target, halve(np.asarray(above[(*target[:-2], *sides)])))
 
     def _files(self, level: zarr.Array, index: Region) -> Iterator[Path]:
         return (place for place in self._places(level, index) if place.exists())
@@ -177,11 +192,6 @@ def _halve_plane(plane: np.ndarray) -> np.ndarray:
     rows = np.add(plane[::2], plane[1::2], dtype=exact)
     mean = (rows[:, ::2] + rows[:, 1::2]) / exact(4)
     return np.rint(mean) if plane.dtype.kind in "ui" else mean
-
-
-def _fill(above: zarr.Array, level: zarr.Array, target: Region) -> None:
-    sides = (slice(2 * part.start, 2 * part.stop) for part in target[-2:])
-    level[target] = halve(np.asarray(above[(*target[:-2], *sides)]))
 
 
 def _sides(index: Region, block: np.ndarray) -> Region:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,18 +12,22 @@ from typing import Any, TextIO
 from filelock import FileLock, Timeout
 
 from napari_clip_denoise.errors import OutputError
-from napari_clip_denoise.formats.base import remove, sync
+from napari_clip_denoise.formats.base import sync, sync_folder
+from napari_clip_denoise.formats.ome_zarr.pyramid import Checksum
+from napari_clip_denoise.formats.publish import is_own_unfinished_store, remove
 
 FOLDER = ".progress"
+OWN_SUFFIXES = (".lock", ".txt", ".json", ".partial")
 SETUP_SECONDS = 60
+_LINE = re.compile(r"(\d{1,15}) (\d{1,18}) ([0-9a-f]{8});")
 
 
 class Manifest:
     """The ``.progress`` folder of an unfinished store.
 
-    It contains the fingerprint of the run, a list of finished regions for each part of the work,
-    and lock files. The locks belong to the operating system, so they are released when their
-    process ends.
+    It contains the fingerprint of the run, a list of finished regions with their checksums for
+    each part of the work, and lock files. The locks belong to the operating system, so they are
+    released when their process ends.
 
     Parameters
     ----------
@@ -38,6 +43,7 @@ class Manifest:
         self._store = store
         self._path = path
         self._folder = store / FOLDER
+        self._aside = store.with_name(f"{store.name}{FOLDER}")
         self._own = "{}-of-{}".format(*part)
         self._n_parts = part[1]
         self._setup = self._lock_at("setup")
@@ -45,7 +51,7 @@ class Manifest:
         self._lock = self._lock_at(self._own)
         self._guard = threading.Lock()
         self._list: TextIO | None = None
-        self._finished: dict[int, int] = {}
+        self._finished: dict[int, Checksum] = {}
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -54,8 +60,10 @@ class Manifest:
         Raises
         ------
         OutputError
-            If another process works on the same part, or with another number of parts.
+            If another process works on the same part, or with another number of parts, or the
+            store holds what this program has not written.
         """
+        self._prepare()
         with self._alone():
             for file in self._folder.glob("*-of-*.lock"):
                 if not file.stem.endswith(f"-of-{self._n_parts}") and _is_held(file):
@@ -94,7 +102,8 @@ class Manifest:
         """Return whether the completed store has gone; removes the folder that a lock remade."""
         if self.fingerprint() is not None:
             return False
-        remove(self._store)
+        if all(file.parent == self._folder for file in self._store.rglob("*") if file.is_file()):
+            remove(self._store)
         return True
 
     def others_at_work(self) -> bool:
@@ -105,12 +114,21 @@ class Manifest:
     def fingerprint(self) -> dict[str, Any] | None:
         """Return the fingerprint given to `begin`, or None if no run called it."""
         try:
-            return json.loads((self._folder / "fingerprint.json").read_text())
+            found = json.loads((self._folder / "fingerprint.json").read_bytes())
         except (FileNotFoundError, ValueError):
             return None
+        return found if isinstance(found, dict) else None
 
     def clear(self) -> None:
-        """Remove everything in the store except the locks."""
+        """Remove everything in the store except the locks.
+
+        Raises
+        ------
+        OutputError
+            If the store holds what this program has not written.
+        """
+        if not is_own_unfinished_store(self._store):
+            raise self._foreign()
         for file in self._store.iterdir():
             if file != self._folder:
                 remove(file)
@@ -124,6 +142,22 @@ class Manifest:
         partial.write_text(json.dumps(fingerprint))
         sync(partial)
         partial.replace(self._folder / "fingerprint.json")
+        sync_folder(self._folder)
+
+    @contextmanager
+    def out_of_the_way(self) -> Iterator[None]:
+        """Move the folder out of the store, so that the completed store has its final content.
+
+        If a run is killed within the context, the next one moves it back.
+        """
+        self._folder.rename(self._aside)
+        try:
+            yield
+        except BaseException:
+            self._aside.rename(self._folder)
+            raise
+        self.release()
+        remove(self._aside)
 
     def open_list(self) -> None:
         """Read the list of finished regions and open it for `add`."""
@@ -136,18 +170,43 @@ class Manifest:
         """True if no region is finished."""
         return not self._finished
 
-    def size_of(self, region: int) -> int | None:
-        """Return the recorded size in bytes of a region, or None if it is not finished."""
-        return self._finished.get(region)
+    def finished(self) -> dict[int, Checksum]:
+        """Return the checksum of each finished region of all parts."""
+        return dict(self._finished)
 
-    def add(self, region: int, n_bytes: int) -> None:
-        """Record that a region is on disk, with its size in bytes."""
+    def is_finished(self, region: int) -> bool:
+        """Return whether a region is finished."""
+        return region in self._finished
+
+    def add(self, region: int, checksum: Checksum) -> None:
+        """Record that a region is on disk, with its checksum."""
         with self._guard:
-            self._finished[region] = n_bytes
+            self._finished[region] = checksum
             assert self._list is not None
-            self._list.write(f"{region} {n_bytes};\n")
+            self._list.write(f"{region} {checksum[0]} {checksum[1]:08x};\n")
             self._list.flush()
             os.fsync(self._list.fileno())
+
+    def forget(self, regions: set[int]) -> None:
+        """Remove damaged regions from the lists of all parts that nobody works on."""
+        if not regions:
+            return
+        for file in self._folder.glob("*-of-*.txt"):
+            lock = file.with_suffix(".lock")
+            if file.stem != self._own and lock.exists() and _is_held(lock):
+                continue
+            kept = {k: v for k, v in _read_list(file).items() if k not in regions}
+            partial = file.with_suffix(".partial")
+            partial.write_text("".join(f"{k} {v[0]} {v[1]:08x};\n" for k, v in kept.items()))
+            sync(partial)
+            if file.stem == self._own and self._list is not None:
+                self._list.close()
+                partial.replace(file)
+                self._list = file.open("a")
+            else:
+                partial.replace(file)
+        for region in regions:
+            self._finished.pop(region, None)
 
     def release(self) -> None:
         """Release the locks; the list of finished regions remains."""
@@ -168,13 +227,32 @@ class Manifest:
         finally:
             self._setup.release()
 
-    def _read(self) -> dict[int, int]:
+    def _prepare(self) -> None:
+        """Make the folder; move it back to where a run that was killed has taken it from.
+
+        Raises
+        ------
+        OutputError
+            If something else is there, such as a link.
+        """
+        if self._store.is_symlink() or self._folder.is_symlink() or self._aside.is_symlink():
+            raise self._foreign()
+        if self._aside.is_dir():
+            if any(map(_is_held, self._aside.glob("*.lock"))):
+                raise self._busy()
+            if self._store.is_dir() and not self._folder.exists():
+                self._aside.rename(self._folder)
+            elif all(file.suffix in OWN_SUFFIXES for file in self._aside.iterdir()):
+                remove(self._aside)
+        is_new = not self._store.exists() or self._folder.is_dir()
+        if not is_new and not (self._store.is_dir() and not any(self._store.iterdir())):
+            raise self._foreign()
+        self._folder.mkdir(parents=True, exist_ok=True)
+
+    def _read(self) -> dict[int, Checksum]:
         finished = {}
-        for file in self._folder.glob("*-of-*.txt"):
-            for line in file.read_text().splitlines():
-                if line.endswith(";"):
-                    region, n_bytes = line.removesuffix(";").split()
-                    finished[int(region)] = int(n_bytes)
+        for file in sorted(self._folder.glob("*-of-*.txt")):
+            finished.update(_read_list(file))
         return finished
 
     def _lock_at(self, name: str) -> FileLock:
@@ -185,19 +263,20 @@ class Manifest:
             f"Another run is writing {self._path}; wait until it is done, or give another name."
         )
 
-
-def difference(then: dict[str, Any], now: dict[str, Any]) -> str | None:
-    """Describe the first difference between two fingerprints; None if they are equal."""
-    now = json.loads(json.dumps(now))
-    for key in {**now, **then}:
-        if then.get(key) != now.get(key):
-            return f"{key} {_short(then.get(key))} then, {_short(now.get(key))} now"
-    return None
+    def _foreign(self) -> OutputError:
+        return OutputError(
+            f"{self._store} holds things that this program has not written; move them away, or "
+            "give the result another name."
+        )
 
 
-def _short(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+def _read_list(file: Path) -> dict[int, Checksum]:
+    """Read a list of finished regions; lines that are damaged count as unfinished."""
+    finished = {}
+    for line in file.read_text(errors="replace").splitlines():
+        if match := _LINE.fullmatch(line):
+            finished[int(match[1])] = int(match[2]), int(match[3], 16)
+    return finished
 
 
 def _is_held(file: Path) -> bool:

@@ -1,7 +1,9 @@
 """Writing OME-Zarr stores region by region, in one or more runs."""
 
 import os
+import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -10,14 +12,32 @@ import numpy as np
 import zarr
 
 from napari_clip_denoise.errors import OutputError
-from napari_clip_denoise.formats.base import OmeVersion, PartialFile, remove
+from napari_clip_denoise.formats.base import OmeVersion, PartialFile, sync, sync_folder
+from napari_clip_denoise.formats.detect import ZARR_FILES
+from napari_clip_denoise.formats.fingerprint import difference
 from napari_clip_denoise.formats.ome_zarr.layout import StoreLayout
 from napari_clip_denoise.formats.ome_zarr.metadata import image_metadata, omero_metadata
-from napari_clip_denoise.formats.ome_zarr.pyramid import Pyramid, create_pyramid, open_pyramid
-from napari_clip_denoise.formats.ome_zarr.reader import OWN_KEY
-from napari_clip_denoise.formats.ome_zarr.resume import FOLDER, Manifest, difference
+from napari_clip_denoise.formats.ome_zarr.pyramid import (
+    Checksum,
+    Pyramid,
+    create_pyramid,
+    open_pyramid,
+)
+from napari_clip_denoise.formats.ome_zarr.reader import STORE_ERRORS
+from napari_clip_denoise.formats.ome_zarr.resume import Manifest
+from napari_clip_denoise.formats.publish import (
+    OWN_KEY,
+    is_own_unfinished_store,
+    publish,
+    remove,
+    remove_left_overs,
+)
 from napari_clip_denoise.images.regions import Region, count, number
 from napari_clip_denoise.images.stack import Stack, as_dask
+
+SET_UP = "set-up"
+"""Key of the fingerprint for the checksums of the metadata that a run begins with."""
+THREADS = 4
 
 
 class OmeZarrWriter(PartialFile):
@@ -79,6 +99,7 @@ class OmeZarrWriter(PartialFile):
             with self._manifest.claimed():
                 self._group, self.pyramid = self._set_up(fingerprint, inherit)
                 self._manifest.open_list()
+                self._forget_damaged(list(self.regions()))
             self._own |= {key: self.fingerprint[key] for key in inherit if key in self.fingerprint}
         except OSError as error:
             if isinstance(error, OutputError):
@@ -97,23 +118,61 @@ class OmeZarrWriter(PartialFile):
         now = {**(fingerprint or {}), "regions": list(self.region_shape), "ome": self._version}
         then = self._manifest.fingerprint()
         if then is not None and fingerprint is not None:
+            files = then.pop(SET_UP, None)
             differs = difference(then, now | {key: then.get(key) for key in inherit})
-            if differs is None:
+            if differs is None and (opened := self._opened(root, files)):
                 self.fingerprint = then
-                group = zarr.open_group(root, mode="r+")
-                return group, open_pyramid(root, group, layout)
-            if not self._overwrite or self._manifest.others_at_work():
+                return opened
+            if self._manifest.others_at_work() or (differs and not self._overwrite):
                 raise OutputError(
-                    f"{self.path} was started differently ({differs}); use the same settings, "
-                    "allow overwriting (--overwrite) to start over, or give another name."
+                    f"{self.path} was started differently ({differs or 'its files are damaged'}); "
+                    "use the same settings, allow overwriting (--overwrite) to start over, or give "
+                    "another name."
                 )
         self._manifest.clear()
-        group = zarr.create_group(root, zarr_format=3 if self._version == "0.5" else 2)
-        group.attrs[OWN_KEY] = {**self._own, "complete": False}
+        group = self._new_group(root)
         pyramid = create_pyramid(root, group, layout, self._dtype)
-        self._manifest.begin(now)
+        self._manifest.begin({**now, SET_UP: _checksums(pyramid)})
         self.fingerprint = now
         return group, pyramid
+
+    def _new_group(self, root: Path) -> zarr.Group:
+        group = zarr.create_group(root, zarr_format=3 if self._version == "0.5" else 2)
+        group.attrs[OWN_KEY] = {**self._own, "complete": False}
+        return group
+
+    def _opened(self, root: Path, files: Any) -> tuple[zarr.Group, Pyramid] | None:
+        """Open the store of an interrupted run; None if its metadata are damaged."""
+        try:
+            try:
+                group = zarr.open_group(root, mode="r+")
+            except STORE_ERRORS:  # only the levels hold what cannot be written anew
+                for name in (*ZARR_FILES, ".zattrs"):
+                    (root / name).unlink(missing_ok=True)
+                group = self._new_group(root)
+            pyramid = open_pyramid(root, group, self._layout)
+            is_whole = files in (None, _checksums(pyramid)) and len(pyramid.levels) > 0
+        except STORE_ERRORS:
+            return None
+        return (group, pyramid) if is_whole else None
+
+    def _forget_damaged(self, regions: list[Region]) -> int:
+        """Let regions whose files have changed since they were recorded be done again.
+
+        Returns
+        -------
+        int
+            The number of such regions.
+        """
+        recorded = self._manifest.finished()
+        numbers = {self._number(region): region for region in regions}
+        known = [number for number in numbers if number in recorded]
+        with ThreadPoolExecutor(THREADS) as pool:
+            found = pool.map(lambda number: self.pyramid.checksum(numbers[number]), known)
+            pairs = zip(known, found, strict=True)
+            damaged = {number for number, checksum in pairs if checksum != recorded[number]}
+        self._manifest.forget(damaged)
+        return len(damaged)
 
     def regions(self) -> Iterator[Region]:
         """Iterate over the regions of this part."""
@@ -123,33 +182,43 @@ class OmeZarrWriter(PartialFile):
         return islice(super().regions(), start, stop)
 
     def has(self, index: Region) -> bool:
-        """Return whether a region is finished and its files still have the recorded size."""
-        size = self._manifest.size_of(self._number(index))
-        return size is not None and size == self.pyramid.size(index)
+        """Return whether a region is finished; those of earlier runs were verified at the start."""
+        return self._manifest.is_finished(self._number(index))
 
     def write(self, index: Region, block: np.ndarray) -> None:
         """Store a finished region; it is flushed to disk before this returns."""
         self.note(index, self.pyramid.write(index, block))
 
-    def note(self, index: Region, n_bytes: int) -> None:
-        """Record that this or another process has stored a region of `n_bytes`."""
-        self._manifest.add(self._number(index), n_bytes)
+    def note(self, index: Region, checksum: Checksum) -> None:
+        """Record that this or another process has stored a region, with its checksum."""
+        self._manifest.add(self._number(index), checksum)
 
     def finish(self) -> Path:
         """Complete the store and move it to its final path, unless other parts are unfinished."""
-        if self._manifest.may_finish(count(self.stack.shape, self.region_shape)):
-            super().finish()
-            self._manifest.release()
-            remove(self.path / FOLDER)
-        else:
+        if not self._manifest.may_finish(count(self.stack.shape, self.region_shape)):
             self._release()
+            return self.path
+        try:
+            self._close()
+            with self._manifest.out_of_the_way():
+                publish(self.partial, self.path, overwrite=self._overwrite)
+                sync_folder(self.path.parent)
+            remove_left_overs(self.path)
+        except FileExistsError as error:
+            raise OutputError(
+                f"{self.path} appeared meanwhile; the result is kept as {self.partial}."
+            ) from error
+        except OSError as error:
+            if isinstance(error, OutputError):
+                raise
+            raise OutputError(f"{self.path} cannot be written: {error.strerror}.") from error
         return self.path
 
     def abort(self) -> None:
         """Remove everything written so far, unless the store is shared with other parts."""
         self._release()
-        if self._share[1] == 1:
-            super().abort()
+        if self._share[1] == 1 and is_own_unfinished_store(self.partial):
+            remove(self.partial)
 
     def pause(self) -> None:
         """Stop writing; a later run with the same fingerprint continues from here."""
@@ -163,6 +232,8 @@ class OmeZarrWriter(PartialFile):
         self._manifest.release()
 
     def _close(self) -> None:
+        if self._share[1] > 1:
+            self._check_others()
         self.pyramid.fill()
         for left_by_a_killed_run in self.partial.rglob("*.partial"):
             left_by_a_killed_run.unlink()
@@ -176,10 +247,42 @@ class OmeZarrWriter(PartialFile):
             omero=omero_metadata(self._layout.axes, metadata, levels, rgb=self.stack.is_rgb),
             version=self._version,
         )
-        self._group.attrs.update(image if self._version == "0.4" else {"ome": image})
-        self._group.attrs[OWN_KEY] = {**self._own, "complete": True}
+        described = image if self._version == "0.4" else {"ome": image}
+        self._group.attrs.put({OWN_KEY: {**self._own, "complete": True}, **described})
+        for name in (*ZARR_FILES, ".zattrs"):
+            if (self.partial / name).exists():
+                sync(self.partial / name)
+        sync_folder(self.partial)
         if os.name == "nt":
             self._manifest.release()  # or its open files would keep the folder from being renamed
 
+    def _check_others(self) -> None:
+        """Check that what the other parts have finished is still as they left it.
+
+        Raises
+        ------
+        OutputError
+            If it is not; the regions are then forgotten.
+        """
+        n_damaged = self._forget_damaged(list(super().regions()))
+        if n_damaged:
+            raise OutputError(
+                f"{n_damaged} regions of {self.path} that other shares had finished are damaged; "
+                "run all shares again, they go on where they stopped."
+            )
+
     def _number(self, index: Region) -> int:
         return number(index, self.stack.shape, self.region_shape)
+
+
+def _checksums(pyramid: Pyramid) -> dict[str, int]:
+    """Return the CRC-32 of the metadata of each level, flushed to disk."""
+    found = {}
+    for level in pyramid.levels:
+        for name in ("zarr.json", ".zarray"):
+            file = pyramid.root / level.path / name
+            if file.exists():
+                sync(file)
+                found[f"{level.path}/{name}"] = zlib.crc32(file.read_bytes())
+    sync_folder(pyramid.root)
+    return found

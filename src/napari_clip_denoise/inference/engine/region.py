@@ -19,7 +19,7 @@ from napari_clip_denoise.inference.engine.planes import from_network, noise_leve
 from napari_clip_denoise.inference.engine.tiles import Tile, Window, sum_changes
 from napari_clip_denoise.inference.engine.tiling import AxisTile
 from napari_clip_denoise.inference.engine.timing import Profile
-from napari_clip_denoise.inference.engine.values import cast, fill_non_finite
+from napari_clip_denoise.inference.engine.values import cast, fill_missing, missing_in
 from napari_clip_denoise.inference.progress import CancelToken
 
 BAND_SAMPLES = 2**17
@@ -38,11 +38,14 @@ class RegionInput:
         Samples to denoise, with missing values filled.
     window : Window
         The same on the network's scale, and the tiles.
+    missing : numpy.ndarray or None
+        Mask of the samples that are missing and not to be changed, if there are any.
     """
 
     values: np.ndarray
     colours: np.ndarray
     window: Window
+    missing: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +205,9 @@ def read_region(
         values = values.reshape(-1, *values.shape[_n_leading(job) :])
         if not job.stack.is_rgb:
             values = values[..., np.newaxis]
-        colours = fill_non_finite(values[..., :3])
+        colours = values[..., :3]
+        missing = missing_in(colours, job.stack.padding)
+        colours = fill_missing(colours, missing)
         unit = buffers.acquire(colours.shape, np.float32)
         for plane, channel in enumerate(_channels(job, region)):
             mapping = job.mapping.channel(channel)
@@ -215,7 +220,7 @@ def read_region(
             mappings = [job.mapping.channel(channel) for channel in _channels(job, region)]
             levels = noise_levels(colours, mappings, network.channels)
         window = Window(images, levels, tiles[0][0].start, tiles[0][1].start, tiles)
-        return RegionInput(values, colours, window)
+        return RegionInput(values, colours, window, missing)
 
 
 def source_window(job: Job, region: Region) -> tuple[Region, list[Tile]]:
@@ -248,6 +253,7 @@ def _apply(prediction: Prediction, strength: float, buffers: BufferPool) -> np.n
     shape = (len(given.values), *prediction.change.shape[-2:], given.values.shape[-1])
     result = buffers.acquire(shape, job.dtype)
     values, colours = (array[:, *inside] for array in (given.values, given.colours))
+    missing = None if given.missing is None else given.missing[:, *inside]
     exact_type = np.result_type(values.dtype, np.float32)
     for plane, channel in enumerate(_channels(job, region)):
         mapping = job.mapping.channel(channel)
@@ -257,9 +263,22 @@ def _apply(prediction: Prediction, strength: float, buffers: BufferPool) -> np.n
                 colours[plane, rows], normalized_change[plane, rows]
             )
             raw_change *= strength
-            exact[..., :3] += raw_change
+            if missing is not None:
+                raw_change[missing[plane, rows]] = 0
+            with np.errstate(over="ignore", invalid="ignore"):
+                exact[..., :3] += raw_change
+            if values.dtype.kind == "f":
+                _keep_finite(exact, values[plane, rows])
             result[plane, rows] = cast(exact, job.dtype)
     return result.reshape([part.stop - part.start for part in region])
+
+
+def _keep_finite(result: np.ndarray, values: np.ndarray) -> None:
+    """Undo, in place, changes that made a finite value infinite or NaN."""
+    broken = ~np.isfinite(result)
+    if broken.any():
+        broken &= np.isfinite(values)
+        result[broken] = values[broken]
 
 
 def _stage(profile: Profile | None, name: str) -> AbstractContextManager[None]:

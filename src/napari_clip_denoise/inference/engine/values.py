@@ -1,10 +1,13 @@
 """Types of pixel values, and handling of missing values."""
 
 import numpy as np
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import distance_transform_edt, uniform_filter
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.stack import Stack
+
+NEAR = 5
+"""Side of the window, in pixels, from which a missing pixel is filled."""
 
 
 def result_dtype(stack: Stack, output_dtype: str | None) -> np.dtype:
@@ -29,9 +32,13 @@ def result_dtype(stack: Stack, output_dtype: str | None) -> np.dtype:
 
 
 def cast(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Round and clip to an integer type (NaN becomes 0), or convert to a floating-point one."""
+    """Round and clip to an integer type (NaN becomes 0), or clip to a floating-point one."""
     if dtype.kind == "f":
-        return values.astype(dtype)
+        if dtype.itemsize >= values.dtype.itemsize:
+            return values.astype(dtype)
+        largest = np.finfo(dtype).max
+        clipped = np.clip(values, -largest, largest)
+        return np.where(np.isinf(values), values, clipped).astype(dtype)
     info = np.iinfo(dtype)
     top = values.dtype.type(info.max)
     if int(top) > info.max:
@@ -43,29 +50,51 @@ def cast(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return np.clip(rounded, info.min, top, out=rounded).astype(dtype)
 
 
-def fill_non_finite(values: np.ndarray) -> np.ndarray:
-    """Replace NaN and infinities by the mean of the finite values within two pixels.
+def missing_in(values: np.ndarray, padding: tuple[float, float] | None) -> np.ndarray | None:
+    """Return a mask of the pixels that are not finite or are padding; None if there are none."""
+    missing = ~np.isfinite(values) if values.dtype.kind == "f" else None
+    if padding is not None:
+        around = (values >= padding[0]) & (values <= padding[1])
+        missing = around if missing is None else missing | around
+    return missing if missing is not None and missing.any() else None
+
+
+def fill_missing(values: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
+    """Replace missing pixels by the mean of the known ones within two pixels, or the nearest mean.
 
     Parameters
     ----------
     values : numpy.ndarray
         (N, Y, X, S).
+    missing : numpy.ndarray or None
+        Mask of the same shape.
 
     Returns
     -------
     numpy.ndarray
-        Finite values; those without finite neighbours become the mean of all finite ones.
+        Finite values. A plane of which nothing is known becomes 0.
     """
-    if values.dtype.kind != "f":
+    if missing is None:
         return values
-    finite = np.isfinite(values)
-    if finite.all():
-        return values
-    size = (1, 5, 5, 1)
-    known = np.where(finite, values, 0)
-    weight = uniform_filter(finite.astype(np.float64), size, mode="constant")
-    local = uniform_filter(known.astype(np.float64), size, mode="constant")
-    level = known.sum(dtype=np.float64) / max(1, int(finite.sum()))
-    near = weight > 0.5 / 25
-    filled = np.where(near, local / np.where(near, weight, 1), level)
-    return np.where(finite, values, filled).astype(values.dtype)
+    filled = values.copy()
+    for plane, sample in np.ndindex(values.shape[0], values.shape[3]):
+        where = missing[plane, :, :, sample]
+        if where.any():
+            filled[plane, :, :, sample] = _fill_plane(values[plane, :, :, sample], where)
+    return filled
+
+
+def _fill_plane(plane: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    if missing.all():
+        return np.zeros_like(plane)
+    known = np.where(missing, 0, plane).astype(np.float64)
+    weight = uniform_filter((~missing).astype(np.float64), NEAR, mode="constant")
+    local = uniform_filter(known, NEAR, mode="constant")
+    is_near = weight > 0.5 / NEAR**2
+    means = local / np.where(is_near, weight, 1)
+    if not is_near.all():
+        nearest = distance_transform_edt(~is_near, return_distances=False, return_indices=True)
+        means = means[tuple(nearest)]
+    if plane.dtype.kind != "f":
+        means = np.rint(means)
+    return np.where(missing, means, plane).astype(plane.dtype)

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import shutil
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -123,9 +122,13 @@ class RunFolder:
             ) from error
 
     def remove(self) -> None:
-        """Remove the folder and the state in it."""
-        if self.path is not None and self.path.exists():
-            shutil.rmtree(self.path)
+        """Remove the state, and its folder unless that holds other things."""
+        if self.path is None:
+            return
+        for name in (STATE, f"{STATE}.partial"):
+            (self.path / name).unlink(missing_ok=True)
+        if self.path.is_dir() and not self.path.is_symlink() and not any(self.path.iterdir()):
+            self.path.rmdir()
 
 
 def fingerprint(settings: FineTuneSettings, parent_sha256: str, data: str, objective: str) -> str:
