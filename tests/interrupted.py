@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from napari_clip_denoise.training import trainer
 from napari_clip_denoise.training.pretrain import fit
 
 
@@ -13,7 +14,7 @@ class Interrupted(Exception):
 
 def train_until(step: int, *arguments: Any, **options: Any) -> None:
     """Call `fit.train`, which ends before a step as if it were killed."""
-    original = fit.learning_rate
+    original = trainer.learning_rate
 
     def stop(now, settings):
         if now == step:
@@ -21,6 +22,6 @@ def train_until(step: int, *arguments: Any, **options: Any) -> None:
         return original(now, settings)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fit, "learning_rate", stop)
+        patch.setattr(trainer, "learning_rate", stop)
         with pytest.raises(Interrupted):
             fit.train(*arguments, **options)

@@ -105,7 +105,7 @@ def run_study(
             device=device,
             resume=True,
             encoder=partial(load_encoder, recipe.encoder, recipe.network.encoder, seed=recipe.seed),
-            report=partial(_tell, report, variant.name, steps),
+            on_progress=partial(_tell, report, variant.name, steps),
         )
         models.append(write_model(recipe, denoiser, Path(run) / f"{variant.name}.safetensors"))
     return evaluate(models, test, limit=limit, clean=False, device=device, on_row=report)

@@ -11,7 +11,7 @@ from napari_clip_denoise.models.card_file import read_card
 FAST = """
 batch: 4
 patch: 32
-judge_every: 10
+validate_every: 10
 held_out: 8
 learning_rate: 0.003
 warm_up: 0.0

@@ -46,7 +46,7 @@ def quick_fine_tuning(monkeypatch):
     original = finetune_settings.make_fine_tune_settings
 
     def quick(**values):
-        small = {"batch": 2, "patch": 32, "judge_every": 3, "held_out": 8, "learning_rate": 3e-3}
+        small = {"batch": 2, "patch": 32, "validate_every": 3, "held_out": 8, "learning_rate": 3e-3}
         return original(**values | small)
 
     monkeypatch.setattr("napari_clip_denoise.gui.forms.fine_tune.make_fine_tune_settings", quick)

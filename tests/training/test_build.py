@@ -9,6 +9,7 @@ from napari_clip_denoise.cli.app import app
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.noise.simulation import fluorescence
+from napari_clip_denoise.training import trainer
 from napari_clip_denoise.training.data.clean_images import sample_planes
 from napari_clip_denoise.training.data.settings import Simulation
 from napari_clip_denoise.training.pretrain import build, fit
@@ -40,7 +41,7 @@ def small(monkeypatch):
 
 def test_a_build_ends_with_a_model_that_has_a_card(small, models_folder):
     entries = []
-    path = build.build_clip(minutes=8 / 60, recipe=small, report=entries.append)
+    path = build.build_clip(minutes=8 / 60, recipe=small, on_progress=entries.append)
     assert path == models_folder / "clip-rn50.safetensors"
     assert list(models_folder.iterdir()) == [path]
     model = load("clip-rn50")
@@ -56,20 +57,20 @@ def test_a_build_ends_with_a_model_that_has_a_card(small, models_folder):
 def test_a_build_that_was_broken_off_goes_on(small, tmp_path, monkeypatch):
     whole = build.build_clip(minutes=8 / 60, recipe=small, run=tmp_path / "whole")
     expected = load(whole).sha256
-    original = fit.learning_rate
+    original = trainer.learning_rate
 
     def stop(step, settings):
         if step == 5:
             raise KeyboardInterrupt
         return original(step, settings)
 
-    monkeypatch.setattr(fit, "learning_rate", stop)
+    monkeypatch.setattr(trainer, "learning_rate", stop)
     again = {"recipe": small, "run": tmp_path / "parts", "overwrite": True}
     with pytest.raises(KeyboardInterrupt):
         build.build_clip(minutes=8 / 60, **again)
-    monkeypatch.setattr(fit, "learning_rate", original)
+    monkeypatch.setattr(trainer, "learning_rate", original)
     entries = []
-    path = build.build_clip(minutes=99, report=entries.append, **again)
+    path = build.build_clip(minutes=99, on_progress=entries.append, **again)
     assert entries[0]["step"] == 6
     assert load(path).sha256 == expected
 
@@ -89,7 +90,7 @@ def test_the_check_set_is_not_trained_on(small):
     assert clean.shape == (8, 3, 32, 32)
     assert build.mean_psnr(clean + 0.1, clean) == pytest.approx(20, abs=0.01)
     assert build.mean_psnr(noisy, clean) < 60
-    trained = small.patches(".").batch(0)[2]
+    trained = fit.training_patches(small, ".").batch(0)[2]
     assert not any(np.array_equal(a, b) for a in clean for b in trained)
 
 

@@ -26,14 +26,14 @@ from napari_clip_denoise.training.finetune import loop as finetune_loop
 from napari_clip_denoise.training.finetune import start as finetune_start
 from napari_clip_denoise.training.finetune.progress import Control
 from napari_clip_denoise.training.finetune.settings import make_fine_tune_settings
-from napari_clip_denoise.training.finetune.validation import Judge
+from napari_clip_denoise.training.finetune.validation import Validator
 from tiny_network import TINY
 
 FAST = {
     "steps": 12,
     "batch": 4,
     "patch": 32,
-    "judge_every": 4,
+    "validate_every": 4,
     "held_out": 8,
     "learning_rate": 3e-3,
     "device": "cpu",
@@ -88,17 +88,17 @@ def test_each_objective_makes_a_random_decoder_better(request, model, clean, obj
     reports = []
     result = fine_tune(
         **sources,
-        **FAST | {"steps": 60, "judge_every": 20},
+        **FAST | {"steps": 60, "validate_every": 20},
         model=model,
         objective=objective,
-        report=reports.append,
+        on_progress=reports.append,
     )
     assert result.improved
     assert result.best > result.start
     assert result.reason.startswith(objective)
     assert [r.step for r in reports] == list(range(1, 61))
     assert [r.step for r in reports if r.score is not None] == [20, 40, 60]
-    assert reports[-1].share == 1
+    assert reports[-1].fraction == 1
     assert reports[19].picture.now.shape == (32, 32)
     assert not np.array_equal(reports[19].picture.now, reports[19].picture.before)
     start = load(model)
@@ -157,11 +157,11 @@ def test_a_killed_training_goes_on_where_it_was(model, noisy, tmp_path):
     whole = fine_tune(noisy, **arguments)
     seen = []
     with pytest.raises(Killed):
-        fine_tune(noisy, **arguments, run=tmp_path / "run", report=kill)
+        fine_tune(noisy, **arguments, run=tmp_path / "run", on_progress=kill)
     with pytest.raises(InputError, match="other settings or images"):
         fine_tune(noisy, **arguments | {"seed": 5}, run=tmp_path / "run")
     resumed = fine_tune(
-        noisy, **arguments, run=tmp_path / "run", report=lambda r: seen.append(r.step)
+        noisy, **arguments, run=tmp_path / "run", on_progress=lambda r: seen.append(r.step)
     )
     assert seen == [*range(1, 11), *range(9, 13)]
     assert resumed.model.sha256 == whole.model.sha256
@@ -177,7 +177,7 @@ def die(learning):
     if learning.step == 10:
         os.kill(os.getpid(), signal.SIGKILL)
 
-fine_tune(sys.argv[1], model="tiny", run=sys.argv[2], report=die, **FAST)
+fine_tune(sys.argv[1], model="tiny", run=sys.argv[2], on_progress=die, **FAST)
 """
 
 
@@ -193,7 +193,7 @@ def test_a_process_that_was_killed_leaves_a_state_to_go_on_from(model, noisy, tm
         tmp_path / "noisy.npy",
         model=model,
         run=tmp_path / "run",
-        report=lambda learning: steps.append(learning.step),
+        on_progress=lambda learning: steps.append(learning.step),
         **FAST,
     )
     assert steps == [9, 10, 11, 12]
@@ -215,7 +215,7 @@ def test_cancel_keeps_nothing(model, noisy, tmp_path):
             model=model,
             run=tmp_path / "run",
             control=control,
-            report=lambda r: control.cancel() if r.step == 5 else None,
+            on_progress=lambda r: control.cancel() if r.step == 5 else None,
             **FAST,
         )
     assert not (tmp_path / "run").exists()
@@ -228,7 +228,7 @@ def test_stop_keeps_the_best_so_far(model, noisy, clean):
         clean=clean,
         model=model,
         control=control,
-        report=lambda r: control.stop() if r.step == 9 else None,
+        on_progress=lambda r: control.stop() if r.step == 9 else None,
         **FAST,
     )
     assert result.steps == 9
@@ -236,7 +236,7 @@ def test_stop_keeps_the_best_so_far(model, noisy, clean):
 
 
 def test_training_ends_when_it_stops_getting_better(model, noisy, clean):
-    spoilt = FAST | {"learning_rate": 100.0, "steps": 1000, "judge_every": 1, "patience": 3}
+    spoilt = FAST | {"learning_rate": 100.0, "steps": 1000, "validate_every": 1, "patience": 3}
     result = fine_tune(noisy, clean=clean, model=model, **spoilt | {"warm_up": 0.0})
     assert result.steps < 50
 
@@ -259,16 +259,16 @@ def test_time_ends_a_training(model, noisy, monkeypatch):
 
 
 def test_what_comes_before_the_first_step_takes_nothing_of_the_time(model, noisy, monkeypatch):
-    now, original = [0.0], Judge.__call__
+    now, original = [0.0], Validator.__call__
 
     def take_an_hour(*given):
         now[0] += 3600
         return original(*given)
 
-    monkeypatch.setattr(Judge, "__call__", take_an_hour)
+    monkeypatch.setattr(Validator, "__call__", take_an_hour)
     monkeypatch.setattr(finetune_loop, "monotonic", lambda: now[0])
     result = fine_tune(noisy, model=model, **FAST | {"minutes": 1.0, "steps": None})
-    assert result.steps == FAST["judge_every"]
+    assert result.steps == FAST["validate_every"]
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_the_objective_is_chosen_and_explained(model, clean, noisy, repeats, giv
     sources = {name.replace("blurred", "noisy"): images[name] for name in given}
     said = []
     result = fine_tune(
-        **sources, model=model, **FAST | {"steps": 1}, begin=lambda *what: said.append(what)
+        **sources, model=model, **FAST | {"steps": 1}, on_start=lambda *what: said.append(what)
     )
     assert said == [(result.reason, result.notes)]
     assert re.match(starts, result.reason)

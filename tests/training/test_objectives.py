@@ -10,16 +10,14 @@ from napari_clip_denoise.noise.anscombe import AnscombeTransform
 from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.noise.correlation import REACH, NoiseCorrelation
 from napari_clip_denoise.noise.models import CorrelatedGaussian
-from napari_clip_denoise.training.finetune.exchange import exchange_noise
-from napari_clip_denoise.training.finetune.objectives import (
-    Neighbor2Neighbor,
-    Noise2Noise,
-    Noise2Void,
-    Supervised,
-    Synthetic,
-    masked_loss,
-)
-from napari_clip_denoise.training.finetune.validation import Judge, blind_judge
+from napari_clip_denoise.training.finetune.noise_swap import swap_noise
+from napari_clip_denoise.training.finetune.objective import masked_loss
+from napari_clip_denoise.training.finetune.objectives.neighbor2neighbor import Neighbor2Neighbor
+from napari_clip_denoise.training.finetune.objectives.noise2noise import Noise2Noise
+from napari_clip_denoise.training.finetune.objectives.noise2void import Noise2Void
+from napari_clip_denoise.training.finetune.objectives.supervised import Supervised
+from napari_clip_denoise.training.finetune.objectives.synthetic import Synthetic
+from napari_clip_denoise.training.finetune.validation import Validator, blind_validator
 
 
 @pytest.fixture
@@ -56,7 +54,7 @@ def test_noise2noise_swaps_the_sides_at_random(rng):
 def test_noise2void_hides_what_the_noise_reaches(extent, seed):
     rng = np.random.default_rng(seed)
     noisy = patches(rng, 1)
-    example = Noise2Void(extent, share=0.002).example(noisy, noisy, rng)
+    example = Noise2Void(extent, fraction=0.002).example(noisy, noisy, rng)
     np.testing.assert_array_equal(example.target, noisy)
     centres = np.argwhere(example.mask[0, 0].numpy())
     assert 0 < len(centres) <= 8
@@ -70,9 +68,9 @@ def test_noise2void_hides_what_the_noise_reaches(extent, seed):
 
 
 def test_noise_with_a_direction_is_not_turned():
-    assert Noise2Void((0, 0)).turns
-    assert Noise2Void((1, 1)).turns
-    assert not Noise2Void((0, 2)).turns
+    assert Noise2Void((0, 0)).allow_rot90
+    assert Noise2Void((1, 1)).allow_rot90
+    assert not Noise2Void((0, 2)).allow_rot90
 
 
 def test_neighbours_touch_and_come_from_the_same_cell(rng):
@@ -98,15 +96,15 @@ def test_the_regulariser_of_neighbours_vanishes_for_a_perfect_denoiser(rng):
 
 
 @given(st.tuples(st.integers(0, 2), st.integers(0, 2)), st.integers(0, 9))
-def test_noise_is_exchanged_between_pixels_of_like_value(extent, seed):
+def test_noise_is_swapped_between_pixels_of_like_value(extent, seed):
     rng = np.random.default_rng(seed)
     clean = np.linspace(0, 5, 48, dtype=np.float32) * np.ones((48, 1), np.float32)
     noisy = clean + 0.1 * rng.standard_normal(clean.shape, np.float32)
-    exchanged, chosen = exchange_noise(noisy, clean, extent, rng)
-    changed = exchanged != noisy
+    swapped, chosen = swap_noise(noisy, clean, extent, rng)
+    changed = swapped != noisy
     assert changed[chosen].all()
     assert changed.sum() == chosen.sum() * np.prod([2 * reach + 1 for reach in extent])
-    before, after = ((side - clean)[chosen] for side in (noisy, exchanged))
+    before, after = ((side - clean)[chosen] for side in (noisy, swapped))
     np.testing.assert_allclose(np.sort(before), np.sort(after), atol=1e-6)
 
 
@@ -139,7 +137,7 @@ def smoothed(images, width=2.0):
 
 
 @pytest.mark.parametrize("kind", ["white", "skewed", "correlated"])
-def test_the_blind_judge_estimates_the_error_against_a_second_image(rng, kind):
+def test_the_blind_validator_estimates_the_error_against_a_second_image(rng, kind):
     clean = gaussian_filter(rng.random((24, 1, 96, 96), np.float32), (0, 0, 4, 4)) * 5
 
     def take(seed):
@@ -153,8 +151,8 @@ def test_the_blind_judge_estimates_the_error_against_a_second_image(rng, kind):
 
     noisy, second = take(1), take(2)
     extent = NoiseCorrelation(correlations(noisy - clean)).extent
-    judge = blind_judge(noisy, extent, smoothed, rng)
-    seen = Judge(*(torch.from_numpy(side) for side in (noisy, second)), "repeats")
+    judge = blind_validator(noisy, extent, smoothed, rng)
+    seen = Validator(*(torch.from_numpy(side) for side in (noisy, second)), "repeats")
     for network in (lambda x: x, blur, smoothed, lambda x: smoothed(x.clamp(max=2.7), 1.5)):
         estimate, real = judge(network, 5).mean(), seen(network, 24).mean()
         assert estimate == pytest.approx(real.item(), rel=0.2)

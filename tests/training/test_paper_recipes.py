@@ -16,6 +16,8 @@ from napari_clip_denoise.models.checkpoint import Model, save_model
 from napari_clip_denoise.network.config import EncoderConfig
 from napari_clip_denoise.noise.simulation import fluorescence
 from napari_clip_denoise.training.data.settings import Noise
+from napari_clip_denoise.training.optim import learning_rate
+from napari_clip_denoise.training.optimisation import Optimisation
 from napari_clip_denoise.training.pretrain import fit
 from napari_clip_denoise.training.pretrain.encoders import (
     load_encoder,
@@ -24,7 +26,7 @@ from napari_clip_denoise.training.pretrain.encoders import (
 )
 from napari_clip_denoise.training.pretrain.log import TrainingLog, read_log
 from napari_clip_denoise.training.pretrain.package import write_model
-from napari_clip_denoise.training.pretrain.recipe import Optimisation, Recipe, load_recipe
+from napari_clip_denoise.training.pretrain.recipe import Recipe, load_recipe
 
 PAPER = ["paper-gaussian15", "paper-srgb-poisson-gaussian", "paper-ldct-gaussian5"]
 
@@ -67,7 +69,7 @@ def test_recipes_hold_what_the_paper_says(name):
     assert (o.train_encoder, o.warm_up, o.average_decay) == (False, 0, 0)
     assert recipe.encoder == "clip-rn50"
     assert recipe.network == recipe.network.__class__(channels=recipe.network.channels)
-    rates = [fit.learning_rate(step, o) for step in (0, 20_000, 39_999)]
+    rates = [learning_rate(step, o) for step in (0, 20_000, 39_999)]
     if name == "paper-ldct-gaussian5":
         assert o.steps == 40_000
         assert recipe.groups[0].values == (-1024, 3072)
@@ -76,7 +78,7 @@ def test_recipes_hold_what_the_paper_says(name):
     else:
         assert o.steps == 300_000
         assert rates == [3e-4] * 3
-        late = [fit.learning_rate(step, o) for step in (91_999, 92_000, 196_000, 299_999)]
+        late = [learning_rate(step, o) for step in (91_999, 92_000, 196_000, 299_999)]
         assert late == pytest.approx([3e-4, 3e-4, 1.505e-4, 1e-6], rel=1e-3)
     if name == "paper-gaussian15":
         assert recipe.noise.sigma == (15 / 255, 15 / 255)
@@ -153,11 +155,11 @@ def test_the_data_is_looked_at_before_the_encoder_is_fetched(data, tmp_path):
 
 
 def test_patches_are_turned_and_nothing_else(data):
-    noisy, _, clean = small(PAPER[2]).patches(data / PAPER[2]).batch(0)
+    noisy, _, clean = fit.training_patches(small(PAPER[2]), data / PAPER[2]).batch(0)
     assert clean.shape == (2, 1, 32, 32)
     assert (noisy - clean).std() == pytest.approx(5 / 255, rel=0.1)
     assert 0.1 < clean.mean() < 0.4
-    camera = small(PAPER[1]).patches(data / PAPER[1]).batch(0)[0]
+    camera = fit.training_patches(small(PAPER[1]), data / PAPER[1]).batch(0)[0]
     assert camera.min() >= 0
     assert camera.max() <= 1
 
@@ -193,7 +195,7 @@ def test_a_score_is_kept_beside_the_loss(data, tmp_path):
         data / PAPER[2],
         tmp_path / "run",
         check=lambda denoiser: float(denoiser.training) + 30,
-        report=entries.append,
+        on_progress=entries.append,
     )
     assert [entry["score"] for entry in entries] == [30, 30]
     assert [row["score"] for row in read_log(tmp_path / "run" / fit.LOG)] == [30, 30]

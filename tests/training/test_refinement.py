@@ -7,7 +7,7 @@ from napari_clip_denoise.errors import Cancelled, InputError
 from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.training.data import refinement as refined
-from napari_clip_denoise.training.data.fields import mapped_field
+from napari_clip_denoise.training.data.patches import mapped_source
 from napari_clip_denoise.training.data.refinement import cameras, excerpts
 from napari_clip_denoise.training.finetune.loop import AsInUse
 from napari_clip_denoise.training.finetune.progress import Control
@@ -32,7 +32,7 @@ def small_pieces(monkeypatch):
 def test_pieces_are_taken_evenly_and_bounded(small_pieces):
     plane = np.add.outer(1000.0 * np.arange(70), np.arange(100.0))
     stack = as_stack(np.stack([plane + 1e6 * z for z in range(5)]), "zyx")
-    (excerpt,) = excerpts([mapped_field(stack, RANGE)])
+    (excerpt,) = excerpts([mapped_source(stack, RANGE)])
     pieces = np.asarray(excerpt.stack.array)
     assert pieces.shape == (8, 32, 32)
     assert len({piece[0, 0] for piece in pieces}) == 8
@@ -43,11 +43,11 @@ def test_pieces_are_taken_evenly_and_bounded(small_pieces):
 
 def test_channels_and_stacks_share_the_room(small_pieces):
     stacks = [as_stack(image((2, 3, 40, 40), seed), "czyx") for seed in range(2)]
-    taken = excerpts([mapped_field(stack, "percentile") for stack in stacks])
+    taken = excerpts([mapped_source(stack, "percentile") for stack in stacks])
     assert [excerpt.stack.shape for excerpt in taken] == [(2, 32, 32)] * 4
     assert len({excerpt.mapping for excerpt in taken}) == 4
     many = excerpts(
-        [mapped_field(as_stack(image((40, 40), seed), "yx"), RANGE) for seed in range(30)]
+        [mapped_source(as_stack(image((40, 40), seed), "yx"), RANGE) for seed in range(30)]
     )
     assert [excerpt.stack.shape for excerpt in many] == [(1, 32, 32)] * 8
 
@@ -55,7 +55,7 @@ def test_channels_and_stacks_share_the_room(small_pieces):
 @pytest.mark.parametrize("axes", ["zyx", "zyxs"])
 def test_what_is_learned_from_is_what_a_run_gives(tiny, axes):
     values = image((2, 40, 60, 3)[: len(axes)])
-    (excerpt,) = excerpts([mapped_field(as_stack(values, axes), RANGE)])
+    (excerpt,) = excerpts([mapped_source(as_stack(values, axes), RANGE)])
     field = excerpt.refined(AsInUse(tiny.denoiser), NOISE, 1)
     expected = denoise(values, tiny, axes=axes, intensity=RANGE, device="cpu", self_ensemble=True)
     np.testing.assert_allclose(field.other.array, expected, rtol=1e-4, atol=1e-2)
@@ -63,12 +63,12 @@ def test_what_is_learned_from_is_what_a_run_gives(tiny, axes):
 
 
 def test_noise_is_put_on_each_time(tiny):
-    (excerpt,) = excerpts([mapped_field(as_stack(image((128, 128)), "yx"), RANGE)])
+    (excerpt,) = excerpts([mapped_source(as_stack(image((128, 128)), "yx"), RANGE)])
     field = excerpt.refined(lambda batch: batch, NOISE, 1)
     rng = np.random.default_rng(0)
     window = (slice(0, 96), slice(0, 96))
     one, again = (field.read(0, window, 1, rng) for _ in range(2))
-    np.testing.assert_allclose(one[1], excerpt.field.read(0, window, 1, rng)[0], atol=1e-6)
+    np.testing.assert_allclose(one[1], excerpt.source.read(0, window, 1, rng)[0], atol=1e-6)
     np.testing.assert_array_equal(one[1], again[1])
     added, other = ((side[0] - side[1]) * RANGE[1] for side in (one, again))
     expected = NOISE.variance(one[1] * RANGE[1]).mean()
@@ -79,7 +79,7 @@ def test_noise_is_put_on_each_time(tiny):
 def test_a_missing_pixel_stays_one(tiny):
     values = image((48, 48))
     values[20, 30] = np.nan
-    (excerpt,) = excerpts([mapped_field(as_stack(values, "yx"), RANGE)])
+    (excerpt,) = excerpts([mapped_source(as_stack(values, "yx"), RANGE)])
     clean = np.asarray(excerpt.refined(AsInUse(tiny.denoiser), NOISE, 1).other.array)[0]
     np.testing.assert_array_equal(np.isnan(clean), np.isnan(values))
 
@@ -88,8 +88,8 @@ def test_noise_is_measured_where_it_is_and_else_over_all():
     plain = np.full((2, 64, 64), 500.0, np.float32)
     plain[0, 0, 0] = 501
     stacks = [as_stack(image((256, 256)), "yx"), as_stack(plain, "zyx")]
-    fields = [mapped_field(stack, RANGE) for stack in stacks]
-    found = cameras(excerpts(fields), make_fine_tune_settings())
+    fields = [mapped_source(stack, RANGE) for stack in stacks]
+    found = cameras(excerpts(fields), "anscombe")
     values = np.array([480.0, 520.0])
     for noise in found:
         np.testing.assert_allclose(noise.variance(values), NOISE.variance(values), rtol=0.3)
@@ -127,7 +127,7 @@ def test_it_learns_to_remove_what_was_put_on(tiny_file, models_folder):
     result = fine_tune(
         image((2, 160, 160)), model=str(tiny_file), objective="refinement", device="cpu",
         steps=40, batch=4, patch=32, held_out=8, learning_rate=3e-3,
-        report=lambda learning: losses.append(learning.loss),
+        on_progress=lambda learning: losses.append(learning.loss),
     )  # fmt: skip
     assert result.reason.startswith("refinement: as asked; noise of neighbours")
     assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])

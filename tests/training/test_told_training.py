@@ -19,12 +19,13 @@ from napari_clip_denoise.training.data.settings import (
     Simulation,
     Textures,
 )
+from napari_clip_denoise.training.optimisation import Optimisation
 from napari_clip_denoise.training.pretrain import fit
 from napari_clip_denoise.training.pretrain.encoders import calibrate
 from napari_clip_denoise.training.pretrain.log import read_log
 from napari_clip_denoise.training.pretrain.losses import relative_error
 from napari_clip_denoise.training.pretrain.package import write_model
-from napari_clip_denoise.training.pretrain.recipe import Optimisation, Recipe
+from napari_clip_denoise.training.pretrain.recipe import Recipe
 from napari_clip_denoise.training.pretrain.rectifiers import RectifierGuard, alive
 
 TOLD = DenoiserConfig(
@@ -83,7 +84,7 @@ def test_a_resumed_training_is_that_of_one_go(data, tmp_path):
             raise Interrupted
 
     with pytest.raises(Interrupted):
-        fit.train(recipe(), data, tmp_path / "parts", tick=tick)
+        fit.train(recipe(), data, tmp_path / "parts", on_step=tick)
     resumed = fit.train(recipe(), data, tmp_path / "parts", resume=True)
     for name, value in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], value), name
@@ -121,7 +122,7 @@ def test_the_log_tells_what_is_alive(data, tmp_path):
 
 def test_batches_tell_the_level_or_nothing(data):
     settings = recipe(batch=64).model_copy(update={"level": NoiseLevel(unknown=0.5)})
-    noisy, level, clean = settings.patches(data).batch(0)
+    noisy, level, clean = fit.training_patches(settings, data).batch(0)
     assert noisy.shape == level.shape == clean.shape == (64, 1, 32, 32)
     assert level.dtype == np.float32
     unknown = np.isnan(level)

@@ -20,9 +20,11 @@ from napari_clip_denoise.training.data.augment import (
 from napari_clip_denoise.training.data.clean_images import CleanPlane
 from napari_clip_denoise.training.data.noise_synthesis import KINDS, corrupt
 from napari_clip_denoise.training.data.settings import ImageGroup, Noise, Remap, Simulation
+from napari_clip_denoise.training.optim import learning_rate, make_optimiser
+from napari_clip_denoise.training.optimisation import Optimisation
 from napari_clip_denoise.training.pretrain import fit
 from napari_clip_denoise.training.pretrain.package import write_model
-from napari_clip_denoise.training.pretrain.recipe import Optimisation, Recipe, load_recipe
+from napari_clip_denoise.training.pretrain.recipe import Recipe, load_recipe
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +61,12 @@ def recipe(**optimisation):
 def test_training_lowers_the_loss_and_gives_a_model(data, tmp_path):
     entries = []
     settings = recipe(steps=200)
-    denoiser = fit.train(settings, data, tmp_path / "run", report=entries.append)
+    denoiser = fit.train(settings, data, tmp_path / "run", on_progress=entries.append)
     assert entries[-1]["step"] == 200
     assert entries[-1]["loss"] < 0.9 * entries[0]["loss"]
     model = write_model(settings, denoiser, tmp_path / "small.safetensors")
     assert load(tmp_path / "small.safetensors").sha256 == model.sha256
-    noisy, _, clean = settings.patches(data).batch(999)
+    noisy, _, clean = fit.training_patches(settings, data).batch(999)
     with torch.no_grad():
         denoised = model.denoiser(torch.from_numpy(noisy)).numpy()
     assert np.square(denoised - clean).mean() < 0.7 * np.square(noisy - clean).mean()
@@ -101,8 +103,8 @@ def test_a_resumed_training_is_that_of_one_go(data, tmp_path, monkeypatch, optim
 
 def test_a_share_of_the_weights_that_were_begun_with_may_stay(data, tmp_path):
     start = fit.train(recipe(steps=10), data, tmp_path / "start")
-    moved = fit.train(recipe(), data, tmp_path / "moved", start=start)
-    mixed = fit.train(recipe(init_weight=0.25), data, tmp_path / "mixed", start=start)
+    moved = fit.train(recipe(), data, tmp_path / "moved", init_from=start)
+    mixed = fit.train(recipe(init_weight=0.25), data, tmp_path / "mixed", init_from=start)
     for name, value in mixed.state_dict().items():
         ends = start.state_dict()[name], moved.state_dict()[name]
         if value.is_floating_point():
@@ -111,7 +113,7 @@ def test_a_share_of_the_weights_that_were_begun_with_may_stay(data, tmp_path):
 
 def test_parts_of_the_network_may_be_left_to_adamw(data):
     denoiser = Denoiser(recipe().network)
-    left = fit.make_optimiser(
+    left = make_optimiser(
         denoiser, Optimisation(optimiser="muon", fallback=("decoder.up_path.0",))
     ).param_groups
     fallen_back = {id(p) for p in left[1]["params"]}
@@ -123,7 +125,7 @@ def test_learning_rates_rise_and_fall():
     common = {"learning_rate": 1.0, "final_learning_rate": 0.1, "warm_up": 10, "steps": 110}
     for schedule in ("cosine", "trapezoid"):
         settings = Optimisation(schedule=schedule, cool_down=0.25, **common)
-        rates = [fit.learning_rate(step, settings) for step in range(111)]
+        rates = [learning_rate(step, settings) for step in range(111)]
         assert rates[0] == pytest.approx(0.1)
         assert rates[10] == max(rates) == pytest.approx(1)
         assert rates[-1] == min(rates) == pytest.approx(0.1)
@@ -144,7 +146,7 @@ def test_a_training_starts_from_the_weights_that_fit(data, tmp_path):
     settings = recipe(steps=1, learning_rate=0.0, final_learning_rate=0.0, weight_decay=0.0)
     torch.manual_seed(7)
     start = fit.Denoiser(replace(settings.network, channels=3))
-    trained = fit.train(settings, data, tmp_path / "run", start=start)
+    trained = fit.train(settings, data, tmp_path / "run", init_from=start)
     for name, value in start.encoder.state_dict().items():
         torch.testing.assert_close(trained.encoder.state_dict()[name], value, msg=name)
     inner = "decoder.up_path.2.conv_block.block.0.weight"
@@ -152,18 +154,18 @@ def test_a_training_starts_from_the_weights_that_fit(data, tmp_path):
     assert trained.state_dict()["decoder.last.weight"].shape[0] == 1
     other = fit.Denoiser(replace(settings.network, encoder=EncoderConfig((1, 1, 1), 16)))
     with pytest.raises(InputError, match="encoder of another shape"):
-        fit.train(settings, data, tmp_path / "other", start=other)
+        fit.train(settings, data, tmp_path / "other", init_from=other)
 
 
 def test_the_same_step_gives_the_same_patches(data):
-    first, second = (recipe().patches(data) for _ in range(2))
+    first, second = (fit.training_patches(recipe(), data) for _ in range(2))
     for a, b in zip(first.batch(3), second.batch(3), strict=True):
         np.testing.assert_array_equal(a, b)
     assert not np.array_equal(first.batch(3)[0], first.batch(4)[0])
 
 
 def test_shares_of_several_devices_are_the_batch(data):
-    source = recipe().patches(data)
+    source = fit.training_patches(recipe(), data)
     whole, shares = source.batch(3)[0], [source.batch(3, rank, 2)[0] for rank in (0, 1)]
     np.testing.assert_array_equal(whole[::2], shares[0])
     np.testing.assert_array_equal(whole[1::2], shares[1])
@@ -226,7 +228,7 @@ def test_patches_have_the_channels_of_the_network(data):
     shape = DenoiserConfig(EncoderConfig((1, 1, 1), 8), 3, (32, 16, 16, 8, 8), False, True)
     for network in (recipe().network, shape):
         settings = recipe(batch=16).model_copy(update={"groups": groups, "network": network})
-        noisy, _, clean = settings.patches(data).batch(0)
+        noisy, _, clean = fit.training_patches(settings, data).batch(0)
         assert noisy.shape == clean.shape == (16, network.channels, 32, 32)
         assert noisy.dtype == clean.dtype == np.float32
 
@@ -263,7 +265,7 @@ def test_remapping_moves_both_patches_alike():
 
 def test_a_folder_without_images_is_refused(tmp_path):
     with pytest.raises(InputError, match="No image of at least 32 pixels"):
-        recipe().patches(tmp_path)
+        fit.training_patches(recipe(), tmp_path)
 
 
 def test_wrong_recipes_are_refused(tmp_path):

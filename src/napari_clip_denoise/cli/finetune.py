@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_clip_denoise.cli.options import ClipWeightsOption
+from napari_clip_denoise.training.finetune.registry import objective_help
 
 if TYPE_CHECKING:
     from napari_clip_denoise.training.finetune.progress import Learning
@@ -32,10 +33,7 @@ def finetune(
     ] = None,
     objective: Annotated[
         str | None,
-        typer.Option(
-            help="auto (default), supervised, noise2noise, refinement, noise2void, "
-            "neighbor2neighbor or synthetic."
-        ),
+        typer.Option(help=objective_help()),
     ] = None,
     model: Annotated[
         str | None, typer.Option("--model", "-m", help="The model to begin with (compact).")
@@ -71,7 +69,7 @@ def finetune(
     from napari_clip_denoise.models.folder import CLIP_MODEL
     from napari_clip_denoise.models.registry import find, install, place
     from napari_clip_denoise.training.data.sources import open_sources
-    from napari_clip_denoise.training.finetune.choice import Images, named_objective
+    from napari_clip_denoise.training.finetune.registry import Images, choose
     from napari_clip_denoise.training.finetune.settings import (
         make_fine_tune_settings,
         parse_noise,
@@ -97,8 +95,14 @@ def finetune(
     place(chosen.name, overwrite=overwrite)
     if chosen.model != CLIP_MODEL:
         find(chosen.model)
-    images = Images(*(open_sources(paths or [], axes) for paths in (noisy, clean, repeats)))
-    named_objective(chosen, images)
+    images = Images(
+        noisy=open_sources(noisy or [], axes),
+        clean=open_sources(clean or [], axes),
+        repeats=open_sources(repeats or [], axes),
+        repeat_axis=chosen.repeat_axis,
+        noise_is_given=chosen.noise is not None,
+    )
+    choose(chosen.objective, images)
 
     from napari_clip_denoise.formatting import format_seconds
     from napari_clip_denoise.training.finetune.api import fine_tune, is_first_process
@@ -112,8 +116,8 @@ def finetune(
             run=run or run_folder(chosen.name),
             restart=restart,
             clip_weights=clip_weights,
-            begin=_say,
-            report=report,
+            on_start=_say,
+            on_progress=report,
         )
     if not is_first_process():
         return
@@ -148,7 +152,7 @@ def _learning_bar() -> "Iterator[Callable[[Learning], None]]":
             scores = f"{decibels(learning.start):.2f} -> {decibels(learning.best):.2f} dB"
             bar.update(
                 task,
-                completed=learning.share,
+                completed=learning.fraction,
                 state=f"step {learning.step}, {scores}, {left} left",
             )
 

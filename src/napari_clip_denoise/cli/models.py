@@ -100,7 +100,7 @@ def build(
             clip_weights=clip_weights,
             device=device,
             overwrite=overwrite,
-            report=report,
+            on_progress=report,
         )
     )
 

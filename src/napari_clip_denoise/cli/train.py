@@ -1,5 +1,6 @@
 """``clip-denoise train``."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -13,9 +14,10 @@ def train(
     data: Annotated[Path, typer.Option(help="Folder that holds the recipe's image groups.")],
     run: Annotated[Path, typer.Option(help="Folder for the state, the log and the model.")],
     resume: Annotated[bool, typer.Option(help="Go on from the state in the run folder.")] = False,
-    start: Annotated[
+    init_from: Annotated[
         str | None, typer.Option(help="A model to begin with, by name or file.")
     ] = None,
+    start: Annotated[str | None, typer.Option(hidden=True)] = None,
     encoder: Annotated[
         str | None,
         typer.Option(
@@ -39,7 +41,10 @@ def train(
 
     settings = load_recipe(recipe)
     if start:
-        find(start)
+        print("--start is now called --init-from; please use that.", file=sys.stderr)
+        init_from = init_from or start
+    if init_from:
+        find(init_from)
 
     from lightning_fabric.utilities import rank_zero_only
 
@@ -62,7 +67,7 @@ def train(
             flush=True,
         )
 
-    parent = load(start) if start else None
+    parent = load(init_from) if init_from else None
     denoiser = fit(
         settings,
         data,
@@ -70,7 +75,7 @@ def train(
         device=device,
         devices=devices,
         resume=resume,
-        start=parent.denoiser if parent else None,
+        init_from=parent.denoiser if parent else None,
         encoder=partial(
             load_encoder,
             settings.encoder,
@@ -80,7 +85,7 @@ def train(
         )
         if settings.encoder
         else None,
-        report=report,
+        on_progress=report,
     )
 
     @rank_zero_only

@@ -73,8 +73,8 @@ def build_steps(
             minutes=minutes,
             clip_weights=clip_weights,
             fetch=lambda *_: cancel.check(),
-            report=judge,
-            tick=tick,
+            on_progress=judge,
+            on_step=tick,
         )
         return scores
 

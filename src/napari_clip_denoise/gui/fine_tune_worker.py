@@ -57,8 +57,8 @@ def fine_tune_steps(
             **sources,
             settings=settings,
             run=run_folder(settings.name),
-            begin=lambda reason, notes: report(Begun(reason, notes)),
-            report=report,
+            on_start=lambda reason, notes: report(Begun(reason, notes)),
+            on_progress=report,
             control=control,
         )
 

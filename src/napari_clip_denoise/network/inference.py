@@ -10,6 +10,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_clip_denoise.network.denoiser import Denoiser
 
+Network = Callable[[Tensor], Tensor]
+"""Maps noisy images to denoised ones of the same shape."""
 ORIENTATIONS = tuple(product(range(4), (False, True)))
 """The eight symmetries of a square: quarter turns, and whether to mirror the plane first."""
 _STEM = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))

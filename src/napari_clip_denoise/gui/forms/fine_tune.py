@@ -16,6 +16,7 @@ from napari_clip_denoise.gui.forms.settings import DEVICES
 from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.viewer.layers import images_of, stack_of, when_layers_change
 from napari_clip_denoise.images.axes import leading_axes
+from napari_clip_denoise.training.finetune.registry import objective_choices
 from napari_clip_denoise.training.finetune.settings import FineTuneSettings, make_fine_tune_settings
 
 FOLDER = "folder"
@@ -25,15 +26,6 @@ KINDS = (
     ("Clean images of the same fields", CLEAN),
     ("Repeats of the same fields", REPEATS),
     ("Repeats along an axis", AXIS),
-)
-OBJECTIVES = (
-    ("Automatic", "auto"),
-    ("Supervised (clean pairs)", "supervised"),
-    ("Noise2Noise (repeats)", "noise2noise"),
-    ("Refinement (only noisy)", "refinement"),
-    ("Noise2Void (only noisy)", "noise2void"),
-    ("Neighbor2Neighbor (only noisy)", "neighbor2neighbor"),
-    ("Synthetic noise on clean images", "synthetic"),
 )
 
 
@@ -60,7 +52,7 @@ class FineTuneForm(QWidget):
             choices=self._axes, tooltip="Axis along which a still sample was taken again and again."
         )
         self.objective = ComboBox(
-            choices=OBJECTIVES,
+            choices=objective_choices(),
             tooltip="How a training target is made. Automatic measures the noise and tells why.",
         )
         self.model = menu_of_names(model_list.choices, "The model to begin with.")

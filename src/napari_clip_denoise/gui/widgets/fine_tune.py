@@ -115,8 +115,8 @@ class FineTuneWidget(TaskPanel):
         last = messages[-1] if messages else None
         if not isinstance(last, Learning):
             return
-        self.task.show(last.share, describe(last))
-        if time.monotonic() - self._refreshed > REFRESH_SECONDS or last.share >= 1:
+        self.task.show(last.fraction, describe(last))
+        if time.monotonic() - self._refreshed > REFRESH_SECONDS or last.fraction >= 1:
             self.plot.refresh()
             self._refreshed = time.monotonic()
 

@@ -6,21 +6,20 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.images.intensity import ChannelMapping, estimate_mapping
+from napari_clip_denoise.images.intensity import ChannelMapping, Intensity, estimate_mapping
 from napari_clip_denoise.images.stack import Stack, as_stack
 from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.noise.correlation import estimate_correlation
 from napari_clip_denoise.noise.estimate import estimate_noise
-from napari_clip_denoise.training.data.fields import Field, mapped_field, some
 from napari_clip_denoise.training.data.pairs import Line
-from napari_clip_denoise.training.finetune.settings import FineTuneSettings
+from napari_clip_denoise.training.data.patches import PatchSource, mapped_source, some
 
 SMOOTHING = 2.0
 RANGE = (1, 99)
 
 
-def measure_camera(noisy: list[Stack], settings: FineTuneSettings) -> CameraNoise:
-    """Estimate the noise of raw images and its spatial correlation.
+def measure_camera(noisy: list[Stack], intensity: Intensity) -> CameraNoise:
+    """Estimate the noise of raw images, and its correlation with the intensity mapping of a run.
 
     Raises
     ------
@@ -28,15 +27,17 @@ def measure_camera(noisy: list[Stack], settings: FineTuneSettings) -> CameraNois
         If there is too little image area to measure.
     """
     measured = some(noisy)
-    raw = estimate_noise(chain.from_iterable(Field(stack, None).sample() for stack in measured))
+    raw = estimate_noise(
+        chain.from_iterable(PatchSource(stack, None).sample() for stack in measured)
+    )
     if raw is None:
         raise InputError("The noise cannot be measured; give larger noisy images, or its numbers.")
-    mapped = (mapped_field(stack, settings.intensity).sample() for stack in measured)
+    mapped = (mapped_source(stack, intensity).sample() for stack in measured)
     return CameraNoise.from_estimate(raw, estimate_correlation(chain.from_iterable(mapped)))
 
 
 def mapping_of_simulated(
-    planes: list[np.ndarray], noise: CameraNoise, settings: FineTuneSettings
+    planes: list[np.ndarray], noise: CameraNoise, intensity: Intensity, seed: int
 ) -> ChannelMapping:
     """Return the intensity mapping that a run would choose for such images with noise.
 
@@ -46,18 +47,20 @@ def mapping_of_simulated(
         Clean planes (Y, X) on the raw scale.
     noise : CameraNoise
         Noise to add to them.
-    settings : FineTuneSettings
-        Seed and kind of the intensity mapping.
+    intensity : str or (float, float)
+        Kind of the intensity mapping.
+    seed : int
+        Seed of the noise.
 
     Returns
     -------
     ChannelMapping
         Mapping from the raw scale to the network's.
     """
-    rng = np.random.default_rng([settings.seed, 9])
+    rng = np.random.default_rng([seed, 9])
     height, width = (min(sides) for sides in zip(*(plane.shape for plane in planes), strict=True))
     noisy = np.stack([noise(plane[:height, :width], rng) for plane in planes])
-    return estimate_mapping(as_stack(noisy, "zyx", name="clean"), settings.intensity).channels[0]
+    return estimate_mapping(as_stack(noisy, "zyx", name="clean"), intensity).channels[0]
 
 
 def same_range(planes: list[np.ndarray], noisy: list[np.ndarray]) -> Line:

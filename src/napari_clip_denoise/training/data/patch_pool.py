@@ -3,23 +3,23 @@
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.training.data.fields import Field
+from napari_clip_denoise.training.data.patches import PatchSource
 
 
 class PatchPool:
-    """Pool of patches from fields, in which held-out areas never overlap training areas.
+    """Pool of patches from several sources, in which held-out areas never overlap training areas.
 
     A band of rows as high as a patch is held out from each plane. If the planes are less than twice
     as high as a patch, every eighth plane is held out instead.
 
     Parameters
     ----------
-    fields : sequence of Field
-        Fields that patches are drawn from.
+    sources : sequence of PatchSource
+        Images that patches are drawn from.
     patch : int
         Side of a patch in pixels.
     samples : {1, 3}
-        See `Field.read`.
+        See `PatchSource.read`.
     seed : int
         Seed; the same seed gives the same patches.
 
@@ -36,22 +36,22 @@ class PatchPool:
     KEPT_EMPTY = 0.15
     SURVEYED = 64
 
-    def __init__(self, fields: list[Field], patch: int, samples: int, seed: int):
-        self.fields = fields
+    def __init__(self, sources: list[PatchSource], patch: int, samples: int, seed: int):
+        self.sources = sources
         self.patch = patch
         self.samples = samples
         self.seed = seed
-        smallest = min(min(field.stack.plane_shape) for field in fields)
+        smallest = min(min(source.stack.plane_shape) for source in sources)
         if smallest < patch:
             raise InputError(
                 f"An image has a side of {smallest} pixels, less than a patch of {patch}; give "
                 "larger images or a smaller patch."
             )
-        areas = np.array([np.prod(field.stack.plane_shape, dtype=float) for field in fields])
-        n_planes = [field.n_planes for field in fields]
-        self._bands = [self._band(number) for number in range(len(fields))]
+        areas = np.array([np.prod(source.stack.plane_shape, dtype=float) for source in sources])
+        n_planes = [source.n_planes for source in sources]
+        self._bands = [self._band(number) for number in range(len(sources))]
         self._first_held_out = [-before % self.EVERY for before in np.cumsum([0, *n_planes])[:-1]]
-        held_out = [self._n_held_out(number) for number in range(len(fields))]
+        held_out = [self._n_held_out(number) for number in range(len(sources))]
         trained_on = [
             n if band is not None else n - held
             for n, band, held in zip(n_planes, self._bands, held_out, strict=True)
@@ -61,9 +61,9 @@ class PatchPool:
         if (areas * n_planes).sum() < self.LEAST_PIXELS or is_short:
             raise InputError(
                 f"The images hold {(areas * n_planes).sum():.0f} pixels in planes of "
-                f"{' x '.join(map(str, fields[0].stack.plane_shape))}, too few to learn from one "
-                f"part and judge by another; give images of at least {2 * patch} pixels a side, or "
-                f"at least {self.EVERY} of them."
+                f"{' x '.join(map(str, sources[0].stack.plane_shape))}, too few to learn from one "
+                f"part and validate on another; give images of at least {2 * patch} pixels a side, "
+                f"or at least {self.EVERY} of them."
             )
         self._weights = {
             is_held_out: areas * counts / (areas * counts).sum()
@@ -73,7 +73,7 @@ class PatchPool:
         self._empty_below = self._survey()
 
     def batch(
-        self, step: int, numbers: range, *, turn: bool
+        self, step: int, numbers: range, *, allow_rot90: bool
     ) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
         """Draw the patches of a training step.
 
@@ -83,7 +83,7 @@ class PatchPool:
             Number of the step.
         numbers : range
             Numbers of the patches within the batch.
-        turn : bool
+        allow_rot90 : bool
             Whether to rotate patches by 90 degrees in addition to flipping them.
 
         Returns
@@ -96,12 +96,12 @@ class PatchPool:
         pairs = []
         for number in numbers:
             rng = np.random.default_rng([self.seed, 2, step, number])
-            pairs.append(_turned(self._draw(rng, held_out=False)[1], rng, turn=turn))
+            pairs.append(_rotated(self._draw(rng, held_out=False)[1], rng, allow_rot90=allow_rot90))
         first, second = (np.ascontiguousarray(np.stack(side)) for side in zip(*pairs, strict=True))
         return first, second, np.random.default_rng([self.seed, 3, step, numbers.start])
 
     def held_out(self, count: int) -> tuple[np.ndarray, np.ndarray, list[int]]:
-        """Draw the held-out patches, and return them with the number of each one's field."""
+        """Draw the held-out patches, and return them with the number of each one's source."""
         rng = np.random.default_rng([self.seed, 4])
         drawn = [self._draw(rng, held_out=True) for _ in range(count)]
         first, second = (np.stack(side) for side in zip(*(pair for _, pair in drawn), strict=True))
@@ -113,9 +113,9 @@ class PatchPool:
         """Draw a patch, and redraw it if it contains NaN or, in most cases, if it is empty."""
         found = None
         for attempt in range(self.TRIES):
-            number = int(rng.choice(len(self.fields), p=self._weights[held_out]))
+            number = int(rng.choice(len(self.sources), p=self._weights[held_out]))
             window, plane = self._place(number, rng, held_out=held_out)
-            pair = self.fields[number].read(plane, window, self.samples, rng)
+            pair = self.sources[number].read(plane, window, self.samples, rng)
             if not all(np.isfinite(side).all() for side in pair):
                 continue
             found = number, pair
@@ -131,7 +131,7 @@ class PatchPool:
     def _place(
         self, number: int, rng: np.random.Generator, *, held_out: bool
     ) -> tuple[tuple[slice, slice], int]:
-        height, width = self.fields[number].stack.plane_shape
+        height, width = self.sources[number].stack.plane_shape
         plane = self._plane(number, rng, held_out=held_out)
         x = int(rng.integers(width - self.patch + 1))
         if (band := self._bands[number]) is None:
@@ -146,7 +146,7 @@ class PatchPool:
         return (slice(y, y + self.patch), slice(x, x + self.patch)), plane
 
     def _plane(self, number: int, rng: np.random.Generator, *, held_out: bool) -> int:
-        n_planes, first = self.fields[number].n_planes, self._first_held_out[number]
+        n_planes, first = self.sources[number].n_planes, self._first_held_out[number]
         if self._bands[number] is not None:
             return int(rng.integers(n_planes))
         if held_out:
@@ -158,14 +158,14 @@ class PatchPool:
 
     def _n_held_out(self, number: int) -> int:
         """Return the number of planes that held-out patches may come from."""
-        n_planes = self.fields[number].n_planes
+        n_planes = self.sources[number].n_planes
         if self._bands[number] is not None:
             return n_planes
         return len(range(self._first_held_out[number], n_planes, self.EVERY))
 
     def _band(self, number: int) -> int | None:
         """Return the first row of the held-out band, or None if whole planes are held out."""
-        n_bands = self.fields[number].stack.plane_shape[0] // self.patch
+        n_bands = self.sources[number].stack.plane_shape[0] // self.patch
         if n_bands < 2:
             return None
         return self.patch * int(np.random.default_rng([self.seed, 5, number]).integers(n_bands))
@@ -177,13 +177,13 @@ class PatchPool:
         return self.EMPTY * float(np.quantile([_activity(patch) for patch in drawn], 0.9))
 
 
-def _turned(
-    pair: tuple[np.ndarray, np.ndarray], rng: np.random.Generator, *, turn: bool
+def _rotated(
+    pair: tuple[np.ndarray, np.ndarray], rng: np.random.Generator, *, allow_rot90: bool
 ) -> list[np.ndarray]:
-    quarters = int(rng.integers(4)) if turn else 2 * int(rng.integers(2))
+    quarters = int(rng.integers(4)) if allow_rot90 else 2 * int(rng.integers(2))
     flip = rng.random() < 0.5
-    turned = [np.rot90(side, quarters, (-2, -1)) for side in pair]
-    return [side[..., ::-1] for side in turned] if flip else turned
+    rotated = [np.rot90(side, quarters, (-2, -1)) for side in pair]
+    return [side[..., ::-1] for side in rotated] if flip else rotated
 
 
 def _activity(patch: np.ndarray) -> float:

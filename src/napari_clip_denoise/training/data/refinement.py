@@ -9,16 +9,14 @@ from torch.nn.functional import pad
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.axes import leading_axes
-from napari_clip_denoise.images.intensity import ChannelMapping, IntensityMapping
+from napari_clip_denoise.images.intensity import ChannelMapping, Intensity, IntensityMapping
 from napari_clip_denoise.images.stack import Stack, as_stack
 from napari_clip_denoise.network.denoiser import STRIDE
-from napari_clip_denoise.network.inference import self_ensemble
+from napari_clip_denoise.network.inference import Network, self_ensemble
 from napari_clip_denoise.noise.camera import CameraNoise
-from napari_clip_denoise.training.data.fields import Field, some
 from napari_clip_denoise.training.data.noise_measurement import measure_camera
 from napari_clip_denoise.training.data.patch_pool import PatchPool
-from napari_clip_denoise.training.finetune.objectives import Network
-from napari_clip_denoise.training.finetune.settings import FineTuneSettings
+from napari_clip_denoise.training.data.patches import PatchSource, some
 
 REFINED_PIXELS = 2**22
 """Total number of pixels to denoise, about 20 seconds on one core with ``compact``."""
@@ -41,12 +39,12 @@ class Excerpt:
     mapping: ChannelMapping
 
     @property
-    def field(self) -> Field:
-        """Return the noisy pieces as a field for validation."""
-        return Field(self.stack, IntensityMapping((self.mapping,)))
+    def source(self) -> PatchSource:
+        """Return the noisy pieces, for validation."""
+        return PatchSource(self.stack, IntensityMapping((self.mapping,)))
 
-    def refined(self, network: Network, noise: CameraNoise, samples: int) -> Field:
-        """Denoise the pieces, and return a field that adds noise to the result at each read.
+    def refined(self, network: Network, noise: CameraNoise, samples: int) -> PatchSource:
+        """Denoise the pieces, and add noise to the result at each read.
 
         Parameters
         ----------
@@ -59,8 +57,8 @@ class Excerpt:
 
         Returns
         -------
-        Field
-            Field for training.
+        PatchSource
+            Source of patches for training.
         """
         noisy = np.asarray(self.stack.array)
         clean = np.empty(noisy.shape, np.result_type(noisy, np.float32))
@@ -71,25 +69,25 @@ class Excerpt:
             change = _denoised(network, unit, samples) - unit
             clean[number] = piece + self.mapping.denormalize_change(known, change)
         other = replace(self.stack, array=clean)
-        return replace(self.field, other=other, is_clean=True, noise=noise)
+        return replace(self.source, other=other, is_clean=True, noise=noise)
 
 
-def excerpts(fields: list[Field]) -> list[Excerpt]:
-    """Cut evenly spaced pieces from all fields and channels, about `REFINED_PIXELS` in total."""
+def excerpts(sources: list[PatchSource]) -> list[Excerpt]:
+    """Cut evenly spaced pieces from all sources and channels, about `REFINED_PIXELS` in total."""
     largest = max(
-        math.prod(min(n, LARGEST_SIDE) for n in field.stack.plane_shape) for field in fields
+        math.prod(min(n, LARGEST_SIDE) for n in source.stack.plane_shape) for source in sources
     )
     room = max(PatchPool.EVERY, REFINED_PIXELS // largest)
     channels = [
-        (field, channel)
-        for field in some(fields, room)
-        for channel in range(_n_channels(field.stack))
+        (source, channel)
+        for source in some(sources, room)
+        for channel in range(_n_channels(source.stack))
     ]
-    share = max(1, room // len(channels))
-    return [_excerpt(field, channel, share) for field, channel in channels]
+    count = max(1, room // len(channels))
+    return [_excerpt(source, channel, count) for source, channel in channels]
 
 
-def cameras(taken: list[Excerpt], settings: FineTuneSettings) -> list[CameraNoise]:
+def cameras(taken: list[Excerpt], intensity: Intensity) -> list[CameraNoise]:
     """Measure the noise of each excerpt; one too flat or small to measure gets that of another.
 
     Raises
@@ -97,21 +95,21 @@ def cameras(taken: list[Excerpt], settings: FineTuneSettings) -> list[CameraNois
     InputError
         If all excerpts together are too small to measure.
     """
-    found = [_camera(excerpt, settings) for excerpt in taken]
+    found = [_camera(excerpt, intensity) for excerpt in taken]
     known = [noise for noise in found if noise is not None]
-    other = known[0] if known else measure_camera([excerpt.stack for excerpt in taken], settings)
+    other = known[0] if known else measure_camera([excerpt.stack for excerpt in taken], intensity)
     return [noise or other for noise in found]
 
 
-def _camera(excerpt: Excerpt, settings: FineTuneSettings) -> CameraNoise | None:
+def _camera(excerpt: Excerpt, intensity: Intensity) -> CameraNoise | None:
     try:
-        return measure_camera([excerpt.stack], settings)
+        return measure_camera([excerpt.stack], intensity)
     except InputError:
         return None
 
 
-def _excerpt(field: Field, channel: int, count: int) -> Excerpt:
-    stack, mapping = field.stack, field.mapping
+def _excerpt(source: PatchSource, channel: int, count: int) -> Excerpt:
+    stack, mapping = source.stack, source.mapping
     assert mapping is not None
     leading = leading_axes(stack.axes)
     sizes = [1 if axis == "c" else n for axis, n in zip(leading, stack.leading_shape, strict=True)]

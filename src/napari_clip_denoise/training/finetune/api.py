@@ -10,8 +10,8 @@ from lightning_fabric.utilities import rank_zero_only
 from torch import Tensor
 
 from napari_clip_denoise.errors import Cancelled, InputError
-from napari_clip_denoise.training.finetune.loop import AsInUse, Report, learn
-from napari_clip_denoise.training.finetune.plan import gather
+from napari_clip_denoise.training.finetune.loop import AsInUse, FineTuning, OnProgress
+from napari_clip_denoise.training.finetune.plan import make_plan
 from napari_clip_denoise.training.finetune.progress import Control
 from napari_clip_denoise.training.finetune.result import FineTuned, conclude
 from napari_clip_denoise.training.finetune.settings import FineTuneSettings, make_fine_tune_settings
@@ -29,8 +29,8 @@ def fine_tune(
     run: str | Path | None = None,
     restart: bool = False,
     clip_weights: str | Path | None = None,
-    begin: Callable[[str, tuple[str, ...]], None] | None = None,
-    report: Report | None = None,
+    on_start: Callable[[str, tuple[str, ...]], None] | None = None,
+    on_progress: OnProgress | None = None,
     control: Control | None = None,
     **values: Any,
 ) -> FineTuned:
@@ -52,9 +52,9 @@ def fine_tune(
         Whether to discard an existing state.
     clip_weights : str or Path, optional
         Local file with CLIP's RN50 weights, see `load`.
-    begin : callable, optional
+    on_start : callable, optional
         Called before the first step with the chosen objective and its reason, and with notes.
-    report : callable, optional
+    on_progress : callable, optional
         Called with a `Learning` after each step.
     control : Control, optional
         Stops or cancels the training.
@@ -94,7 +94,7 @@ def fine_tune(
         control.check()
         return in_use(noisy)
 
-    material = gather(
+    plan = make_plan(
         noisy,
         clean,
         repeats,
@@ -105,7 +105,7 @@ def fine_tune(
     )
     folder = RunFolder(
         Path(run) if run else None,
-        fingerprint(settings, parent.sha256, material.data, material.objective.name),
+        fingerprint(settings, parent.sha256, plan.data, plan.objective.name),
     )
     fabric = Fabric(
         accelerator=settings.device,
@@ -114,13 +114,12 @@ def fine_tune(
         precision="bf16-mixed" if settings.precision == "bfloat16" else "32-true",
     )
     fabric.launch()
-    if begin and fabric.is_global_zero:
-        begin(material.reason, material.notes)
+    if on_start and fabric.is_global_zero:
+        on_start(plan.reason, plan.notes)
     state = folder.load(restart=restart)
     try:
-        start, state = learn(
-            fabric, parent, has_decoder, material, settings, state, folder, report, control
-        )
+        tuning = FineTuning(fabric, parent, has_decoder, plan, settings, folder, state)
+        tuning.run(on_progress, control)
     except Cancelled:
         if fabric.is_global_zero:
             folder.remove()
@@ -130,7 +129,7 @@ def fine_tune(
             torch.cuda.empty_cache()
     if fabric.is_global_zero:
         folder.remove()
-    return conclude(parent, start, material, settings, state)
+    return conclude(parent, tuning.start, plan, settings, tuning.state)
 
 
 def is_first_process() -> bool:

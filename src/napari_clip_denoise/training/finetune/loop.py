@@ -1,9 +1,7 @@
-"""Training loop of a fine-tuning."""
+"""Training of a decoder on a user's images: time limit, validation and state."""
 
 import copy
-from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 
@@ -16,20 +14,15 @@ from napari_clip_denoise.errors import Cancelled
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.training.data.augment import mix_up
-from napari_clip_denoise.training.finetune.objectives import Example
-from napari_clip_denoise.training.finetune.plan import Material
+from napari_clip_denoise.training.finetune.objective import Example
+from napari_clip_denoise.training.finetune.plan import Plan
 from napari_clip_denoise.training.finetune.progress import Control, Learning, Picture
 from napari_clip_denoise.training.finetune.settings import SCHEDULE_TICKS, FineTuneSettings
 from napari_clip_denoise.training.finetune.state import RunFolder, State
-from napari_clip_denoise.training.finetune.validation import Judge
-from napari_clip_denoise.training.pretrain.fit import (
-    decay_of,
-    learning_rate,
-    make_optimiser,
-    update_average,
-)
+from napari_clip_denoise.training.finetune.validation import Validator
+from napari_clip_denoise.training.trainer import Step, Trainer
 
-Report = Callable[[Learning], None]
+OnProgress = Callable[[Learning], None]
 
 
 class AsInUse(nn.Module):
@@ -47,18 +40,8 @@ class AsInUse(nn.Module):
         return self.denoiser(noisy.expand(-1, channels, -1, -1)).mean(dim=1, keepdim=True)
 
 
-def learn(
-    fabric: Fabric,
-    parent: Model,
-    has_decoder: bool,
-    material: Material,
-    settings: FineTuneSettings,
-    state: State | None,
-    folder: RunFolder,
-    report: Report | None,
-    control: Control,
-) -> tuple[Tensor, State]:
-    """Train the decoder.
+class FineTuning:
+    """One fine-tuning: the trainer, the time limit, and validation at intervals.
 
     Parameters
     ----------
@@ -68,145 +51,153 @@ def learn(
         The initial model.
     has_decoder : bool
         Whether the initial model has a trained decoder.
-    material : Material
+    plan : Plan
         Patches, objective and validation.
     settings : FineTuneSettings
         Settings of the training.
-    state : State or None
-        State to resume from.
     folder : RunFolder
         Folder that the state is saved to.
-    report : callable or None
-        Called with a `Learning` after each step.
-    control : Control
-        Stops or cancels the training.
+    state : State or None
+        State to resume from.
 
-    Returns
-    -------
+    Attributes
+    ----------
     start : Tensor
         Error of the initial model on each held-out patch.
     state : State
-        State at the end.
+        State after the last validation, or at the end.
     """
-    objective, judge = material.objective, material.judge.to(fabric.device)
-    denoiser = copy.deepcopy(parent.denoiser)
-    denoiser.augmentation_level = (
-        objective.augmentation_level
-        if settings.augmentation_level is None
-        else settings.augmentation_level
-    )
-    denoiser.decoder.requires_grad_(True)
-    judged = AsInUse(copy.deepcopy(parent.denoiser)).to(fabric.device).eval()
-    start = judge(judged, settings.batch) if has_decoder else judge.untouched()
-    picture = _Pictures(judged, judge)
-    if state is None:
-        decoder = {k: v.detach().clone() for k, v in denoiser.decoder.state_dict().items()}
-        state = State(decoder, copy.deepcopy(decoder), copy.deepcopy(decoder), start.cpu())
-    denoiser.decoder.load_state_dict(state.decoder)
-    optimisation = settings.optimisation(objective.learning_rate)
-    network, optimiser = fabric.setup(
-        AsInUse(denoiser).to(memory_format=torch.channels_last).train(),
-        make_optimiser(denoiser, optimisation),
-    )
-    if state.optimiser:
-        optimiser.load_state_dict(state.optimiser)
-    average = {name: value.to(fabric.device) for name, value in state.average.items()}
 
-    with closing(_prefetch(material, settings, fabric, state.step)) as examples:
-        started = monotonic() - state.seconds
-        for step, example in examples:
-            seconds, is_stopped, is_cancelled = fabric.broadcast(
+    def __init__(
+        self,
+        fabric: Fabric,
+        parent: Model,
+        has_decoder: bool,
+        plan: Plan,
+        settings: FineTuneSettings,
+        folder: RunFolder,
+        state: State | None,
+    ):
+        self.fabric, self.plan, self.settings, self.folder = fabric, plan, settings, folder
+        self._validator = plan.validator.to(fabric.device)
+        self._validated = AsInUse(copy.deepcopy(parent.denoiser)).to(fabric.device).eval()
+        errors = (
+            self._validator(self._validated, settings.batch)
+            if has_decoder
+            else self._validator.untouched()
+        )
+        self.start = errors.cpu()
+        self._picture = _Pictures(self._validated, self._validator)
+        denoiser = copy.deepcopy(parent.denoiser)
+        level = settings.augmentation_level
+        denoiser.augmentation_level = plan.objective.augmentation_level if level is None else level
+        denoiser.decoder.requires_grad_(True)
+        self._trainer: Trainer[Example] = Trainer(
+            fabric,
+            AsInUse(denoiser),
+            denoiser.decoder,
+            settings.optimisation(plan.objective.learning_rate),
+            seed=settings.seed,
+            refuse_nonfinite=False,
+        )
+        if state is None:
+            best = {name: value.cpu().clone() for name, value in self._trainer.average.items()}
+            state = State(self._trainer.state(), best, self.start)
+        else:
+            self._trainer.resume(state.trainer)
+        self.state = state
+
+    def run(self, on_progress: OnProgress | None, control: Control) -> None:
+        """Train until time or steps are used up, or until it no longer helps.
+
+        Parameters
+        ----------
+        on_progress : callable or None
+            Called with a `Learning` after each step.
+        control : Control
+            Stops or cancels the training.
+
+        Raises
+        ------
+        Cancelled
+            If `control` was cancelled.
+        """
+        started = monotonic() - self.state.seconds
+
+        def position(step: int) -> int | None:
+            seconds, is_stopped, is_cancelled = self.fabric.broadcast(
                 (monotonic() - started, control.is_stopped, control.is_cancelled)
             )
             if is_cancelled:
                 raise Cancelled("The fine-tuning was cancelled; nothing was kept.")
-            share = _share(step, seconds, settings)
-            if share >= 1 or is_stopped or state.stale >= settings.patience:
-                break
-            torch.manual_seed((settings.seed << 32) + step * settings.devices + fabric.global_rank)
-            rate = learning_rate(int(share * SCHEDULE_TICKS), optimisation)
-            for group in optimiser.param_groups:
-                group["lr"] = rate
-            loss = objective.loss(network, example)
-            optimiser.zero_grad(set_to_none=True)
-            fabric.backward(loss)
-            fabric.clip_gradients(
-                network, optimiser, max_norm=settings.gradient_clip, error_if_nonfinite=False
-            )
-            optimiser.step()
-            decay = decay_of(step, settings.average_decay)
-            update_average(average, denoiser.decoder.state_dict(), decay)
+            fraction = _fraction(step, seconds, self.settings)
+            if fraction >= 1 or is_stopped or self.state.stale >= self.settings.patience:
+                return None
+            return int(fraction * SCHEDULE_TICKS)
 
-            state.step, state.seconds = step + 1, fabric.broadcast(monotonic() - started)
-            share = _share(state.step, state.seconds, settings)
+        for step in self._trainer.steps(self._draw, self.plan.objective.loss, position):
+            self.state.seconds = self.fabric.broadcast(monotonic() - started)
+            fraction = _fraction(step.done, self.state.seconds, self.settings)
             score = None
-            if state.step % settings.judge_every == 0 or share >= 1:
-                judged.denoiser.decoder.load_state_dict(average)
-                errors = judge(judged, settings.batch).cpu()
-                score = float(errors.mean())
-                state.stale += 1
-                if score < float(state.best_errors.mean()):
-                    state.best_errors, state.stale = errors, 0
-                    state.best = {name: value.cpu().clone() for name, value in average.items()}
-                state.decoder = {k: v.cpu() for k, v in denoiser.decoder.state_dict().items()}
-                state.average = {name: value.cpu() for name, value in average.items()}
-                state.optimiser = optimiser.state_dict()
-                if fabric.is_global_zero:
-                    folder.save(state)
-            if report and fabric.is_global_zero:
-                report(
-                    Learning(
-                        step=state.step,
-                        share=share,
-                        seconds=state.seconds,
-                        seconds_left=state.seconds * (1 - share) / share,
-                        loss=loss.item(),
-                        score=score,
-                        best=float(state.best_errors.mean()),
-                        start=float(start.mean()),
-                        picture=None if score is None else picture.take(),
-                    )
-                )
-    return start.cpu(), state
+            if step.done % self.settings.validate_every == 0 or fraction >= 1:
+                score = self._validate()
+            if on_progress and self.fabric.is_global_zero:
+                on_progress(self._learning(step, fraction, score))
+        self.state.trainer = self._trainer.state()
+
+    def _draw(self, step: int) -> Example:
+        fabric, objective = self.fabric, self.plan.objective
+        numbers = range(fabric.global_rank, self.settings.batch, fabric.world_size)
+        first, second, rng = self.plan.pool.batch(step, numbers, allow_rot90=objective.allow_rot90)
+        example = objective.example(first, second, rng)
+        if objective.allow_mixup:
+            noisy, target = mix_up(example.noisy, example.target, rng, chance=self.settings.mixup)
+            example = replace(example, noisy=noisy, target=target)
+        return example.to(fabric.device)
+
+    def _validate(self) -> float:
+        """Score the averaged decoder, keep it if it is the best so far, and save the state."""
+        state = self.state
+        self._validated.denoiser.decoder.load_state_dict(self._trainer.average)
+        errors = self._validator(self._validated, self.settings.batch).cpu()
+        score = float(errors.mean())
+        state.stale += 1
+        if score < float(state.best_errors.mean()):
+            state.best_errors, state.stale = errors, 0
+            state.best = {k: v.cpu().clone() for k, v in self._trainer.average.items()}
+        state.trainer = self._trainer.state()
+        if self.fabric.is_global_zero:
+            self.folder.save(state)
+        return score
+
+    def _learning(self, step: Step[Example], fraction: float, score: float | None) -> Learning:
+        return Learning(
+            step=step.done,
+            fraction=fraction,
+            seconds=self.state.seconds,
+            seconds_left=self.state.seconds * (1 - fraction) / fraction,
+            loss=step.loss.item(),
+            score=score,
+            best=float(self.state.best_errors.mean()),
+            start=float(self.start.mean()),
+            picture=None if score is None else self._picture.take(),
+        )
 
 
-def _share(step: int, seconds: float, settings: FineTuneSettings) -> float:
+def _fraction(step: int, seconds: float, settings: FineTuneSettings) -> float:
     """Return the finished fraction of the training, by steps or by time, whichever is larger."""
     by_step = step / settings.steps if settings.steps else 0.0
     by_time = seconds / (60 * settings.minutes) if settings.minutes else 0.0
     return min(1.0, max(by_step, by_time))
 
 
-def _prefetch(
-    material: Material, settings: FineTuneSettings, fabric: Fabric, first: int
-) -> Generator[tuple[int, Example]]:
-    """Draw the next batch in a thread while the network works on this one, endlessly."""
-    numbers = range(fabric.global_rank, settings.batch, fabric.world_size)
-    objective = material.objective
-
-    def draw(step: int) -> Example:
-        first, second, rng = material.pool.batch(step, numbers, turn=objective.turns)
-        example = objective.example(first, second, rng)
-        if not objective.mixes:
-            return example
-        noisy, target = mix_up(example.noisy, example.target, rng, chance=settings.mixup)
-        return replace(example, noisy=noisy, target=target)
-
-    with ThreadPoolExecutor(1) as pool:
-        step, ahead = first, pool.submit(draw, first)
-        while True:
-            current, ahead = ahead.result(), pool.submit(draw, step + 1)
-            yield step, current.to(fabric.device)
-            step += 1
-
-
 class _Pictures:
     """Pictures of the held-out patch with the most content, denoised before and during training."""
 
-    def __init__(self, judged: AsInUse, judge: Judge):
-        spread = judge.noisy.flatten(1).std(dim=1)
-        self._judged = judged
-        self._noisy = judge.noisy[int(spread.argmax())][None]
+    def __init__(self, network: AsInUse, validator: Validator):
+        spread = validator.noisy.flatten(1).std(dim=1)
+        self._network = network
+        self._noisy = validator.noisy[int(spread.argmax())][None]
         self._before = self._denoised()
 
     def take(self) -> Picture:
@@ -215,4 +206,4 @@ class _Pictures:
 
     @torch.no_grad()
     def _denoised(self) -> np.ndarray:
-        return self._judged(self._noisy)[0, 0].float().cpu().numpy()
+        return self._network(self._noisy)[0, 0].float().cpu().numpy()

@@ -32,7 +32,7 @@ class Learning:
     ----------
     step : int
         Number of finished steps.
-    share : float
+    fraction : float
         Finished fraction of the training, from 0 to 1.
     seconds, seconds_left : float
         Elapsed and estimated remaining time in seconds; the latter is None before the first step.
@@ -47,7 +47,7 @@ class Learning:
     """
 
     step: int
-    share: float
+    fraction: float
     seconds: float
     seconds_left: float | None
     loss: float | None

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from napari_clip_denoise.models.card import ModelCard, Score
 from napari_clip_denoise.models.checkpoint import Model
-from napari_clip_denoise.training.finetune.plan import Material
+from napari_clip_denoise.training.finetune.plan import Plan
 from napari_clip_denoise.training.finetune.progress import decibels
 from napari_clip_denoise.training.finetune.settings import FineTuneSettings
 from napari_clip_denoise.training.finetune.state import State
@@ -76,7 +76,7 @@ class FineTuned:
 
 
 def conclude(
-    parent: Model, start: Tensor, material: Material, settings: FineTuneSettings, state: State
+    parent: Model, start: Tensor, plan: Plan, settings: FineTuneSettings, state: State
 ) -> FineTuned:
     """Compare the best state with the initial model, and write the card of the new model.
 
@@ -86,7 +86,7 @@ def conclude(
         The initial model.
     start : Tensor
         Error of the initial model on each held-out patch.
-    material : Material
+    plan : Plan
         Training data, objective and validation.
     settings : FineTuneSettings
         Settings of the fine-tuning.
@@ -103,10 +103,10 @@ def conclude(
     denoiser.requires_grad_(False).eval()
     gains = start - state.best_errors
     by_chance = float(gains.std() / len(gains) ** 0.5) if len(gains) > 1 else 0.0
-    untouched = decibels(float(material.judge.untouched().mean()))
+    untouched = decibels(float(plan.validator.untouched().mean()))
     before, best = decibels(float(start.mean())), decibels(float(state.best_errors.mean()))
-    name = material.objective.name
-    metric = f"PSNR against {material.judge.against} (dB)"
+    name = plan.objective.name
+    metric = f"PSNR against {plan.validator.against} (dB)"
     held_out = f"{len(start)} held-out patches"
     scores = tuple(
         Score(data=what, noise=name, metric=metric, noisy=round(untouched, 2), denoised=round(v, 2))
@@ -114,16 +114,16 @@ def conclude(
     )
     card = ModelCard(
         name=settings.name,
-        description=f"{parent.card.name}, its decoder fine-tuned ({name}) on {material.data}.",
+        description=f"{parent.card.name}, its decoder fine-tuned ({name}) on {plan.data}.",
         network=parent.card.network,
         encoder=parent.card.encoder,
         pad_multiple=parent.card.pad_multiple,
         halo=parent.card.halo,
         clamp=parent.card.clamp,
         intensity=settings.intensity if isinstance(settings.intensity, str) else "given",
-        recipe={"fine_tuning": settings.model_dump(mode="json"), "objective": material.reason},
-        data=material.data,
-        noise=material.noise,
+        recipe={"fine_tuning": settings.model_dump(mode="json"), "objective": plan.reason},
+        data=plan.data,
+        noise=plan.noise,
         seed=settings.seed,
         scores=scores,
         software=training_software(),
@@ -138,8 +138,8 @@ def conclude(
         metric=metric,
         n_better=int((gains > 0).sum()),
         n_held_out=len(gains),
-        reason=material.reason,
-        notes=material.notes,
+        reason=plan.reason,
+        notes=plan.notes,
         steps=state.step,
         seconds=state.seconds,
     )

@@ -4,26 +4,28 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity
 from napari_clip_denoise.models.folder import DEFAULT_MODEL, models_folder
-from napari_clip_denoise.training.pretrain.recipe import Optimisation
+from napari_clip_denoise.training.finetune.registry import AUTO, objective_names
+from napari_clip_denoise.training.optimisation import Optimisation
 
-ObjectiveName = Literal[
-    "auto",
-    "supervised",
-    "noise2noise",
-    "refinement",
-    "noise2void",
-    "neighbor2neighbor",
-    "synthetic",
-]
-Share = Annotated[float, Field(ge=0, le=1)]
+
+def _known_objective(name: str) -> str:
+    if name not in objective_names():
+        raise ValueError(f"it is one of {', '.join(objective_names())}")
+    return name
+
+
+ObjectiveName = Annotated[str, AfterValidator(_known_objective)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
 SCHEDULE_TICKS = 1000
 DEFAULT_MINUTES = 15.0
 UNFINISHED = ".unfinished"
+FORMER = {"judge_every": "validate_every"}
+"""Names of former versions, which settings files may contain."""
 
 
 class NoiseByHand(BaseModel):
@@ -56,7 +58,7 @@ class FineTuneSettings(BaseModel):
     model : str
         Initial model: a name in the registry, or the path of a model file.
     objective : str
-        Training objective, see `napari_clip_denoise.training.finetune.objectives`; ``"auto"``
+        Training objective, see `napari_clip_denoise.training.finetune.registry`; ``"auto"``
         chooses one by the available images and by their noise.
     repeat_axis : str or None
         Axis along which the same field was imaged repeatedly, such as ``"t"``.
@@ -84,7 +86,7 @@ class FineTuneSettings(BaseModel):
         Fraction of the batches whose patches are blended in pairs, if the objective allows it.
     held_out : int
         Number of patches that are used only to score the model, never for training.
-    judge_every : int
+    validate_every : int
         Number of steps between two scores; the state is saved at the same interval.
     patience : int
         Number of scores without improvement after which the training ends.
@@ -99,7 +101,7 @@ class FineTuneSettings(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "fine-tuned"
     model: str = DEFAULT_MODEL
-    objective: ObjectiveName = "auto"
+    objective: ObjectiveName = AUTO
     repeat_axis: Annotated[str, Field(pattern=r"^[a-z]$")] | None = None
     noise: NoiseByHand | None = None
     extent: tuple[Annotated[int, Field(ge=0, le=4)], Annotated[int, Field(ge=0, le=4)]] | None = (
@@ -112,14 +114,14 @@ class FineTuneSettings(BaseModel):
     patch: Annotated[int, Field(gt=0, multiple_of=32)] = 96
     learning_rate: Annotated[float, Field(gt=0)] | None = None
     final_learning_rate: Annotated[float, Field(ge=0)] = 1e-6
-    warm_up: Share = 0.05
+    warm_up: Fraction = 0.05
     weight_decay: Annotated[float, Field(ge=0)] = 1e-4
     gradient_clip: Annotated[float, Field(gt=0)] = 1.0
-    average_decay: Share = 0.999
+    average_decay: Fraction = 0.999
     augmentation_level: Annotated[float, Field(ge=0)] | None = None
-    mixup: Share = 0.25
+    mixup: Fraction = 0.25
     held_out: Annotated[int, Field(gt=0)] = 64
-    judge_every: Annotated[int, Field(gt=0)] = 100
+    validate_every: Annotated[int, Field(gt=0)] = 100
     patience: Annotated[int, Field(gt=0)] = 20
     seed: int = 0
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
@@ -129,6 +131,7 @@ class FineTuneSettings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _ends(cls, values: dict[str, Any]) -> dict[str, Any]:
+        values = {FORMER.get(name, name): value for name, value in values.items()}
         if values.get("minutes") is None and values.get("steps") is None:
             return values | {"minutes": DEFAULT_MINUTES}
         return values
@@ -144,6 +147,8 @@ class FineTuneSettings(BaseModel):
             final_learning_rate=self.final_learning_rate,
             warm_up=round(self.warm_up * SCHEDULE_TICKS),
             weight_decay=self.weight_decay,
+            gradient_clip=self.gradient_clip,
+            average_decay=self.average_decay,
             train_encoder=False,
         )
 

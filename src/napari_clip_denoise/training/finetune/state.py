@@ -1,18 +1,18 @@
 """State of a fine-tuning, saved to disk so that an interrupted training can continue."""
 
 import hashlib
-import io
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from napari_clip_denoise.errors import InputError, OutputError
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.training.checkpoint import load_checkpoint, save_checkpoint
 from napari_clip_denoise.training.finetune.settings import FineTuneSettings
 
 STATE = "last.pt"
+DAMAGED = "start anew (--restart) or choose another name"
 FREE_TO_CHANGE = {"minutes", "steps", "patience", "device", "devices", "precision"}
 Tensors = dict[str, Tensor]
 
@@ -23,26 +23,26 @@ class State:
 
     Attributes
     ----------
-    decoder, average : dict
-        Weights of the trained decoder, and their running average.
+    trainer : dict
+        State of the `Trainer`.
     best : dict
         Running average with the best score.
     best_errors : Tensor
         Its error on each held-out patch.
-    optimiser : dict
-        State of the optimiser; empty before the first step.
-    step, seconds, stale : int, float, int
-        Number of finished steps, training time in seconds, and number of scores since the best.
+    seconds, stale : float, int
+        Training time in seconds, and number of scores since the best.
     """
 
-    decoder: Tensors
-    average: Tensors
+    trainer: dict[str, Any]
     best: Tensors
     best_errors: Tensor
-    optimiser: dict[str, Any] = field(default_factory=dict)
-    step: int = 0
     seconds: float = 0.0
     stale: int = 0
+
+    @property
+    def step(self) -> int:
+        """Number of finished steps."""
+        return int(self.trainer["step"])
 
 
 class RunFolder:
@@ -80,15 +80,12 @@ class RunFolder:
         """
         if self.path is None or not (self.path / STATE).exists() or restart:
             return None
+        content = load_checkpoint(self.path / STATE, DAMAGED)
         try:
-            content = torch.load(self.path / STATE, map_location="cpu", weights_only=True)
             found = content.pop("fingerprint")
             state = State(**content)
-        except Exception as error:  # whatever a damaged file makes the reader raise
-            raise InputError(
-                f"The state in {self.path} is damaged; start anew (--restart) or choose another "
-                "name."
-            ) from error
+        except (KeyError, TypeError) as error:
+            raise InputError(f"The state in {self.path} is damaged; {DAMAGED}.") from error
         if found != self.fingerprint:
             raise InputError(
                 f"{self.path} holds an unfinished training with other settings or images; start "
@@ -107,19 +104,7 @@ class RunFolder:
         if self.path is None:
             return
         content = {entry.name: getattr(state, entry.name) for entry in fields(state)}
-        buffer = io.BytesIO()
-        torch.save(content | {"fingerprint": self.fingerprint}, buffer)
-        partial = self.path / f"{STATE}.partial"
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(buffer.getbuffer())
-            partial.replace(self.path / STATE)
-        except OSError as error:
-            raise OutputError(
-                f"The state of the training could not be written to {self.path}: "
-                f"{error.strerror or error}; make room and start it again, it goes on from its "
-                "last state."
-            ) from error
+        save_checkpoint(self.path / STATE, content | {"fingerprint": self.fingerprint})
 
     def remove(self) -> None:
         """Remove the state, and its folder unless that holds other things."""

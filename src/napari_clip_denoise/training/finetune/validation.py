@@ -11,17 +11,17 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from napari_clip_denoise.training.finetune.exchange import exchange_noise
-from napari_clip_denoise.training.finetune.objectives import Network
+from napari_clip_denoise.network.inference import Network
+from napari_clip_denoise.training.finetune.noise_swap import swap_noise
 
-EXCHANGES = 3
+SWAPS = 3
 BATCH = 8
 SMOOTHING = 2.0
 
 
 @dataclass(frozen=True)
-class Judge:
-    """Judge that scores a network by its mean squared error on held-out patches.
+class Validator:
+    """Scores a network by its mean squared error on held-out patches.
 
     If the target is noisy, or has to be replaced by an estimate, the noise of the target adds the
     same amount to the score of every network.
@@ -32,17 +32,17 @@ class Judge:
         Noisy patches and their targets, (N, C, Y, X).
     against : str
         Description of the target.
-    exchanged : Tensor or None
-        (K, N, C, Y, X): `noisy` with exchanged noise, K times, if `target` is `noisy` itself. It
-        allows estimating the error against a second noisy image, see `exchange_noise`.
+    swapped : Tensor or None
+        (K, N, C, Y, X): `noisy` with swapped noise, K times, if `target` is `noisy` itself. It
+        allows estimating the error against a second noisy image, see `swap_noise`.
     noise : Tensor or None
-        (K, N, C, Y, X): the noise that was exchanged.
+        (K, N, C, Y, X): the noise that was swapped.
     """
 
     noisy: Tensor
     target: Tensor
     against: str
-    exchanged: Tensor | None = None
+    swapped: Tensor | None = None
     noise: Tensor | None = None
 
     @torch.no_grad()
@@ -55,8 +55,8 @@ class Judge:
         """Return the errors of the noisy patches themselves."""
         return self(lambda noisy: noisy, len(self.noisy))
 
-    def to(self, device: torch.device) -> "Judge":
-        """Return the judge on a device."""
+    def to(self, device: torch.device) -> "Validator":
+        """Return the validator on a device."""
         moved: dict[str, Any] = {
             name: side.to(device) for name, side in vars(self).items() if isinstance(side, Tensor)
         }
@@ -65,20 +65,20 @@ class Judge:
     def _errors(self, network: Network, part: slice) -> Tensor:
         denoised = network(self.noisy[part]).float()
         error = (denoised - self.target[part]).square().mean(dim=(1, 2, 3))
-        if self.exchanged is None or self.noise is None:
+        if self.swapped is None or self.noise is None:
             return error
         kept = [
-            (noise * (denoised - network(exchanged).float())).mean(dim=(1, 2, 3))
-            for exchanged, noise in zip(self.exchanged[:, part], self.noise[:, part], strict=True)
+            (noise * (denoised - network(swapped).float())).mean(dim=(1, 2, 3))
+            for swapped, noise in zip(self.swapped[:, part], self.noise[:, part], strict=True)
         ]
         return error + 2 * torch.stack(kept).mean(dim=0)
 
 
 @torch.no_grad()
-def blind_judge(
+def blind_validator(
     noisy: np.ndarray, extent: tuple[int, int], denoise: Network, rng: np.random.Generator
-) -> Judge:
-    """Create a judge for noisy patches without a known truth.
+) -> Validator:
+    """Create a validator for noisy patches without a known truth.
 
     Parameters
     ----------
@@ -89,12 +89,12 @@ def blind_judge(
     denoise : callable
         A reasonably good denoiser on the CPU.
     rng : numpy.random.Generator
-        Chooses the pixels whose noise is exchanged.
+        Chooses the pixels whose noise is swapped.
 
     Returns
     -------
-    Judge
-        The judge.
+    Validator
+        The validator.
     """
 
     def denoised(images: Tensor) -> Tensor:
@@ -104,14 +104,14 @@ def blind_judge(
     planes = list(zip(noisy.reshape(-1, *noisy.shape[-2:]),
                       denoised(patches).numpy().reshape(-1, *noisy.shape[-2:]),
                       strict=True))  # fmt: skip
-    exchanges = []
-    for _ in range(EXCHANGES):
-        sides = zip(*(exchange_noise(*plane, extent, rng) for plane in planes), strict=True)
-        exchanged, chosen = (torch.from_numpy(np.stack(s)).reshape(patches.shape) for s in sides)
-        noise = torch.where(chosen, patches - denoised(exchanged), 0) / chosen.float().mean()
-        exchanges.append((exchanged, noise))
+    swaps = []
+    for _ in range(SWAPS):
+        sides = zip(*(swap_noise(*plane, extent, rng) for plane in planes), strict=True)
+        swapped, chosen = (torch.from_numpy(np.stack(s)).reshape(patches.shape) for s in sides)
+        noise = torch.where(chosen, patches - denoised(swapped), 0) / chosen.float().mean()
+        swaps.append((swapped, noise))
     against = "a second noisy image, estimated from the first"
-    return Judge(patches, patches, against, *map(torch.stack, zip(*exchanges, strict=True)))
+    return Validator(patches, patches, against, *map(torch.stack, zip(*swaps, strict=True)))
 
 
 def smooth(images: Tensor) -> Tensor:

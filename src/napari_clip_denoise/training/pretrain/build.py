@@ -17,7 +17,7 @@ from napari_clip_denoise.models.registry import install
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
 from napari_clip_denoise.training.data.settings import ImageGroup, Simulation
-from napari_clip_denoise.training.pretrain.fit import train
+from napari_clip_denoise.training.pretrain.fit import train, training_patches
 from napari_clip_denoise.training.pretrain.package import write_model
 from napari_clip_denoise.training.pretrain.recipe import Recipe, load_recipe
 
@@ -37,8 +37,8 @@ def build_clip(
     fetch: Advance | None = None,
     device: str = "cpu",
     overwrite: bool = False,
-    report: Callable[[dict[str, float]], None] | None = None,
-    tick: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[dict[str, float]], None] | None = None,
+    on_step: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Fetch CLIP's encoder, train a decoder on it, and install both as the model ``clip-rn50``.
 
@@ -64,10 +64,10 @@ def build_clip(
         ``"cpu"``, ``"cuda"``, ``"mps"`` or ``"auto"``.
     overwrite : bool
         Whether to replace an existing model of this name.
-    report : callable, optional
+    on_progress : callable, optional
         Called with step, steps, loss, seconds and, at intervals, the score: the mean PSNR in dB
         of simulated images not used for training. The PSNR of their noisy versions is ``noisy``.
-    tick : callable, optional
+    on_step : callable, optional
         Called after each step with the number of finished and of all steps; an exception raised
         by it aborts the build.
 
@@ -98,12 +98,12 @@ def build_clip(
     noisy_score = mean_psnr(noisy, clean)
 
     def tell(entry: dict[str, float]) -> None:
-        if report:
-            report({**entry, "steps": plan.optimisation.steps, "noisy": noisy_score})
+        if on_progress:
+            on_progress({**entry, "steps": plan.optimisation.steps, "noisy": noisy_score})
 
-    def tick_of_all(step: int) -> None:
-        if tick:
-            tick(step, plan.optimisation.steps)
+    def step_of_all(step: int) -> None:
+        if on_step:
+            on_step(step, plan.optimisation.steps)
 
     denoiser = train(
         plan,
@@ -113,8 +113,8 @@ def build_clip(
         resume=True,
         encoder=lambda: encoder,
         check=partial(_score, noisy=noisy, clean=clean),
-        report=tell,
-        tick=tick_of_all,
+        on_progress=tell,
+        on_step=step_of_all,
     )
     model = write_model(plan, denoiser, folder / target.name)
     path = install(model, overwrite=overwrite)
@@ -135,7 +135,7 @@ def check_patches(recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
             "optimisation": optimisation,
         }
     )
-    noisy, _, clean = unseen.patches(Path()).batch(0)
+    noisy, _, clean = training_patches(unseen, Path()).batch(0)
     return noisy, clean
 
 

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
-class Field:
+class PatchSource:
     """Image or stack, and the images that its patches are compared with.
 
     Attributes
@@ -155,8 +155,8 @@ def in_memory(stacks: list[Stack]) -> list[Stack]:
     ]
 
 
-def mapped_field(stack: Stack, intensity: Intensity, **others: Any) -> Field:
-    """Create a field whose values are mapped as in a run.
+def mapped_source(stack: Stack, intensity: Intensity, **others: Any) -> PatchSource:
+    """Create a source of patches whose values are mapped as in a run.
 
     Parameters
     ----------
@@ -165,12 +165,12 @@ def mapped_field(stack: Stack, intensity: Intensity, **others: Any) -> Field:
     intensity : str or (float, float)
         Intensity mapping, see `DenoiseSettings`.
     **others
-        Further attributes of `Field`.
+        Further attributes of `PatchSource`.
 
     Returns
     -------
-    Field
-        The field.
+    PatchSource
+        The source of patches.
 
     Raises
     ------
@@ -180,7 +180,7 @@ def mapped_field(stack: Stack, intensity: Intensity, **others: Any) -> Field:
     mapping = estimate_mapping(stack, intensity)
     if any(channel.high <= channel.low for channel in mapping.channels):
         raise InputError(f"'{stack.name}' is constant, there is nothing to learn; give another.")
-    return Field(stack, mapping, **others)
+    return PatchSource(stack, mapping, **others)
 
 
 def some(items: Sequence[T], most: int = MAX_MEASURED) -> list[T]:

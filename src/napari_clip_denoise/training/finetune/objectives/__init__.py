@@ -1,0 +1,1 @@
+"""Objectives of a fine-tuning, one module each."""
