@@ -6,7 +6,7 @@ from qtpy.QtCore import QTimer
 
 from napari_clip_denoise import denoise
 from napari_clip_denoise.formats import open_stack
-from napari_clip_denoise.gui import workers
+from napari_clip_denoise.gui.workers import denoise as workers
 
 PLACE = {
     "scale": (0.5, 0.2, 0.1),
@@ -186,7 +186,7 @@ def test_a_result_too_large_for_memory_asks_for_a_store(viewer, run, errors, noi
     monkeypatch.setattr(workers, "MEMORY_BYTES", 1000)
     viewer.add_image(noisy)
     assert run() is None
-    assert "name an OME-Zarr store under 'Save to'" in errors()[0]
+    assert "choose an OME-Zarr file under 'Save to'" in errors()[0]
 
 
 def test_a_source_removed_during_the_run_does_no_harm(viewer, widget, qtbot, noisy):

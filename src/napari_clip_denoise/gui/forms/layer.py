@@ -32,15 +32,15 @@ class LayerForm(SettingsForm):
         self.whole = ComboBox(
             choices=SCOPES,
             value=True,
-            tooltip="The plane you see now, to try settings, or every plane of the layer.",
+            tooltip="Only the plane on screen, to try settings, or the whole layer.",
         )
         self.store = FileEdit(
             mode=FileDialogMode.OPTIONAL_FILE,
             filter="OME-Zarr (*.zarr)",
             nullable=True,
             value=None,
-            tooltip="Optional, whole layer only: an OME-Zarr store such as result.ome.zarr. "
-            "Needed for results that do not fit into memory.",
+            tooltip="Optional, for the whole layer: an OME-Zarr file such as result.ome.zarr. "
+            "Needed if the result does not fit into memory.",
         )
         self.insert_rows(0, ("Image", self.layer), ("Apply to", self.whole))
         self.append_rows(("Save to", self.store))
@@ -62,7 +62,7 @@ class LayerForm(SettingsForm):
         return layer
 
     def chosen_store(self) -> Path | None:
-        """Return the store that the user named, or None.
+        """Return the OME-Zarr file that the user named, or None.
 
         Raises
         ------
@@ -76,7 +76,9 @@ class LayerForm(SettingsForm):
         if path.suffix != ".zarr":
             raise InputError(f"The store {path.name} should end in .zarr, such as result.ome.zarr.")
         if not self.whole.value:
-            raise InputError("A store holds the whole layer; choose it, or clear 'Save to'.")
+            raise InputError(
+                "Only a whole layer can be saved; choose 'Whole layer', or clear 'Save to'."
+            )
         return path
 
     def first_range(self) -> tuple[float, float] | None:

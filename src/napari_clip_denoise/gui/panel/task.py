@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_clip_denoise.errors import Cancelled, in_words
 from napari_clip_denoise.gui.panel.progress import LOADING, ProgressRow
-from napari_clip_denoise.gui.workers import Cancellable
+from napari_clip_denoise.gui.workers.relay import Cancellable
 from napari_clip_denoise.inference.progress import CancelToken
 
 NOTHING_KEPT = "Cancelled; nothing was kept."

@@ -28,10 +28,14 @@ class CopyRow(QWidget):
         super().__init__()
         self._choose = choose
         self.command = QPushButton("Copy as command")
-        self.command.setToolTip("Copy the command line that denoises this layer's file alike.")
+        self.command.setToolTip(
+            "Copy a command that denoises this layer's file with these settings."
+        )
         self.command.clicked.connect(lambda: self._copy(as_command))
         self.python = QPushButton("Copy as Python")
-        self.python.setToolTip("Copy the Python script that denoises this layer's file alike.")
+        self.python.setToolTip(
+            "Copy a Python script that denoises this layer's file with these settings."
+        )
         self.python.clicked.connect(lambda: self._copy(as_python))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -52,6 +56,6 @@ class CopyRow(QWidget):
         assert clipboard is not None
         clipboard.setText(write(settings, str(source), str(result), stack.axes))
         if layer.source.path is None:
-            show_info(f"Copied; this layer is no file, so save it as {UNSAVED} first.")
+            show_info(f"Copied. This layer was not opened from a file; save it as {UNSAVED} first.")
         else:
             show_info("Copied.")

@@ -6,10 +6,10 @@ from napari.qt.threading import create_worker
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from napari_clip_denoise.errors import ClipDenoiseError, in_words
-from napari_clip_denoise.formatting import format_bytes
+from napari_clip_denoise.formatting import counted, format_bytes
 from napari_clip_denoise.gui.forms.layer import LayerForm
 from napari_clip_denoise.gui.viewer.layers import stack_of
-from napari_clip_denoise.gui.workers import memory_limit
+from napari_clip_denoise.gui.workers.denoise import memory_limit
 from napari_clip_denoise.inference.outline import Outline, make_outline
 
 LARGE_BYTES = 2**28
@@ -32,8 +32,8 @@ class PlanRow(QWidget):
         self.destroyed.connect(self._leave)
         self.label = QLabel("")
         self.label.setWordWrap(True)
-        self.button = QPushButton("Time it")
-        self.button.setToolTip("Estimate how long the run will take, by running a few tiles.")
+        self.button = QPushButton("Estimate time")
+        self.button.setToolTip("Estimate how long the run will take by running a few tiles.")
         self.button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -81,12 +81,12 @@ def describe(outline: Outline, in_memory: bool) -> str:
     """Describe the size of a run; return an empty string if it is too small to matter."""
     size = format_bytes(outline.result_bytes)
     free = format_bytes(outline.free_bytes)
+    planes = counted(outline.planes, "plane")
     if not in_memory:
-        room = f"up to {size} of {free} free on the disk"
-        plural = "s" if outline.regions != 1 else ""
-        return f"{outline.planes} planes in {outline.regions} region{plural} · {room}"
+        regions = counted(outline.regions, "region")
+        return f"{planes} in {regions} · needs up to {size}, {free} free on the disk"
     if outline.result_bytes < LARGE_BYTES:
         return ""
     if outline.result_bytes > memory_limit():
-        return f"{outline.planes} planes · {size}, too much for memory: name a store above"
-    return f"{outline.planes} planes · {size} of {free} free in memory"
+        return f"{planes} · needs {size}, too much for memory: choose a file under 'Save to'"
+    return f"{planes} · needs {size}, {free} of memory free"

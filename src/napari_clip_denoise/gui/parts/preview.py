@@ -34,9 +34,9 @@ class PreviewRow(QWidget):
         self.toggle = QPushButton("Preview")
         self.toggle.setCheckable(True)
         self.toggle.setToolTip(
-            "Show what you see now denoised, over the image. It follows the sliders, pan, zoom "
-            "and every setting, and is removed when you switch it off "
-            f"({PREVIEW_KEY}). Where a shape is selected in a Shapes layer, only that is denoised."
+            "Denoise what is on screen and show it on top of the image. The preview follows the "
+            "sliders, panning, zooming and every setting. Click again to remove it "
+            f"({PREVIEW_KEY}). If a shape is selected in a Shapes layer, only its area is denoised."
         )
         self.toggle.setShortcut(PREVIEW_KEY)
         self.toggle.toggled.connect(self._switch)
@@ -45,11 +45,11 @@ class PreviewRow(QWidget):
         self.compare.pressed.connect(lambda: self._hold(True))
         self.compare.released.connect(lambda: self._hold(False))
         self.keep = QPushButton("Keep")
-        self.keep.setToolTip("Add what is previewed as a layer that stays.")
+        self.keep.setToolTip("Keep the preview as a layer of its own.")
         self.keep.clicked.connect(self.preview.keep)
         self.curtain = QSlider(Qt.Orientation.Horizontal)
         self.curtain.setMaximum(CURTAIN_STEPS)
-        self.curtain.setToolTip("Noisy to the left of the curtain, denoised to its right.")
+        self.curtain.setToolTip("Noisy to the left of the curtain, denoised to the right.")
         self.curtain.valueChanged.connect(self._move_curtain)
         self._curtain_row = QWidget()
         self.label = QLabel("")
@@ -68,7 +68,9 @@ class PreviewRow(QWidget):
         buttons.addWidget(self.keep)
         curtain = QHBoxLayout(self._curtain_row)
         curtain.setContentsMargins(0, 0, 0, 0)
-        curtain.addWidget(QLabel("Curtain"))
+        label = QLabel("Curtain")
+        label.setToolTip(self.curtain.toolTip())
+        curtain.addWidget(label)
         curtain.addWidget(self.curtain)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -213,5 +213,5 @@ def _describe(preview: Preview) -> str:
     if (height, width) != view.stack.plane_shape:
         where = f"{width} x {height} px"
     if view.is_cropped:
-        where = f"{where} in the middle; zoom in to see the rest"
+        where = f"central {where}; zoom in to see the rest"
     return f"Preview: {where} · {preview.seconds:.1f} s"

@@ -37,7 +37,7 @@ def settings_of(result: Image) -> DenoiseSettings:
     values = result.metadata.get(METADATA, {}).get("settings")
     if values is None:
         raise InputError(
-            f"How '{result.name}' was made is not known; choose a result of the Denoise widget."
+            f"It is not known how '{result.name}' was made; choose a result of the Denoise widget."
         )
     return DenoiseSettings.model_validate(values)
 
@@ -105,8 +105,8 @@ def offset_in(outer: Image, inner: Image) -> tuple[int, ...]:
     """
     shapes = [(x.data[0] if x.multiscale else x.data).shape for x in (outer, inner)]
     refusal = InputError(
-        f"'{inner.name}' does not lie pixel on pixel on '{outer.name}'; choose a result and the "
-        "image it was made from."
+        f"The pixels of '{inner.name}' are not aligned with those of '{outer.name}'; choose a "
+        "result and the image it was made from."
     )
     if outer.ndim != inner.ndim or outer.rgb != inner.rgb:
         raise refusal

@@ -11,7 +11,7 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QPushButton
 
 from napari_clip_denoise.errors import ClipDenoiseError
-from napari_clip_denoise.formatting import format_seconds, progress_line
+from napari_clip_denoise.formatting import counted, format_seconds, progress_line
 from napari_clip_denoise.gui.forms.layer import LayerForm
 from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
 from napari_clip_denoise.gui.panel.task import NOTHING_KEPT
@@ -27,7 +27,7 @@ from napari_clip_denoise.gui.viewer.layers import (
     result_name,
     stack_of,
 )
-from napari_clip_denoise.gui.workers import (
+from napari_clip_denoise.gui.workers.denoise import (
     Finished,
     Message,
     Request,
@@ -42,7 +42,7 @@ from napari_clip_denoise.inference.progress import CancelToken, Progress
 REFRESH_SECONDS = 0.5
 WARM_UP_MILLISECONDS = 500
 RUN_KEY = "Ctrl+Return"
-HINT = "Open an image to begin, or File > Open Sample > CLIP Denoise to try it."
+HINT = "Open an image to begin, or try a sample: File > Open Sample > CLIP Denoise."
 
 
 class DenoiseWidget(TaskPanel):
@@ -55,7 +55,7 @@ class DenoiseWidget(TaskPanel):
     """
 
     def __init__(self, napari_viewer: napari.Viewer):
-        super().__init__("Stop now; what was computed so far is thrown away.")
+        super().__init__("Stop now; the unfinished result is discarded.")
         self._viewer = napari_viewer
         self._result: Image | None = None
         self._refreshed = 0.0
@@ -65,7 +65,7 @@ class DenoiseWidget(TaskPanel):
         self.plan.button.clicked.connect(self.time_run)
         self.run_button = QPushButton("Denoise")
         self.run_button.setToolTip(
-            f"Denoise into a new layer; the image itself is never changed ({RUN_KEY})."
+            f"Denoise into a new layer; the original image is never changed ({RUN_KEY})."
         )
         self.run_button.setShortcut(RUN_KEY)
         self.run_button.clicked.connect(self.run)
@@ -189,7 +189,7 @@ class DenoiseWidget(TaskPanel):
 
 def describe(progress: Progress) -> str:
     """Describe the progress of a run, such as ``37 of 120 planes · 4.1 planes/s · 20 s left``."""
-    parts = [f"{int(progress.done + 1e-6)} of {progress.total} planes"]
+    parts = [f"{int(progress.done + 1e-6)} of {counted(progress.total, 'plane')}"]
     if progress.total == 1:
         parts = [f"{100 * progress.done:.0f} %"]
     elif progress.planes_per_second:
