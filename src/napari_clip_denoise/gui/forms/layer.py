@@ -61,6 +61,10 @@ class LayerForm(SettingsForm):
             raise InputError("There is no image layer to denoise; open an image first.")
         return layer
 
+    def layers(self) -> list[Image]:
+        """Return the layers to denoise; none if there is no image."""
+        return [] if self.layer.value is None else [self.layer.value]
+
     def chosen_store(self) -> Path | None:
         """Return the OME-Zarr file that the user named, or None.
 

@@ -38,6 +38,17 @@ def is_preview(layer: Layer) -> bool:
     return bool(layer.metadata.get(METADATA, {}).get(PREVIEW))
 
 
+def is_derived(layer: Layer) -> bool:
+    """Return whether this plugin made a layer: a result, a preview, a residual and so on."""
+    return bool(layer.metadata.get(METADATA))
+
+
+def shows_planes(viewer: ViewerModel) -> bool:
+    """Return whether the viewer shows planes in 2D that are spanned by the last two axes."""
+    dims = viewer.dims
+    return bool(dims.ndisplay == 2) and sorted(dims.displayed) == [dims.ndim - 2, dims.ndim - 1]
+
+
 def images_of(viewer: ViewerModel) -> list[Image]:
     """List the image layers that a user may choose."""
     return [x for x in viewer.layers if isinstance(x, Image) and not is_preview(x)]

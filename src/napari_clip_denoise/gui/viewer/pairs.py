@@ -26,6 +26,40 @@ def guess_pair(images: list[Image]) -> tuple[Image | None, Image | None]:
     return None, None
 
 
+def results_of(images: list[Image], source: Image) -> list[Image]:
+    """List the results that were made from an image, from bottom to top."""
+    return [
+        each
+        for each in images
+        if each != source
+        and (made := each.metadata.get(METADATA, {})).get("source") == source.name
+        and "is" not in made
+    ]
+
+
+def pair_with(images: list[Image], layer: Image) -> tuple[Image, Image] | None:
+    """Return an image and its result, if a layer is one of the two.
+
+    Parameters
+    ----------
+    images : list of Image
+        The layers to search.
+    layer : Image
+        A result, or an image, whose topmost visible result is taken.
+
+    Returns
+    -------
+    tuple of (Image, Image), or None
+        The image and its result.
+    """
+    for source in images:
+        if layer in results_of(images, source):
+            return source, layer
+    results = results_of(images, layer)
+    visible = [result for result in results if result.visible]
+    return (layer, (visible or results)[-1]) if results else None
+
+
 def settings_of(result: Image) -> DenoiseSettings:
     """Return the settings that a result was made with.
 

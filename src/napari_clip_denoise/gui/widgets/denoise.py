@@ -73,8 +73,11 @@ class DenoiseWidget(TaskPanel):
 
         restore(self.form)
         self.preview = PreviewRow(
-            napari_viewer, lambda: (self.form.chosen_layer(), self.form.settings())
+            napari_viewer,
+            lambda: (self.form.chosen_layer(), self.form.settings()),
+            self.form.layers,
         )
+        self.form.layer.changed.connect(self.preview.refresh)
         self.help = ModelHelp(self.form)
         self.copy_row = CopyRow(
             lambda: (self.form.chosen_layer(), self.form.settings(), self.form.chosen_store())
