@@ -46,7 +46,7 @@ def test_a_result_is_preselected_and_checked(viewer, panel, run, check, taken):
     check()
     assert panel.checked.report.verdict in panel.verdict.text()
     assert "scale-invariant SSIM" in panel.figures.text()
-    residual = viewer.layers["cells denoised residual"]
+    residual = viewer.layers["cells denoised, tiny residual"]
     expected = taken.noisy.astype(np.float32) - result.data
     np.testing.assert_allclose(np.asarray(residual.data), expected)
     np.testing.assert_allclose(residual.translate, source.translate)
@@ -83,7 +83,7 @@ def test_the_truth_is_trusted(viewer, panel, check, taken):
 
 def test_a_single_denoised_plane_is_found_in_its_stack(viewer, widget, panel, run, check, taken):
     viewer.add_image(taken.noisy, **PLACE)
-    widget.form.whole.value = False
+    widget.form.scope.value = "plane"
     viewer.dims.set_current_step(0, 2)
     result = run()
     assert offset_in(panel.noisy.value, result) == (2, 0, 0)

@@ -10,9 +10,11 @@ WAIT = 60_000
 @pytest.fixture
 def picture(viewer, qtbot):
     """The canvas, once nothing more is being drawn."""
+    viewer.window._qt_window.resize(1280, 800)
+    qtbot.wait(500)
 
     def take():
-        qtbot.wait(100)
+        qtbot.wait(150)
         return viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
 
     return take

@@ -24,7 +24,7 @@ PLACE = {
 def test_the_result_lies_on_its_source(viewer, run, noisy, tiny):
     layer = viewer.add_image(noisy, name="cells", **PLACE)
     result = run()
-    assert result.name == "cells denoised"
+    assert result.name == "cells denoised, tiny"
     for name in ("scale", "translate", "rotate", "shear"):
         np.testing.assert_allclose(getattr(result, name), getattr(layer, name), err_msg=name)
     np.testing.assert_allclose(result.affine.affine_matrix, layer.affine.affine_matrix)
@@ -75,12 +75,12 @@ def test_the_current_plane_is_that_plane_of_the_whole(viewer, widget, run, noisy
     layer = viewer.add_image(noisy, **PLACE)
     everything = run()
     widget.form.layer.value = layer
-    widget.form.whole.value = False
+    widget.form.scope.value = "plane"
     viewer.dims.set_point(0, layer.data_to_world((2, 45, 55))[0])
     position = layer.world_to_data(viewer.dims.point)
     index = int(np.clip(np.rint(position[0]), 0, 3))
     plane = run()
-    assert plane.name.endswith(f"[{index}]")
+    assert plane.name == f"noisy denoised, tiny, z {index}"
     assert plane.data.shape == (1, 90, 110)
     difference = plane.data[0].astype(int) - everything.data[index]
     assert np.abs(difference).max() <= 1
@@ -93,7 +93,7 @@ def test_other_axes_of_the_viewer_do_not_matter(viewer, widget, run, noisy):
     viewer.add_image(np.zeros((3, 4, 90, 110)), name="other")
     layer = viewer.add_image(noisy[0], name="plane")
     widget.form.layer.value = layer
-    widget.form.whole.value = False
+    widget.form.scope.value = "plane"
     assert run().data.shape == noisy[0].shape
 
 

@@ -221,7 +221,7 @@ def test_in_the_window(viewer, widget, run, qtbot, noisy, tiny):
     assert np.abs(live.layer.data[0].astype(int) - expected).max() <= 1
     np.testing.assert_array_equal(run().data, whole)
     widget.preview.toggle.click()
-    assert [each.name for each in viewer.layers] == ["noisy", "noisy denoised"]
+    assert [each.name for each in viewer.layers] == ["noisy", "noisy denoised, tiny"]
 
 
 def test_the_window_answers_during_previews_and_a_run(viewer, widget, qtbot, capsys):

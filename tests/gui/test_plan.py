@@ -55,7 +55,7 @@ def test_a_large_result_in_memory_is_planned(viewer, widget, qtbot, unlimited, m
     qtbot.waitUntil(widget.plan.isVisible)
     assert "2000 planes · " in _text(widget)
     assert "of memory free" in _text(widget)
-    widget.form.whole.value = False
+    widget.form.scope.value = "plane"
     assert widget.plan.isHidden()
 
 

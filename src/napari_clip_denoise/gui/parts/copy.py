@@ -8,7 +8,7 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QPushButton, QWidget
 
 from napari_clip_denoise.errors import ClipDenoiseError
-from napari_clip_denoise.gui.viewer.layers import stack_of
+from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.repeat import as_command, as_python
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
@@ -21,10 +21,11 @@ class CopyRow(QWidget):
     Parameters
     ----------
     choose : callable
-        Returns the layer, the settings and the store (or None); may raise `ClipDenoiseError`.
+        Returns the layer, its stack, the settings and the output file (or None); may raise
+        `ClipDenoiseError`.
     """
 
-    def __init__(self, choose: Callable[[], tuple[Image, DenoiseSettings, Path | None]]):
+    def __init__(self, choose: Callable[[], tuple[Image, Stack, DenoiseSettings, Path | None]]):
         super().__init__()
         self._choose = choose
         self.command = QPushButton("Copy as command")
@@ -44,8 +45,7 @@ class CopyRow(QWidget):
 
     def _copy(self, write: Callable[[DenoiseSettings, str, str, str], str]) -> None:
         try:
-            layer, settings, store = self._choose()
-            stack = stack_of(layer)
+            layer, stack, settings, store = self._choose()
         except ClipDenoiseError as error:
             show_error(str(error))
             return

@@ -7,8 +7,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidge
 
 from napari_clip_denoise.errors import ClipDenoiseError, in_words
 from napari_clip_denoise.formatting import counted, format_bytes
-from napari_clip_denoise.gui.forms.layer import LayerForm
-from napari_clip_denoise.gui.viewer.layers import stack_of
+from napari_clip_denoise.gui.forms.layer import PLANE, LayerForm
 from napari_clip_denoise.gui.workers.denoise import memory_limit
 from napari_clip_denoise.inference.outline import Outline, make_outline
 
@@ -29,7 +28,7 @@ class PlanRow(QWidget):
         super().__init__()
         self._form = form
         self._latest: Any = None
-        self.destroyed.connect(self._leave)
+        self.destroyed.connect(lambda: self._leave())
         self.label = QLabel("")
         self.label.setWordWrap(True)
         self.button = QPushButton("Estimate time")
@@ -39,7 +38,7 @@ class PlanRow(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.label)
         layout.addWidget(self.button)
-        for field in (form.layer, form.whole, form.store, form.output_dtype):
+        for field in (form.layer, form.scope, form.store, form.output_dtype):
             field.changed.connect(self.refresh)
         self.refresh()
 
@@ -48,7 +47,7 @@ class PlanRow(QWidget):
         self.hide()
         self._latest = None
         layer = self._form.layer.value
-        if layer is None or not self._form.whole.value:
+        if layer is None or self._form.scope.value == PLANE:
             return
         try:
             store = self._form.chosen_store()
@@ -56,7 +55,7 @@ class PlanRow(QWidget):
             return
         worker = create_worker(
             make_outline,
-            stack_of(layer),
+            self._form.stack(),
             store,
             self._form.output_dtype.value,
             _start_thread=False,

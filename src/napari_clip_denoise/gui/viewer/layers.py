@@ -156,16 +156,6 @@ def result_arguments(
     }
 
 
-def result_name(layer: Image, region: Region) -> str:
-    """Return a name for a result: the layer's name and, for a single plane, its position."""
-    n_leading = layer.ndim - 2
-    size = (layer.data[0] if layer.multiscale else layer.data).shape[:n_leading]
-    if region[:n_leading] == whole(size):
-        return f"{layer.name} denoised"
-    place = ", ".join(str(part.start) for part in region[:n_leading])
-    return f"{layer.name} denoised [{place}]"
-
-
 def _labelled_axes(layer: Image, shape: tuple[int, ...]) -> str | None:
     labels = [AXIS_NAMES.get(label.lower(), label.lower()) for label in layer.axis_labels]
     if not all(len(label) == 1 and label.isalpha() for label in labels):
