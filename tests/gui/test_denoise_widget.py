@@ -2,7 +2,10 @@ import dask.array as da
 import numpy as np
 import pytest
 import zarr
-from qtpy.QtCore import QTimer
+from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
+from napari.utils import progress
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QDockWidget, QPushButton
 
 from napari_clip_denoise import denoise
 from napari_clip_denoise.formats import open_stack
@@ -155,6 +158,64 @@ def test_a_closed_window_ends_the_run(viewer, widget, qtbot, unlimited):
     token = widget.task.control
     viewer.close()
     qtbot.waitUntil(lambda: token.is_cancelled, timeout=10_000)
+
+
+def title_bar_button(widget, name):
+    dock = widget.parentWidget()
+    while not isinstance(dock, QDockWidget):
+        dock = dock.parentWidget()
+    return dock.titleBarWidget().findChild(QPushButton, name)
+
+
+def test_closing_the_panel_cancels_the_run_and_removes_the_unfinished_layer(
+    viewer, widget, qtbot, unlimited
+):
+    source = viewer.add_image(unlimited)
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: widget.progress.bar.value() > 0, timeout=60_000)
+    assert len(viewer.layers) == 2
+    token = widget.task.control
+    qtbot.mouseClick(title_bar_button(widget, "QTitleBarCloseButton"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: list(viewer.layers) == [source], timeout=10_000)
+    assert token.is_cancelled
+    assert not progress._all_instances
+    qtbot.wait(500)
+    assert list(viewer.layers) == [source]
+
+
+def test_a_hidden_panel_goes_on(viewer, widget, qtbot, unlimited):
+    viewer.add_image(unlimited)
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: widget.progress.bar.value() > 0, timeout=60_000)
+    qtbot.mouseClick(title_bar_button(widget, "QTitleBarHideButton"), Qt.MouseButton.LeftButton)
+    assert widget.is_running
+    assert not widget.task.control.is_cancelled
+    widget.cancel_button.click()
+    qtbot.waitUntil(lambda: not widget.is_running, timeout=10_000)
+
+
+def test_deleting_the_result_cancels_the_run(viewer, widget, qtbot, unlimited):
+    source = viewer.add_image(unlimited)
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=60_000)
+    del viewer.layers[1]
+    qtbot.waitUntil(lambda: not widget.is_running, timeout=10_000)
+    assert list(viewer.layers) == [source]
+    assert widget.progress.label.text() == "Cancelled; nothing was kept."
+
+
+def test_the_activity_dock_shows_the_run(viewer, widget, qtbot, unlimited):
+    viewer.add_image(unlimited)
+    widget.run_button.click()
+    (entry,) = progress._all_instances
+    assert entry.desc.startswith("Loading the model")
+    qtbot.waitUntil(lambda: entry.n > 0, timeout=60_000)
+    assert "planes" in entry.desc
+    bars = widget.window().findChildren(QtLabeledProgressBar)
+    assert [bar.qt_progress_bar.value() for bar in bars] == [entry.n]
+    widget.cancel_button.click()
+    qtbot.waitUntil(lambda: not widget.is_running, timeout=10_000)
+    assert not progress._all_instances
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,11 @@ class PreviewRow(QWidget):
         layout.addWidget(self._curtain_row)
         layout.addWidget(self.label)
 
+    def close_all(self) -> None:
+        """Remove the preview and the curtain."""
+        self.curtain.setValue(0)
+        self.toggle.setChecked(False)
+
     def pause(self, is_paused: bool) -> None:
         """Stop or resume requests for new previews, to leave the machine to other work."""
         self.preview.is_paused = is_paused

@@ -32,18 +32,14 @@ def stack_of_channels(layers: list[Image]) -> Stack:
     place = channel_axis(first.axes)
     array = da.stack([_lazy(part.array) for part in parts], axis=place)
     axes = first.axes[:place] + CHANNEL + first.axes[place:]
+    known = first.metadata
     metadata = Metadata(
-        *(
-            (*values[:place], value, *values[place:])
-            for values, value in (
-                (first.metadata.scale, 1.0),
-                (first.metadata.translation, 0.0),
-                (first.metadata.units, None),
-            )
-        ),
+        scale=(*known.scale[:place], 1.0, *known.scale[place:]),
+        translation=(*known.translation[:place], 0.0, *known.translation[place:]),
+        units=(*known.units[:place], None, *known.units[place:]),
         channel_names=tuple(layer.name for layer in layers),
         channel_colors=tuple(_colour(layer) for layer in layers),
-        display_ranges=tuple(tuple(map(float, layer.contrast_limits)) for layer in layers),
+        display_ranges=tuple(_range(layer) for layer in layers),
     )
     return as_stack(array, axes, metadata=metadata, name=first.name)
 
@@ -66,6 +62,11 @@ def _is_like(one: Image, other: Image) -> bool:
 
 def _lazy(array: object) -> da.Array:
     return array if isinstance(array, da.Array) else da.from_array(array, name=False)
+
+
+def _range(layer: Image) -> tuple[float, float]:
+    low, high = layer.contrast_limits
+    return float(low), float(high)
 
 
 def _colour(layer: Image) -> str:

@@ -74,6 +74,7 @@ class DenoiseWidget(TaskPanel):
             self.form.layers,
         )
         self.form.layer.changed.connect(self.preview.refresh)
+        self.closed.connect(self.preview.close_all)
         self.help = ModelHelp(self.form)
         self.copy_row = CopyRow(
             lambda: (
