@@ -8,6 +8,11 @@ def software() -> str:
     return f"napari-clip-denoise {version('napari-clip-denoise')}"
 
 
+def counted(number: int, noun: str) -> str:
+    """Format a number of things, such as ``1 plane`` or ``2 planes``."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def format_seconds(seconds: float) -> str:
     """Format a duration for people, such as ``2 min 05 s``."""
     whole = round(seconds)

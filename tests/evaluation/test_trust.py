@@ -30,7 +30,7 @@ def test_the_truth_is_trusted_and_a_blur_is_not(clean, seed, photons, offset):
     image = taken(clean, seed, photons, offset)
     honest = check_result(image.noisy, image.truth)
     assert not honest.is_flagged, honest.verdict
-    assert "white and has " in honest.verdict
+    assert "looks like pure noise and has " in honest.verdict
     assert honest.noise_share == pytest.approx(1, abs=0.25)
     blurred = check_result(image.noisy, gaussian_filter(image.noisy.astype(float), 4))
     assert blurred.is_flagged

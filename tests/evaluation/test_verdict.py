@@ -35,7 +35,7 @@ def ratios_of(ratio, first, last):
 def test_it_says_at_which_values_more_than_noise_went(first, last, words):
     is_flagged, verdict = judge(findings(ratios_of(3.14, first, last)))
     assert is_flagged
-    assert f"At values {words} the residual varies up to 3.1 times as much" in verdict
+    assert f"At intensities {words}, the residual has up to 3.1 times the variance" in verdict
     assert "no single place stands out" in verdict
     _, verdict = judge(findings(ratios_of(3.14, first, last), n_removed=2, n_added=1))
     assert verdict.startswith("Structure was removed at 2 places and added at 1 place (marked). At")
@@ -49,17 +49,17 @@ def test_it_says_at_which_values_more_than_noise_went(first, last, words):
 def test_it_says_at_which_values_noise_stayed(first, last, words):
     is_flagged, verdict = judge(findings(ratios_of(0.2, first, last)))
     assert not is_flagged
-    assert f"at values {words} only 20 % was" in verdict
+    assert f"but not all of it: at intensities {words}, only 20 %" in verdict
 
 
 def test_correlated_noise_is_underestimated_alike_and_no_excess():
     everywhere = np.full(33, 4.0)
     is_flagged, verdict = judge(findings(everywhere, nearby_correlation=0.5))
     assert is_flagged
-    assert "varies" not in verdict
+    assert "times the variance" not in verdict
     is_flagged, verdict = judge(findings(everywhere))
     assert is_flagged
-    assert "The residual varies 4 times as much as the noise" in verdict
+    assert "The residual has 4 times the variance of the noise" in verdict
 
 
 @pytest.fixture(scope="module")
@@ -72,23 +72,23 @@ def test_a_blur_leaves_the_noise_upwards_at_bright_values_and_the_truth_does_not
     blurred = check_result(taken.noisy, gaussian_filter(taken.noisy.astype(float), 3))
     assert blurred.is_flagged
     assert len(blurred.removed)
-    assert "(marked). At values " in blurred.verdict
+    assert "(marked). At intensities " in blurred.verdict
     honest = check_result(taken.noisy, taken.truth)
     assert not honest.is_flagged
-    assert "varies" not in honest.verdict
-    assert "only" not in honest.verdict
+    assert "times the variance" not in honest.verdict
+    assert "not all of it" not in honest.verdict
 
 
 def test_more_noise_than_there_was_is_flagged(taken):
     noise = np.random.default_rng(0).standard_normal(SHAPE) * np.sqrt(8 * (taken.truth - 100) + 144)
     report = check_result(taken.noisy, taken.truth + 1.5 * noise)
     assert report.is_flagged
-    assert "times as much as the noise" in report.verdict
+    assert "times the variance of the noise" in report.verdict
 
 
 def test_noise_that_stayed_at_bright_places_is_told(taken):
     is_bright = taken.truth > np.quantile(taken.truth, 0.75)
     report = check_result(taken.noisy, np.where(is_bright, taken.noisy, taken.truth))
     assert not report.is_flagged
-    assert "at values above" in report.verdict
+    assert "at intensities above" in report.verdict
     assert report.noise_share > 0.8

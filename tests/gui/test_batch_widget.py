@@ -49,11 +49,11 @@ def run(batch, qtbot):
 def test_files_are_listed_denoised_and_summed_up(batch, run, qtbot, folder, tiny, tmp_path):
     batch.form.inputs.native.editingFinished.emit()
     assert batch.table.states() == ["waiting"] * 3
-    assert batch.progress.label.text() == "Images found: 3"
+    assert batch.progress.label.text() == "3 images found."
     batch.form.format.value = ".tif"
     run()
     assert batch.table.states() == ["done"] * 3
-    assert batch.progress.label.text() == "3 done, 0 skipped, 0 failed of 3 files."
+    assert batch.progress.label.text() == "3 files: 3 done, 0 skipped, 0 failed."
     assert batch.progress.bar.value() == batch.progress.bar.maximum()
     for name in "abc":
         stack = open_stack(tmp_path / "out" / f"{name}.tif")
@@ -74,7 +74,7 @@ def test_a_failed_file_is_told_and_does_not_stop_the_rest(batch, run, errors, fo
     run()
     assert batch.table.states() == ["done", "failed", "done"]
     assert "may be damaged" in batch.table.item(1, 1).toolTip()
-    assert "2 done, 0 skipped, 1 failed of 3 files." in batch.progress.label.text()
+    assert "3 files: 2 done, 0 skipped, 1 failed." in batch.progress.label.text()
     assert "b.npy cannot be read" in batch.progress.label.text()
     assert len(errors()) == 1
     assert batch.run_button.isEnabled()
@@ -91,7 +91,7 @@ def test_cancel_keeps_what_is_finished(batch, qtbot, folder, unlimited, tmp_path
     batch.cancel_button.click()
     qtbot.waitUntil(lambda: not batch.is_running, timeout=10_000)
     assert batch.table.states() == ["done", "cancelled", "waiting"]
-    assert batch.progress.label.text() == "Cancelled: 1 done, 0 skipped, 0 failed of 3 files."
+    assert batch.progress.label.text() == "Cancelled. 3 files: 1 done, 0 skipped, 0 failed."
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.npy"]
     assert batch.run_button.isEnabled()
     assert not batch.cancel_button.isEnabled()

@@ -46,7 +46,7 @@ def test_a_result_is_preselected_and_checked(viewer, panel, run, check, taken):
     check()
     assert panel.checked.report.verdict in panel.verdict.text()
     assert "scale-invariant SSIM" in panel.figures.text()
-    residual = viewer.layers["cells denoised residual"]
+    residual = viewer.layers["cells denoised, tiny residual"]
     expected = taken.noisy.astype(np.float32) - result.data
     np.testing.assert_allclose(np.asarray(residual.data), expected)
     np.testing.assert_allclose(residual.translate, source.translate)
@@ -77,13 +77,13 @@ def test_the_truth_is_trusted(viewer, panel, check, taken):
     noisy, truth = viewer.add_image(taken.noisy), viewer.add_image(taken.truth, name="t")
     panel.noisy.value, panel.denoised.value = noisy, truth
     check()
-    assert "nothing but noise was removed" in panel.verdict.text()
+    assert "only noise was removed" in panel.verdict.text()
     assert "t removed structure" not in viewer.layers
 
 
 def test_a_single_denoised_plane_is_found_in_its_stack(viewer, widget, panel, run, check, taken):
     viewer.add_image(taken.noisy, **PLACE)
-    widget.form.whole.value = False
+    widget.form.scope.value = "plane"
     viewer.dims.set_current_step(0, 2)
     result = run()
     assert offset_in(panel.noisy.value, result) == (2, 0, 0)
@@ -121,8 +121,8 @@ def test_layers_that_do_not_match_are_refused(viewer, panel, check, errors, take
     check()
     panel.denoised.value = a
     check()
-    assert "does not lie pixel on pixel" in errors()[0]
-    assert "Choose two images" in errors()[1]
-    with pytest.raises(InputError, match="is not known"):
+    assert "are not aligned" in errors()[0]
+    assert "Choose two different images" in errors()[1]
+    with pytest.raises(InputError, match="is not known how"):
         settings_of(a)
     assert guess_pair([a, b]) == (None, None)

@@ -87,10 +87,10 @@ def test_a_decoder_is_built_and_used(
     remedy.weights.value = clip_file
     qtbot.mouseClick(remedy.build_button, Qt.MouseButton.LeftButton)
     assert not remedy.import_button.isEnabled()
-    assert "Fetching CLIP's encoder" in remedy.progress.label.text()
+    assert "Loading CLIP's encoder" in remedy.progress.label.text()
     qtbot.waitUntil(lambda: "step 1 of 2" in remedy.progress.label.text(), timeout=WAIT)
     qtbot.waitUntil(lambda: not remedy.task.is_running, timeout=WAIT)
-    assert "'clip-rn50' is built" in remedy.progress.label.text()
+    assert "'clip-rn50' is ready" in remedy.progress.label.text()
     assert not remedy.isVisible()
     assert widget.form.model.value == "clip-rn50"
     model = load("clip-rn50")
@@ -118,7 +118,7 @@ def test_a_build_is_cancelled_and_goes_on(remedy, narrow, qtbot, models_folder):
     remedy.cancel_button.click()
     assert remedy.progress.label.text() == "Cancelling …"
     qtbot.waitUntil(lambda: not remedy.task.is_running, timeout=WAIT)
-    assert "goes on from the last check" in remedy.progress.label.text()
+    assert "continues from the last checkpoint" in remedy.progress.label.text()
     assert remedy.build_button.isEnabled()
     assert not list(models_folder.glob("clip-rn50.safetensors"))
     remedy.build_button.click()

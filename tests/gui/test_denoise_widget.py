@@ -2,11 +2,14 @@ import dask.array as da
 import numpy as np
 import pytest
 import zarr
-from qtpy.QtCore import QTimer
+from napari._qt.widgets.qt_progress_bar import QtLabeledProgressBar
+from napari.utils import progress
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QDockWidget, QPushButton
 
 from napari_clip_denoise import denoise
 from napari_clip_denoise.formats import open_stack
-from napari_clip_denoise.gui import workers
+from napari_clip_denoise.gui.workers import denoise as workers
 
 PLACE = {
     "scale": (0.5, 0.2, 0.1),
@@ -24,7 +27,7 @@ PLACE = {
 def test_the_result_lies_on_its_source(viewer, run, noisy, tiny):
     layer = viewer.add_image(noisy, name="cells", **PLACE)
     result = run()
-    assert result.name == "cells denoised"
+    assert result.name == "cells denoised, tiny"
     for name in ("scale", "translate", "rotate", "shear"):
         np.testing.assert_allclose(getattr(result, name), getattr(layer, name), err_msg=name)
     np.testing.assert_allclose(result.affine.affine_matrix, layer.affine.affine_matrix)
@@ -75,12 +78,12 @@ def test_the_current_plane_is_that_plane_of_the_whole(viewer, widget, run, noisy
     layer = viewer.add_image(noisy, **PLACE)
     everything = run()
     widget.form.layer.value = layer
-    widget.form.whole.value = False
+    widget.form.scope.value = "plane"
     viewer.dims.set_point(0, layer.data_to_world((2, 45, 55))[0])
     position = layer.world_to_data(viewer.dims.point)
     index = int(np.clip(np.rint(position[0]), 0, 3))
     plane = run()
-    assert plane.name.endswith(f"[{index}]")
+    assert plane.name == f"noisy denoised, tiny, z {index}"
     assert plane.data.shape == (1, 90, 110)
     difference = plane.data[0].astype(int) - everything.data[index]
     assert np.abs(difference).max() <= 1
@@ -93,7 +96,7 @@ def test_other_axes_of_the_viewer_do_not_matter(viewer, widget, run, noisy):
     viewer.add_image(np.zeros((3, 4, 90, 110)), name="other")
     layer = viewer.add_image(noisy[0], name="plane")
     widget.form.layer.value = layer
-    widget.form.whole.value = False
+    widget.form.scope.value = "plane"
     assert run().data.shape == noisy[0].shape
 
 
@@ -157,6 +160,64 @@ def test_a_closed_window_ends_the_run(viewer, widget, qtbot, unlimited):
     qtbot.waitUntil(lambda: token.is_cancelled, timeout=10_000)
 
 
+def title_bar_button(widget, name):
+    dock = widget.parentWidget()
+    while not isinstance(dock, QDockWidget):
+        dock = dock.parentWidget()
+    return dock.titleBarWidget().findChild(QPushButton, name)
+
+
+def test_closing_the_panel_cancels_the_run_and_removes_the_unfinished_layer(
+    viewer, widget, qtbot, unlimited
+):
+    source = viewer.add_image(unlimited)
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: widget.progress.bar.value() > 0, timeout=60_000)
+    assert len(viewer.layers) == 2
+    token = widget.task.control
+    qtbot.mouseClick(title_bar_button(widget, "QTitleBarCloseButton"), Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: list(viewer.layers) == [source], timeout=10_000)
+    assert token.is_cancelled
+    assert not progress._all_instances
+    qtbot.wait(500)
+    assert list(viewer.layers) == [source]
+
+
+def test_a_hidden_panel_goes_on(viewer, widget, qtbot, unlimited):
+    viewer.add_image(unlimited)
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: widget.progress.bar.value() > 0, timeout=60_000)
+    qtbot.mouseClick(title_bar_button(widget, "QTitleBarHideButton"), Qt.MouseButton.LeftButton)
+    assert widget.is_running
+    assert not widget.task.control.is_cancelled
+    widget.cancel_button.click()
+    qtbot.waitUntil(lambda: not widget.is_running, timeout=10_000)
+
+
+def test_deleting_the_result_cancels_the_run(viewer, widget, qtbot, unlimited):
+    source = viewer.add_image(unlimited)
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=60_000)
+    del viewer.layers[1]
+    qtbot.waitUntil(lambda: not widget.is_running, timeout=10_000)
+    assert list(viewer.layers) == [source]
+    assert widget.progress.label.text() == "Cancelled; nothing was kept."
+
+
+def test_the_activity_dock_shows_the_run(viewer, widget, qtbot, unlimited):
+    viewer.add_image(unlimited)
+    widget.run_button.click()
+    (entry,) = progress._all_instances
+    assert entry.desc.startswith("Loading the model")
+    qtbot.waitUntil(lambda: entry.n > 0, timeout=60_000)
+    assert "planes" in entry.desc
+    bars = widget.window().findChildren(QtLabeledProgressBar)
+    assert [bar.qt_progress_bar.value() for bar in bars] == [entry.n]
+    widget.cancel_button.click()
+    qtbot.waitUntil(lambda: not widget.is_running, timeout=10_000)
+    assert not progress._all_instances
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -186,7 +247,7 @@ def test_a_result_too_large_for_memory_asks_for_a_store(viewer, run, errors, noi
     monkeypatch.setattr(workers, "MEMORY_BYTES", 1000)
     viewer.add_image(noisy)
     assert run() is None
-    assert "name an OME-Zarr store under 'Save to'" in errors()[0]
+    assert "choose an OME-Zarr file under 'Save to'" in errors()[0]
 
 
 def test_a_source_removed_during_the_run_does_no_harm(viewer, widget, qtbot, noisy):

@@ -54,7 +54,7 @@ def test_a_model_learns_is_saved_and_offered_at_once(both, qtbot, grainy, clean)
     widget.start_button.click()
     assert not widget.start_button.isEnabled()
     wait_for_judgements(widget, qtbot, 1)
-    assert widget.reason.text().startswith("Objective supervised")
+    assert widget.reason.text().startswith("Training method: supervised")
     assert "left" in widget.progress.label.text()
     assert all(picture.image is not None for picture in widget.plot.pictures)
     widget.stop_button.click()
@@ -135,7 +135,7 @@ def test_rows_that_do_not_matter_are_hidden(both, grainy):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: None, "choose a layer or name a folder"),
+        (lambda f: None, "choose a layer or a folder"),
         (lambda f: setattr(f.objective, "value", "synthetic"), "needs clean images"),
         (lambda f: setattr(f.noisy_folder, "value", "/no/where"), "no file or folder"),
     ],

@@ -39,7 +39,7 @@ def test_a_model_whose_file_is_gone_is_told_and_leaves_the_menu(
     widget.form.model.value = "compact"
     (models_folder / f"tiny{SUFFIX}").unlink()
     widget.form.model.value = "tiny"
-    assert "There is no model 'tiny' any more" in note.text()
+    assert "The model 'tiny' no longer exists" in note.text()
     assert note.isVisible()
     assert "tiny" not in widget.form.model.choices
     assert widget.form.model.value == "auto"

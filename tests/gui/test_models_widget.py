@@ -4,8 +4,8 @@ import pytest
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 
-from napari_clip_denoise.gui import workers
 from napari_clip_denoise.gui.widgets.models import ModelsWidget
+from napari_clip_denoise.gui.workers import models as workers
 
 
 @pytest.fixture
@@ -23,7 +23,7 @@ def names(panel):
 def test_models_are_listed_with_their_cards(panel):
     assert names(panel) == ["compact", "compact-rgb", "tiny"]
     assert panel.chosen.name == "compact"
-    assert "Learned from" in panel.card.toPlainText()
+    assert "Trained on" in panel.card.toPlainText()
     assert "→" in panel.card.toPlainText()
     assert not panel.delete_button.isEnabled()
     panel.refresh("tiny")
@@ -85,11 +85,11 @@ def test_a_wrong_file_is_notified(panel, qtbot, errors, tmp_path):
 def test_what_comes_with_the_program_cannot_be_changed_and_says_why(panel):
     for button in (panel.rename_button, panel.delete_button):
         assert not button.isEnabled()
-        assert "comes with the program" in button.toolTip()
-    assert "comes with the program" in panel.card.toPlainText()
+        assert "is built in" in button.toolTip()
+    assert "is built in" in panel.card.toPlainText()
     assert panel.export_button.isEnabled()
     panel.refresh("tiny")
-    assert "comes with the program" not in panel.delete_button.toolTip()
+    assert "is built in" not in panel.delete_button.toolTip()
 
 
 def test_a_damaged_file_can_only_be_deleted(panel, models_folder, monkeypatch):
@@ -110,7 +110,7 @@ def test_a_model_that_was_deleted_is_offered_no_more(panel, widget, monkeypatch)
     panel.refresh("tiny")
     panel.delete_button.click()
     assert widget.form.model.value == "auto"
-    assert "There is no model 'tiny' any more" in widget.help.note.text()
+    assert "The model 'tiny' no longer exists" in widget.help.note.text()
 
 
 def test_a_folder_that_cannot_be_made_is_one_sentence(panel, errors, tmp_path, monkeypatch):

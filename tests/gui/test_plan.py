@@ -2,9 +2,9 @@ import re
 
 import pytest
 
-from napari_clip_denoise.gui import workers
 from napari_clip_denoise.gui.parts import plan as plan_row
 from napari_clip_denoise.gui.parts.plan import describe
+from napari_clip_denoise.gui.workers import denoise as workers
 from napari_clip_denoise.inference.estimate import RunSize
 
 GIB = 2**30
@@ -14,9 +14,9 @@ GIB = 2**30
     ("size", "in_memory", "words"),
     [
         (0.1, True, ""),
-        (0.5, True, "9 planes · 0.5 GiB of 30.0 GiB free in memory"),
-        (40, True, "9 planes · 40.0 GiB, too much for memory: name a store above"),
-        (0.01, False, "9 planes in 2 regions · up to 10 MiB of 30.0 GiB free on the disk"),
+        (0.5, True, "9 planes · needs 0.5 GiB, 30.0 GiB of memory free"),
+        (40, True, "9 planes · needs 40.0 GiB, too much for memory: choose a file under 'Save to'"),
+        (0.01, False, "9 planes in 2 regions · needs up to 10 MiB, 30.0 GiB free on the disk"),
     ],
 )
 def test_a_size_in_words(monkeypatch, size, in_memory, words):
@@ -29,7 +29,7 @@ def test_the_line_follows_the_form(viewer, widget, qtbot, noisy, tmp_path):
     assert widget.plan.isHidden()
     widget.form.store.value = tmp_path / "result.ome.zarr"
     qtbot.waitUntil(widget.plan.isVisible)
-    assert widget.plan.label.text().startswith("4 planes in 1 region · up to 0 MiB of ")
+    assert widget.plan.label.text().startswith("4 planes in 1 region · needs up to 0 MiB, ")
     widget.form.store.value = tmp_path / "no" / "result.ome.zarr"
     qtbot.waitUntil(lambda: widget.plan.isVisible() and "There is no folder" in _text(widget))
     widget.form.store.value = None
@@ -54,8 +54,8 @@ def test_a_large_result_in_memory_is_planned(viewer, widget, qtbot, unlimited, m
     viewer.add_image(unlimited)
     qtbot.waitUntil(widget.plan.isVisible)
     assert "2000 planes · " in _text(widget)
-    assert "free in memory" in _text(widget)
-    widget.form.whole.value = False
+    assert "of memory free" in _text(widget)
+    widget.form.scope.value = "plane"
     assert widget.plan.isHidden()
 
 

@@ -51,7 +51,7 @@ def test_the_tab_key_goes_down_the_form(widget, qtbot):
     form = widget.form
     wanted = [
         form.layer.native,
-        form.whole.native,
+        form.scope.native,
         form.model.native,
         form.preset.native,
         form.intensity.native,

@@ -6,19 +6,25 @@ from napari_clip_denoise.models.card import ModelCard, Score
 from napari_clip_denoise.models.folder import DEFAULT_MODEL, RGB_MODEL
 from napari_clip_denoise.models.registry import Entry
 
-FIXED = "It comes with the program, and cannot be renamed or deleted."
+HISTORY = ("trained on", "encoder")
+"""Facts that a panel shows last."""
+FIXED = "This model is built in and cannot be renamed or deleted."
 
 
 def facts_of(card: ModelCard) -> dict[str, str]:
     """Return the entries of a card by label; empty if unknown."""
-    kind = "grey; RGB one channel at a time" if card.network.channels == 1 else "RGB"
+    kind = (
+        "greyscale images; RGB one channel at a time"
+        if card.network.channels == 1
+        else "RGB images"
+    )
     return {
-        "for": kind,
-        "learned from": card.data,
+        "made for": kind,
         "noise": card.noise,
-        "encoder": card.encoder.source,
         "intensity": card.intensity,
         "licence": card.licence,
+        "trained on": card.data,
+        "encoder": card.encoder.source,
     }
 
 
@@ -36,8 +42,8 @@ def unsuitable_reason(card: ModelCard, *, rgb: bool) -> str:
     if rgb or not recipe.startswith(RGB_MODEL):
         return ""
     return (
-        f"'{card.name}' is for RGB images and keeps much of the noise of grey ones; "
-        f"choose '{DEFAULT_MODEL}' for them."
+        f"'{card.name}' is for RGB images and leaves much of the noise in greyscale ones; "
+        f"choose '{DEFAULT_MODEL}' instead."
     )
 
 
@@ -64,21 +70,31 @@ def as_html(entry: Entry) -> str:
         If its file is missing or damaged.
     """
     card = entry.card
-    facts = facts_of(card) | {"file": str(entry.path)}
-    page = [f"<h3>{escape(entry.name)}</h3>", f"<p>{escape(card.description)}</p>"]
+    facts = facts_of(card)
+    history = {name: facts.pop(name) for name in HISTORY} | {"file": str(entry.path)}
+    page = [f"<h3>{escape(entry.name)}</h3>", _list_facts(facts), _tabulate(card.scores)]
+    page.append(f"<p>{escape(card.description)}</p>{_list_facts(history)}")
     page += [f"<p>{FIXED}</p>"] if entry.origin == "bundled" else []
-    page += [
+    return "".join(page)
+
+
+def _list_facts(facts: dict[str, str]) -> str:
+    return "".join(
         f"<p><b>{name.capitalize()}:</b> {escape(text)}</p>" for name, text in facts.items() if text
-    ]
-    if card.scores:
-        page.append("<p><b>Scores</b>, of the noisy image and of the result:</p><table>")
-    for what, scores in _by_images(card.scores).items():
-        page.append(f"<tr><td colspan=2><i>{escape(what)}</i></td></tr>")
-        page += [
+    )
+
+
+def _tabulate(scores: tuple[Score, ...]) -> str:
+    """Format scores as a table; return an empty string if there are none."""
+    rows = []
+    for what, group in _by_images(scores).items():
+        rows.append(f"<tr><td colspan=2><i>{escape(what)}</i></td></tr>")
+        rows += [
             f"<tr><td>{escape(score.metric)}&nbsp;</td><td align=right>{_figures(score)}</td></tr>"
-            for score in scores
+            for score in group
         ]
-    return "".join(page) + ("</table>" if card.scores else "")
+    title = "<p><b>Scores</b> before and after denoising:</p>"
+    return f"{title}<table>{''.join(rows)}</table>" if rows else ""
 
 
 def _by_images(scores: tuple[Score, ...]) -> dict[str, list[Score]]:

@@ -22,7 +22,7 @@ from napari_clip_denoise.evaluation.trust.verdict import Findings, judge
 from napari_clip_denoise.noise.estimate import SMOOTHING, NoiseEstimate, estimate_noise
 
 NEAR = 3
-NO_NOISE = "The noisy image shows no noise, so there is nothing to compare with."
+NO_NOISE = "No noise was found in the noisy image, so there is nothing to check."
 
 
 @dataclass(frozen=True, eq=False)

@@ -58,26 +58,26 @@ def judge(findings: Findings) -> tuple[bool, str]:
         return True, f"{places} {excess}".rstrip()
     if not findings.is_white:
         return True, (
-            "The residual is not white: structure was removed all over, or the noise itself is "
-            f"correlated between pixels. {excess}".rstrip()
+            "The residual does not look like pure noise: structure was removed across the image, "
+            f"or the noise itself is correlated between pixels. {excess}".rstrip()
         )
     if excess:
-        return True, f"More than noise was removed, though no single place stands out. {excess}"
+        return True, f"Some signal was removed too, though no single place stands out. {excess}"
     if share < LEAST_SHARE:
         return False, (
-            f"Only {100 * share:.0f} % of the noise was removed, and nothing else as far as can "
-            "be seen."
+            f"Only {100 * share:.0f} % of the noise was removed; as far as can be seen, no signal "
+            "was."
         )
     deficit = findings.ratios < DEFICIT_LIMIT
     if np.count_nonzero(deficit) >= DEFICIT_BINS:
         where, least = _where(findings.intensities, deficit), np.median(findings.ratios[deficit])
         return False, (
-            "Nothing but noise was removed, as far as can be seen, but not everywhere: at values "
-            f"{where} only {100 * least:.0f} % was."
+            "As far as can be seen, only noise was removed, but not all of it: at intensities "
+            f"{where}, only {100 * least:.0f} %."
         )
     return False, (
-        f"The residual is white and has {100 * share:.0f} % of the noise's variance: nothing but "
-        "noise was removed, as far as can be seen."
+        f"The residual looks like pure noise and has {100 * share:.0f} % of its variance: as far "
+        "as can be seen, only noise was removed."
     )
 
 
@@ -94,13 +94,14 @@ def _say_excess(findings: Findings) -> str:
     """
     share = findings.noise_share
     if findings.is_white and share > MOST_SHARE:
-        return f"The residual varies {_number(share)} times as much as the noise."
+        return f"The residual has {_number(share)} times the variance of the noise."
     is_excess = findings.ratios > EXCESS_LIMIT * max(1.0, share)
     if not is_excess.any():
         return ""
     where, most = _where(findings.intensities, is_excess), findings.ratios[is_excess].max()
     return (
-        f"At values {where} the residual varies up to {_number(most)} times as much as the noise."
+        f"At intensities {where}, the residual has up to {_number(most)} times the variance of "
+        "the noise."
     )
 
 

@@ -12,8 +12,8 @@ from napari_clip_denoise.formats.table import MENU
 from napari_clip_denoise.gui.forms.settings import SettingsForm
 
 SEPARATOR = ";"
-FORMATS = (("Same as the file", None), *MENU)
-EXISTING = (("Skip the file", "skip"), ("Replace it", "replace"))
+FORMATS = (("Same as the input", None), *MENU)
+EXISTING = (("Skip the file", "skip"), ("Replace the output", "replace"))
 
 
 class BatchForm(SettingsForm):
@@ -22,8 +22,8 @@ class BatchForm(SettingsForm):
     def __init__(self) -> None:
         super().__init__()
         self.inputs = LineEdit(
-            tooltip="A folder, files, or patterns such as /data/*.tif, with ; between them. The "
-            "folder of a DICOM series is one image."
+            tooltip="A folder, files, or patterns such as /data/*.tif, separated by semicolons. "
+            "A folder with a DICOM series counts as one image."
         )
         self.folder_button = PushButton(text="Folder …", tooltip="Choose a folder of images.")
         self.files_button = PushButton(text="Files …", tooltip="Choose one or more files.")
@@ -35,23 +35,23 @@ class BatchForm(SettingsForm):
         buttons.margins = (0, 0, 0, 0)
         self.pattern = LineEdit(
             value="*",
-            tooltip="Names to take from folders, such as *.tif; **/*.tif looks into their folders.",
+            tooltip="Which files to use from folders, such as *.tif; **/*.tif includes subfolders.",
         )
         self.output = FileEdit(
             mode=FileDialogMode.EXISTING_DIRECTORY,
             nullable=True,
             value=None,
-            tooltip="Where the results go, under the names of their files.",
+            tooltip="Folder for the results; each keeps the name of its file.",
         )
-        self.format = ComboBox(choices=FORMATS, tooltip="Format of the results.")
+        self.format = ComboBox(choices=FORMATS, tooltip="File format of the results.")
         self.existing = ComboBox(
-            choices=EXISTING, tooltip="What to do with a file whose result is there already."
+            choices=EXISTING, tooltip="What to do if the result of a file already exists."
         )
         self.insert_rows(0, ("Images", self.inputs), ("", buttons), ("Pattern", self.pattern))
         self.append_rows(
             ("Save to", self.output),
             ("Format", self.format),
-            ("If it is there", self.existing),
+            ("If the output exists", self.existing),
         )
 
     def chosen_sources(self) -> list[Path]:
@@ -77,7 +77,7 @@ class BatchForm(SettingsForm):
         """
         text = self.output.line_edit.value.strip()
         if not text:
-            raise InputError("There is no folder for the results; name one under 'Save to'.")
+            raise InputError("There is no folder for the results; choose one under 'Save to'.")
         return Path(text).expanduser()
 
     def _choose_folder(self) -> None:

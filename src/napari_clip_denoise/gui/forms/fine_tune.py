@@ -22,7 +22,7 @@ from napari_clip_denoise.training.finetune.settings import FineTuneSettings, mak
 FOLDER = "folder"
 NOTHING, CLEAN, REPEATS, AXIS = "nothing", "clean", "repeats", "axis"
 KINDS = (
-    ("Only these", NOTHING),
+    ("Nothing else", NOTHING),
     ("Clean images of the same fields", CLEAN),
     ("Repeats of the same fields", REPEATS),
     ("Repeats along an axis", AXIS),
@@ -41,40 +41,43 @@ class FineTuneForm(QWidget):
     def __init__(self, viewer: napari.Viewer):
         super().__init__()
         self._viewer = viewer
-        self.noisy = menu_of_names(self._sources, "Noisy images to learn from.")
+        self.noisy = menu_of_names(self._sources, "The noisy images to train on.")
         self.noisy_folder = _folder("Folder with noisy images.")
         self.kind = ComboBox(
-            choices=KINDS, tooltip="What else there is: the more, the better the model becomes."
+            choices=KINDS,
+            tooltip="More images of the same fields, if you have any; they give a better model.",
         )
         self.other = menu_of_names(self._sources, "The clean or repeated images.")
-        self.other_folder = _folder("Folder with these; files are paired by their names.")
+        self.other_folder = _folder(
+            "Folder with the clean or repeated images; files are matched by name."
+        )
         self.repeat_axis = ComboBox(
-            choices=self._axes, tooltip="Axis along which a still sample was taken again and again."
+            choices=self._axes, tooltip="Axis along which a still sample was imaged repeatedly."
         )
         self.objective = ComboBox(
             choices=objective_choices(),
-            tooltip="How a training target is made. Automatic measures the noise and tells why.",
+            tooltip="How the model learns. Automatic measures the noise, chooses and says why.",
         )
-        self.model = menu_of_names(model_list.choices, "The model to begin with.")
+        self.model = menu_of_names(model_list.choices, "The model to start from.")
         self.minutes = FloatSpinBox(
-            value=15, min=0.1, max=10_000, step=1, tooltip="Time for training."
+            value=15, min=0.1, max=10_000, step=1, tooltip="How long to train."
         )
-        self.device = ComboBox(choices=DEVICES, tooltip="Automatic takes a GPU where there is one.")
+        self.device = ComboBox(choices=DEVICES, tooltip="Automatic uses a GPU if there is one.")
         self.name = LineEdit(
-            value="my-microscope", tooltip="Name of the new model: letters, digits, . _ and -."
+            value="my-microscope", tooltip="Name of the new model: letters, digits and . _ -"
         )
         self._rows = labelled(
             ("Images", self.noisy),
             ("Folder", self.noisy_folder),
-            ("There are", self.kind),
-            ("These", self.other),
-            ("Their folder", self.other_folder),
-            ("Axis", self.repeat_axis),
-            ("Objective", self.objective),
-            ("Begin with", self.model),
-            ("Minutes", self.minutes),
+            ("Also available", self.kind),
+            ("Other images", self.other),
+            ("Other folder", self.other_folder),
+            ("Repeats along", self.repeat_axis),
+            ("Training method", self.objective),
+            ("Base model", self.model),
+            ("Training time (min)", self.minutes),
             ("Device", self.device),
-            ("New name", self.name),
+            ("New model name", self.name),
         )
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -103,7 +106,9 @@ class FineTuneForm(QWidget):
         kind = self.kind.value
         only_clean = self.objective.value == "synthetic" and kind == NOTHING
         if only_clean:
-            raise InputError("Synthetic noise needs clean images; choose them under 'There are'.")
+            raise InputError(
+                "Synthetic noise needs clean images; choose them under 'Also available'."
+            )
         found = {"noisy": _chosen(self.noisy, self.noisy_folder)}
         if kind in (CLEAN, REPEATS):
             found[kind] = _chosen(self.other, self.other_folder)
@@ -169,5 +174,5 @@ def _chosen(field: ComboBox, folder: FileEdit) -> Any:
         return stack_of(field.value)
     text = folder.line_edit.value.strip()
     if not text:
-        raise InputError("There are no images to learn from; choose a layer or name a folder.")
+        raise InputError("There are no images to train on; choose a layer or a folder.")
     return Path(text).expanduser()

@@ -10,10 +10,12 @@ from napari.layers import Image
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.gui.forms.rows import menu_of_names
 from napari_clip_denoise.gui.forms.settings import SettingsForm
-from napari_clip_denoise.gui.viewer.layers import images_of, when_layers_change
+from napari_clip_denoise.gui.viewer.channels import channels_of, stack_of_channels
+from napari_clip_denoise.gui.viewer.layers import images_of, stack_of, when_layers_change
+from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
-SCOPES = (("Current plane", False), ("Whole layer", True))
+PLANE, WHOLE, CHANNELS = "plane", "layer", "channels"
 
 
 class LayerForm(SettingsForm):
@@ -29,24 +31,27 @@ class LayerForm(SettingsForm):
         super().__init__()
         self._viewer = viewer
         self.layer = menu_of_names(self._layers, "The layer to denoise.")
-        self.whole = ComboBox(
-            choices=SCOPES,
-            value=True,
-            tooltip="The plane you see now, to try settings, or every plane of the layer.",
+        self.scope = ComboBox(
+            choices=self._scopes,
+            tooltip="Only the plane on screen, to try settings, or the whole layer, or all "
+            "channels of its image at once.",
         )
         self.store = FileEdit(
             mode=FileDialogMode.OPTIONAL_FILE,
             filter="OME-Zarr (*.zarr)",
             nullable=True,
             value=None,
-            tooltip="Optional, whole layer only: an OME-Zarr store such as result.ome.zarr. "
-            "Needed for results that do not fit into memory.",
+            tooltip="Optional, for the whole layer: an OME-Zarr file such as result.ome.zarr. "
+            "Needed if the result does not fit into memory.",
         )
-        self.insert_rows(0, ("Image", self.layer), ("Apply to", self.whole))
+        self.scope.value = WHOLE
+        self.insert_rows(0, ("Image", self.layer), ("Apply to", self.scope))
         self.append_rows(("Save to", self.store))
+        self.layer.changed.connect(self._offer_channels)
         when_layers_change(viewer, self._refresh_layers)
         if viewer.layers.selection.active in images_of(viewer):
             self.layer.value = viewer.layers.selection.active
+        self._offer_channels()
 
     def chosen_layer(self) -> Image:
         """Return the layer to denoise.
@@ -61,8 +66,26 @@ class LayerForm(SettingsForm):
             raise InputError("There is no image layer to denoise; open an image first.")
         return layer
 
+    def layers(self) -> list[Image]:
+        """Return the layers to denoise; none if there is no image."""
+        layer = self.layer.value
+        if self.scope.value == CHANNELS:
+            return self._channels()
+        return [] if layer is None else [layer]
+
+    def stack(self) -> Stack:
+        """Return the image to denoise, with a channel axis if all channels are chosen.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        layer, layers = self.chosen_layer(), self.layers()
+        return stack_of(layer) if len(layers) == 1 else stack_of_channels(layers)
+
     def chosen_store(self) -> Path | None:
-        """Return the store that the user named, or None.
+        """Return the OME-Zarr file that the user named, or None.
 
         Raises
         ------
@@ -75,8 +98,10 @@ class LayerForm(SettingsForm):
         path = Path(text).expanduser()
         if path.suffix != ".zarr":
             raise InputError(f"The store {path.name} should end in .zarr, such as result.ome.zarr.")
-        if not self.whole.value:
-            raise InputError("A store holds the whole layer; choose it, or clear 'Save to'.")
+        if self.scope.value == PLANE:
+            raise InputError(
+                "Only a whole layer can be saved; choose 'Whole layer', or clear 'Save to'."
+            )
         return path
 
     def first_range(self) -> tuple[float, float] | None:
@@ -87,8 +112,29 @@ class LayerForm(SettingsForm):
     def _layers(self, _: object) -> list[tuple[str, Image]]:
         return [(layer.name, layer) for layer in images_of(self._viewer)]
 
+    def _scopes(self, _: object) -> list[tuple[str, str]]:
+        channels = self._channels()
+        several = [(f"All {len(channels)} channels", CHANNELS)] if len(channels) > 1 else []
+        return [("Current plane", PLANE), ("Whole layer", WHOLE), *several]
+
+    def _channels(self) -> list[Image]:
+        layer = self.layer.value
+        return [] if layer is None else channels_of(self._viewer, layer)
+
     def _refresh_layers(self) -> None:
         self.layer.reset_choices()
+        self._offer_channels()
+
+    def _offer_channels(self) -> None:
+        """Choose all channels where there are several, unless only a plane is wanted."""
+        scope, had_several = self.scope.value, CHANNELS in self.scope.choices
+        self.scope.reset_choices()
+        has_several = CHANNELS in self.scope.choices
+        if scope == CHANNELS and not has_several:
+            scope = WHOLE
+        elif scope == WHOLE and has_several and not had_several:
+            scope = CHANNELS
+        self.scope.value = scope
 
 
 def settings_in(viewer: napari.Viewer) -> DenoiseSettings:

@@ -5,7 +5,7 @@ from typing import Any
 from magicgui.widgets import ComboBox, FileEdit
 from magicgui.widgets.bases import Widget
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QComboBox, QFormLayout, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
 
 CHOOSE = "Choose …"
 LEAST_LETTERS = 20
@@ -17,15 +17,31 @@ def labelled(*rows: tuple[str, Widget]) -> QFormLayout:
     layout = QFormLayout()
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
     for label, widget in rows:
-        layout.addRow(label, field_of(widget))
+        add_row(layout, label, widget)
     return layout
 
 
-def field_of(widget: Widget) -> QWidget:
-    """Return the Qt widget of a field, with the same text on the same buttons everywhere."""
+def add_row(rows: QFormLayout, text: str, widget: Widget, position: int = -1) -> None:
+    """Add a row to a form; its label gets the tooltip of its field.
+
+    Parameters
+    ----------
+    rows : QFormLayout
+        The form.
+    text : str
+        Text of the label.
+    widget : Widget
+        The field.
+    position : int
+        Index of the row; -1 adds it at the end.
+    """
     if isinstance(widget, FileEdit):
         widget.choose_btn.text = CHOOSE
-    return widget.native
+    field: QWidget = widget.native
+    label = QLabel(text)
+    label.setBuddy(field)
+    label.setToolTip(field.whatsThis() or field.toolTip())
+    rows.insertRow(position, label, field)
 
 
 def show_row(rows: QFormLayout, field: QWidget, is_shown: bool) -> None:
@@ -64,6 +80,7 @@ def menu_of_names(choices: Any, tooltip: str) -> ComboBox:
     box: QComboBox = menu.native
     box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(LEAST_LETTERS)
+    box.setWhatsThis(tooltip)
     if (names := box.view()) is not None:
         names.setTextElideMode(Qt.TextElideMode.ElideMiddle)
 

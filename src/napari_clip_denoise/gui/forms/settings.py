@@ -6,7 +6,7 @@ from qtpy.QtGui import QIcon, QShowEvent
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
 from superqt import QCollapsible
 
-from napari_clip_denoise.gui.forms.rows import field_of, labelled, menu_of_names, show_row
+from napari_clip_denoise.gui.forms.rows import add_row, labelled, menu_of_names, show_row
 from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.images.intensity_methods import INTENSITIES
 from napari_clip_denoise.inference.settings import (
@@ -18,7 +18,7 @@ from napari_clip_denoise.inference.settings import (
 from napari_clip_denoise.models.folder import AUTO
 
 CUSTOM = "custom"
-PRESET_CHOICES = (("General", "general"), ("CT (Hounsfield units)", "ct"), ("My own", None))
+PRESET_CHOICES = (("General", "general"), ("CT (Hounsfield units)", "ct"), ("Custom", None))
 INTENSITY_CHOICES = (
     *((method.label, name) for name, method in INTENSITIES.items()),
     ("Custom range", CUSTOM),
@@ -49,43 +49,46 @@ class SettingsForm(QWidget):
         super().__init__()
         self.preset = ComboBox(
             choices=PRESET_CHOICES,
-            tooltip="Settings that suit a kind of images; each can still be changed below.",
+            tooltip="Settings for a kind of image; each can still be changed below.",
         )
         self.model = menu_of_names(
             lambda menu: [("Automatic", AUTO), *model_list.choices(menu)],
-            "Automatic takes the model of the plugin that suits the image: 'compact', or "
-            "'compact-rgb' for RGB. Models in your models folder follow.",
+            "Automatic uses the built-in model that suits the image: 'compact', or 'compact-rgb' "
+            "for RGB. Your own models are listed too.",
         )
         self.intensity = ComboBox(
             choices=INTENSITY_CHOICES,
-            tooltip="Which raw values become 0 and 1 for the network. They hold for the whole "
-            "image, so planes do not flicker, and are undone afterwards.",
+            tooltip="How raw values are scaled for the network. The scaling is the same for the "
+            "whole image, so planes do not flicker, and it is undone afterwards.",
         )
-        self.low = FloatSpinBox(min=-LARGEST, max=LARGEST, tooltip="Raw value that becomes 0.")
+        self.low = FloatSpinBox(min=-LARGEST, max=LARGEST, tooltip="Raw value that is scaled to 0.")
         self.high = FloatSpinBox(
-            value=65535, min=-LARGEST, max=LARGEST, tooltip="Raw value that becomes 1."
+            value=65535, min=-LARGEST, max=LARGEST, tooltip="Raw value that is scaled to 1."
         )
         self.strength = Slider(
             value=100,
             max=100,
-            tooltip="Share of the noise that is removed: 0 gives the image back.",
+            tooltip="How much of the noise is removed; 0 returns the image unchanged.",
         )
         self.self_ensemble = CheckBox(
             text="",
-            tooltip="Averages what the network makes of eight turned and mirrored copies: about "
-            "0.1 dB better, eight times as long.",
+            tooltip="Average the predictions over eight rotated and flipped copies: about 0.1 dB "
+            "better, eight times slower.",
         )
-        self.device = ComboBox(choices=DEVICES, tooltip="Automatic takes a GPU where there is one.")
-        self.tile = ComboBox(choices=TILES, tooltip="Side of the tiles of a large plane.")
+        self.device = ComboBox(choices=DEVICES, tooltip="Automatic uses a GPU if there is one.")
+        self.tile = ComboBox(
+            choices=TILES, tooltip="Size of the tiles that large planes are divided into."
+        )
         self.batch = ComboBox(
-            choices=BATCHES, tooltip="Planes or tiles in one call of the network."
+            choices=BATCHES, tooltip="Number of planes or tiles that are processed at once."
         )
         self.precision = ComboBox(
             choices=PRECISIONS,
-            tooltip="Arithmetic of the network. Automatic: bfloat16 on CUDA, else float32.",
+            tooltip="Number format of the computation. Automatic: bfloat16 on CUDA, else float32.",
         )
         self.output_dtype = ComboBox(
-            choices=TYPES, tooltip="Same as the image: rounded and clipped."
+            choices=TYPES,
+            tooltip="Same as the image: values are rounded and clipped to its data type.",
         )
         self._rows = self._lay_out()
         show_row(self._rows, self.low.native, False)
@@ -109,10 +112,10 @@ class SettingsForm(QWidget):
             labelled(
                 ("Self-ensemble", self.self_ensemble),
                 ("Device", self.device),
-                ("Tile", self.tile),
-                ("Batch", self.batch),
+                ("Tile size", self.tile),
+                ("Batch size", self.batch),
                 ("Precision", self.precision),
-                ("Result type", self.output_dtype),
+                ("Result data type", self.output_dtype),
             )
         )
         folded = QCollapsible(FOLDED, collapsedIcon=QIcon(), expandedIcon=QIcon())
@@ -137,12 +140,12 @@ class SettingsForm(QWidget):
             Label and field of each new row.
         """
         for label, widget in reversed(rows):
-            self._rows.insertRow(position, label, field_of(widget))
+            add_row(self._rows, label, widget, position)
 
     def append_rows(self, *rows: tuple[str, Widget]) -> None:
         """Add custom fields below the others."""
         for label, widget in rows:
-            self._rows.addRow(label, field_of(widget))
+            add_row(self._rows, label, widget)
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Find models that were added since the form was last shown."""

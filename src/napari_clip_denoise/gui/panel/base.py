@@ -1,5 +1,7 @@
 """The base of panels that run something in the background."""
 
+from psygnal import Signal
+from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QHBoxLayout, QLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_clip_denoise.gui.panel.progress import ProgressRow
@@ -10,6 +12,8 @@ from napari_clip_denoise.gui.panel.task import Task
 
 class TaskPanel(QWidget):
     """A panel with a task, its progress and a Cancel button.
+
+    Closing the panel, which removes it from the window, stops its tasks.
 
     Parameters
     ----------
@@ -26,6 +30,9 @@ class TaskPanel(QWidget):
         Button that stops the task.
     """
 
+    closed = Signal()
+    """Emitted when the panel is removed from the window."""
+
     def __init__(self, cancel_tip: str):
         super().__init__()
         share_place(self)
@@ -39,6 +46,16 @@ class TaskPanel(QWidget):
     def is_running(self) -> bool:
         """True if the task is running."""
         return self.task.is_running
+
+    def event(self, event: QEvent | None) -> bool:
+        """Notice that the panel is removed from the window."""
+        is_handled = super().event(event)
+        is_moved = event is not None and event.type() == QEvent.Type.ParentChange
+        if is_moved and self.parentWidget() is None:
+            for task in self.findChildren(Task):
+                task.abandon()
+            self.closed.emit()
+        return is_handled
 
     def lay_out(self, *items: QWidget | QLayout, last_grows: bool = False) -> None:
         """Arrange widgets and layouts from top to bottom in a column that scrolls.

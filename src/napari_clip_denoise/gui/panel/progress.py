@@ -6,6 +6,7 @@ from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel, QProgressBar, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_clip_denoise.formatting import format_seconds
+from napari_clip_denoise.gui.panel.activity import Activity
 
 STEPS = 1000
 LOADING = "Loading the model and measuring intensities …"
@@ -24,6 +25,7 @@ class ProgressRow(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._message, self._begun = "", 0.0
+        self._activity = Activity()
         self.clock = QTimer(self)
         self.clock.timeout.connect(self._count)
         self.bar = QProgressBar()
@@ -44,6 +46,7 @@ class ProgressRow(QWidget):
         self.bar.setValue(0)
         self.bar.show()
         self.say(message)
+        self._activity.begin(message)
         self._message, self._begun = message, time.monotonic()
         self.clock.start(SECOND)
 
@@ -59,6 +62,7 @@ class ProgressRow(QWidget):
         """
         self.bar.setValue(round(STEPS * share))
         self.say(message)
+        self._activity.show(share, message)
 
     def end(self, message: str, *, is_done: bool) -> None:
         """Hide the bar and show a final message.
@@ -73,6 +77,7 @@ class ProgressRow(QWidget):
         self.bar.setValue(STEPS if is_done else 0)
         self.bar.hide()
         self.say(message)
+        self._activity.end()
 
     def say(self, message: str) -> None:
         """Show a message; an empty one takes no space."""

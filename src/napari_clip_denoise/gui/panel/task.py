@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_clip_denoise.errors import Cancelled, in_words
 from napari_clip_denoise.gui.panel.progress import LOADING, ProgressRow
-from napari_clip_denoise.gui.workers import Cancellable
+from napari_clip_denoise.gui.workers.relay import Cancellable
 from napari_clip_denoise.inference.progress import CancelToken
 
 NOTHING_KEPT = "Cancelled; nothing was kept."
@@ -46,6 +46,7 @@ class Task(QObject):
         self._idle: list[QWidget] = []
         self._busy: list[QWidget] = []
         self._is_gone = False
+        self._give_up: Callable[[], object] = lambda: None
         self.follow(idle=idle, busy=busy)
         owner.destroyed.connect(self._leave)
 
@@ -99,6 +100,7 @@ class Task(QObject):
         if self.is_running:
             return
         self.control = control or CancelToken()
+        self._give_up = give_up
         self._is_ending = False
         self._worker = create_worker(work, *arguments, _start_thread=False, _ignore_errors=True)
         if take is not None:
@@ -133,6 +135,18 @@ class Task(QObject):
         for widget in self._busy:
             widget.setEnabled(False)
         self._progress.say(message)
+
+    def abandon(self) -> None:
+        """Stop the work at once and undo what it did, because its panel was closed."""
+        if self.is_running:
+            self.control.cancel()
+            self._worker.returned.disconnect()
+            self._worker.errored.disconnect()
+            if hasattr(self._worker, "yielded"):
+                self._worker.yielded.disconnect()
+            self._set_running(False)
+            self._give_up()
+            self._progress.end("", is_done=False)
 
     def _leave(self) -> None:
         """Stop the work of a widget that Qt deletes; later messages are ignored."""

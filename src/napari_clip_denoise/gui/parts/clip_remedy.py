@@ -7,19 +7,19 @@ from magicgui.widgets import FileEdit, FloatSpinBox
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
-from napari_clip_denoise.gui.build_worker import Building, build_steps, describe, say_scores
 from napari_clip_denoise.gui.forms.rows import labelled
 from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.panel.progress import ProgressRow
 from napari_clip_denoise.gui.panel.task import Task
-from napari_clip_denoise.gui.workers import import_model
+from napari_clip_denoise.gui.workers.build import Building, build_steps, describe, say_scores
+from napari_clip_denoise.gui.workers.models import import_model
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.models.folder import CLIP_MODEL
 
 AUTHORS_PAGE = "https://github.com/alwaysuu/CLIPDenoising"
 LINK = "#4a90d9"
 """Link colour that is readable on napari's dark and light backgrounds."""
-FETCHING = "Fetching CLIP's encoder and timing a few steps …"
+FETCHING = "Loading CLIP's encoder and timing a few steps …"
 
 
 class ClipRemedy(QWidget):
@@ -39,24 +39,26 @@ class ClipRemedy(QWidget):
             min=0.01,
             max=10_000,
             step=10,
-            tooltip="How long to train: the longer, the better.",
+            tooltip="How long to train; a longer training gives a better model.",
         )
         self.weights = FileEdit(
             filter="CLIP RN50 (*.safetensors *.bin *.pt)",
             nullable=True,
             value=None,
-            tooltip="Optional: a local copy of CLIP's RN50 weights. Without it they are downloaded "
-            "once, some 400 MB.",
+            tooltip="Optional: a local copy of CLIP's RN50 weights. If left empty, they are "
+            "downloaded once (about 400 MB).",
         )
-        self.build_button = QPushButton("Build it here")
+        self.build_button = QPushButton("Train it here")
         self.build_button.setToolTip(
-            "Train a decoder on simulated images and on the photographs that scikit-image carries."
+            "Train a decoder on simulated images and on the photographs included with scikit-image."
         )
         self.build_button.clicked.connect(self.build)
         self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop for now; the next build goes on from the last check.")
+        self.cancel_button.setToolTip(
+            "Stop for now; the next training continues from the last checkpoint."
+        )
         self.import_button = QPushButton("Import a checkpoint …")
-        self.import_button.setToolTip("Choose the authors' net_g_latest.pth on this computer.")
+        self.import_button.setToolTip("Select the authors' net_g_latest.pth on this computer.")
         self.import_button.clicked.connect(self._choose_file)
         self.progress = ProgressRow()
         self.task = Task(
@@ -81,11 +83,13 @@ class ClipRemedy(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(
             _text(
-                f"<b>{CLIP_MODEL}</b> is the paper's network. Its decoder does not come with this "
-                "plugin. Train one on this computer:"
+                f"<b>{CLIP_MODEL}</b> is the paper's network. Its decoder is not included "
+                "with this plugin. Train one on this computer:"
             )
         )
-        layout.addLayout(labelled(("Minutes", self.minutes), ("CLIP weights", self.weights)))
+        layout.addLayout(
+            labelled(("Training time (min)", self.minutes), ("CLIP weights", self.weights))
+        )
         layout.addLayout(buttons)
         layout.addWidget(
             _text(
@@ -108,7 +112,7 @@ class ClipRemedy(QWidget):
             control=cancel,
             take=self._take,
             finish=self._built,
-            give_up=lambda: "Cancelled; the next build goes on from the last check.",
+            give_up=lambda: "Cancelled; the next training continues from the last checkpoint.",
             message=FETCHING,
         )
 
@@ -129,7 +133,7 @@ class ClipRemedy(QWidget):
 
     def _built(self, scores: tuple[float, ...]) -> str:
         self._offer()
-        return _tell(f"'{CLIP_MODEL}' is built. Simulated images: {say_scores(scores)}.")
+        return _tell(f"'{CLIP_MODEL}' is ready. PSNR on simulated images: {say_scores(scores)}.")
 
     def _imported(self, name: str) -> str:
         self._offer()

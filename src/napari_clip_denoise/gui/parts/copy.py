@@ -8,7 +8,7 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QPushButton, QWidget
 
 from napari_clip_denoise.errors import ClipDenoiseError
-from napari_clip_denoise.gui.viewer.layers import stack_of
+from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.settings import DenoiseSettings, as_command, as_python
 
 UNSAVED = "input.ome.tif"
@@ -20,17 +20,22 @@ class CopyRow(QWidget):
     Parameters
     ----------
     choose : callable
-        Returns the layer, the settings and the store (or None); may raise `ClipDenoiseError`.
+        Returns the layer, its stack, the settings and the output file (or None); may raise
+        `ClipDenoiseError`.
     """
 
-    def __init__(self, choose: Callable[[], tuple[Image, DenoiseSettings, Path | None]]):
+    def __init__(self, choose: Callable[[], tuple[Image, Stack, DenoiseSettings, Path | None]]):
         super().__init__()
         self._choose = choose
         self.command = QPushButton("Copy as command")
-        self.command.setToolTip("Copy the command line that denoises this layer's file alike.")
+        self.command.setToolTip(
+            "Copy a command that denoises this layer's file with these settings."
+        )
         self.command.clicked.connect(lambda: self._copy(as_command))
         self.python = QPushButton("Copy as Python")
-        self.python.setToolTip("Copy the Python script that denoises this layer's file alike.")
+        self.python.setToolTip(
+            "Copy a Python script that denoises this layer's file with these settings."
+        )
         self.python.clicked.connect(lambda: self._copy(as_python))
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -39,8 +44,7 @@ class CopyRow(QWidget):
 
     def _copy(self, write: Callable[[DenoiseSettings, str, str, str], str]) -> None:
         try:
-            layer, settings, store = self._choose()
-            stack = stack_of(layer)
+            layer, stack, settings, store = self._choose()
         except ClipDenoiseError as error:
             show_error(str(error))
             return
@@ -51,6 +55,6 @@ class CopyRow(QWidget):
         assert clipboard is not None
         clipboard.setText(write(settings, str(source), str(result), stack.axes))
         if layer.source.path is None:
-            show_info(f"Copied; this layer is no file, so save it as {UNSAVED} first.")
+            show_info(f"Copied. This layer was not opened from a file; save it as {UNSAVED} first.")
         else:
             show_info("Copied.")

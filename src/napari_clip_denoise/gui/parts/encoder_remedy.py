@@ -9,12 +9,12 @@ from napari_clip_denoise.formatting import format_bytes
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.panel.progress import ProgressRow
 from napari_clip_denoise.gui.panel.task import Task
-from napari_clip_denoise.gui.workers import relay
+from napari_clip_denoise.gui.workers.relay import relay
 from napari_clip_denoise.inference.progress import CancelToken
 
 WORDS = (
-    "This model is a decoder for the encoder of CLIP's RN50, which is not on this computer yet. "
-    "It is needed once:"
+    "This model needs the encoder of CLIP's RN50, which is not on this computer yet. "
+    "Download it once, or choose a local copy:"
 )
 Bytes = tuple[float, float]
 """Number of bytes downloaded, and in total."""
@@ -32,14 +32,14 @@ class EncoderRemedy(QWidget):
     def __init__(self, ready: Callable[[], object]):
         super().__init__()
         self._ready = ready
-        self.download_button = QPushButton("Download it")
-        self.download_button.setToolTip("Some 400 MB from the Hugging Face hub, once.")
+        self.download_button = QPushButton("Download")
+        self.download_button.setToolTip("Download about 400 MB from the Hugging Face Hub, once.")
         self.download_button.clicked.connect(lambda: self.fetch(None))
         self.file_button = QPushButton("Choose a file …")
-        self.file_button.setToolTip("A local copy of CLIP's RN50 weights; it is copied.")
+        self.file_button.setToolTip("Select a file with CLIP's RN50 weights; it is copied.")
         self.file_button.clicked.connect(self._choose_file)
         self.cancel_button = QPushButton("Cancel")
-        self.cancel_button.setToolTip("Stop; what was downloaded so far is thrown away.")
+        self.cancel_button.setToolTip("Stop; the part that was downloaded so far is discarded.")
         self.progress = ProgressRow()
         self.task = Task(
             self,
@@ -88,7 +88,7 @@ class EncoderRemedy(QWidget):
 
     def _finish(self) -> str:
         self._ready()
-        return "The encoder is there."
+        return "The encoder is ready."
 
 
 def fetch_encoder(

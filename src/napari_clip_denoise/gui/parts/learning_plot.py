@@ -39,10 +39,10 @@ class LearningPlot(QWidget):
         super().__init__()
         self.loss = LinePlot("Training loss", LOSS_COLOR)
         self.score = LinePlot(
-            "Held-out patches, PSNR (dB)", SCORE_COLOR, "at the start", has_points=True
+            "Held-out patches, PSNR (dB)", SCORE_COLOR, "starting model", has_points=True
         )
         self._curves = self.loss.aligned = self.score.aligned = (self.loss, self.score)
-        self.pictures = tuple(PicturePlot(title) for title in ("noisy", "before", "now"))
+        self.pictures = tuple(PicturePlot(title) for title in ("Noisy", "Before", "Now"))
         for plot in (*self._curves, *self.pictures):
             plot.setParent(self)
             plot.setMinimumHeight(0)

@@ -51,7 +51,7 @@ class ModelHelp(QWidget):
         needs_decoder = name == CLIP_MODEL and CLIP_MODEL not in names
         needs_encoder, words = (False, "") if needs_decoder else self._read_card(name)
         if before not in self._form.model.choices:
-            words = f"There is no model '{before}' any more; another one is chosen now."
+            words = f"The model '{before}' no longer exists; another one is selected now."
         self.note.setText(words)
         self.note.setVisible(bool(words))
         self.remedy.setVisible(needs_decoder)

@@ -6,10 +6,9 @@ from napari.qt.threading import create_worker
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidget
 
 from napari_clip_denoise.errors import ClipDenoiseError, in_words
-from napari_clip_denoise.formatting import format_bytes
-from napari_clip_denoise.gui.forms.layer import LayerForm
-from napari_clip_denoise.gui.viewer.layers import stack_of
-from napari_clip_denoise.gui.workers import memory_limit
+from napari_clip_denoise.formatting import counted, format_bytes
+from napari_clip_denoise.gui.forms.layer import PLANE, LayerForm
+from napari_clip_denoise.gui.workers.denoise import memory_limit
 from napari_clip_denoise.inference.estimate import RunSize, measure_size
 
 LARGE_BYTES = 2**28
@@ -29,17 +28,17 @@ class PlanRow(QWidget):
         super().__init__()
         self._form = form
         self._latest: Any = None
-        self.destroyed.connect(self._leave)
+        self.destroyed.connect(lambda: self._leave())
         self.label = QLabel("")
         self.label.setWordWrap(True)
-        self.button = QPushButton("Time it")
-        self.button.setToolTip("Estimate how long the run will take, by running a few tiles.")
+        self.button = QPushButton("Estimate time")
+        self.button.setToolTip("Estimate how long the run will take by running a few tiles.")
         self.button.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.label)
         layout.addWidget(self.button)
-        for field in (form.layer, form.whole, form.store, form.output_dtype):
+        for field in (form.layer, form.scope, form.store, form.output_dtype):
             field.changed.connect(self.refresh)
         self.refresh()
 
@@ -48,7 +47,7 @@ class PlanRow(QWidget):
         self.hide()
         self._latest = None
         layer = self._form.layer.value
-        if layer is None or not self._form.whole.value:
+        if layer is None or self._form.scope.value == PLANE:
             return
         try:
             store = self._form.chosen_store()
@@ -56,7 +55,7 @@ class PlanRow(QWidget):
             return
         worker = create_worker(
             measure_size,
-            stack_of(layer),
+            self._form.stack(),
             store,
             self._form.output_dtype.value,
             _start_thread=False,
@@ -81,12 +80,12 @@ def describe(run: RunSize, in_memory: bool) -> str:
     """Describe the size of a run; return an empty string if it is too small to matter."""
     size = format_bytes(run.result_bytes)
     free = format_bytes(run.free_bytes)
+    planes = counted(run.planes, "plane")
     if not in_memory:
-        room = f"up to {size} of {free} free on the disk"
-        plural = "s" if run.regions != 1 else ""
-        return f"{run.planes} planes in {run.regions} region{plural} · {room}"
+        regions = counted(run.regions, "region")
+        return f"{planes} in {regions} · needs up to {size}, {free} free on the disk"
     if run.result_bytes < LARGE_BYTES:
         return ""
     if run.result_bytes > memory_limit():
-        return f"{run.planes} planes · {size}, too much for memory: name a store above"
-    return f"{run.planes} planes · {size} of {free} free in memory"
+        return f"{planes} · needs {size}, too much for memory: choose a file under 'Save to'"
+    return f"{planes} · needs {size}, {free} of memory free"

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 
 from napari_clip_denoise.formatting import format_seconds
 
-COLUMNS = ("File", "State", "Time")
+COLUMNS = ("File", "Status", "Time")
 WAITING = "waiting"
 
 

@@ -38,6 +38,17 @@ def is_preview(layer: Layer) -> bool:
     return bool(layer.metadata.get(METADATA, {}).get(PREVIEW))
 
 
+def is_derived(layer: Layer) -> bool:
+    """Return whether this plugin made a layer: a result, a preview, a residual and so on."""
+    return bool(layer.metadata.get(METADATA))
+
+
+def shows_planes(viewer: ViewerModel) -> bool:
+    """Return whether the viewer shows planes in 2D that are spanned by the last two axes."""
+    dims = viewer.dims
+    return bool(dims.ndisplay == 2) and sorted(dims.displayed) == [dims.ndim - 2, dims.ndim - 1]
+
+
 def images_of(viewer: ViewerModel) -> list[Image]:
     """List the image layers that a user may choose."""
     return [x for x in viewer.layers if isinstance(x, Image) and not is_preview(x)]
@@ -143,16 +154,6 @@ def result_arguments(
         "name": name,
         "metadata": {METADATA: metadata | {"region": [[part.start, part.stop] for part in region]}},
     }
-
-
-def result_name(layer: Image, region: Region) -> str:
-    """Return a name for a result: the layer's name and, for a single plane, its position."""
-    n_leading = layer.ndim - 2
-    size = (layer.data[0] if layer.multiscale else layer.data).shape[:n_leading]
-    if region[:n_leading] == whole(size):
-        return f"{layer.name} denoised"
-    place = ", ".join(str(part.start) for part in region[:n_leading])
-    return f"{layer.name} denoised [{place}]"
 
 
 def _labelled_axes(layer: Image, shape: tuple[int, ...]) -> str | None:

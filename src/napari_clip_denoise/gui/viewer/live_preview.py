@@ -10,14 +10,26 @@ from napari.layers import Image
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
 from napari_clip_denoise.gui.llvm import keep_triton_out
-from napari_clip_denoise.gui.viewer.layers import PREVIEW, remove, result_arguments, stack_of
+from napari_clip_denoise.gui.viewer.comparison import divide, follow
+from napari_clip_denoise.gui.viewer.layers import (
+    PREVIEW,
+    images_of,
+    remove,
+    result_arguments,
+    shows_planes,
+    stack_of,
+)
+from napari_clip_denoise.gui.viewer.pairs import results_of
+from napari_clip_denoise.gui.viewer.placement import (
+    Visibility,
+    covers,
+    place_above,
+    raise_above_images,
+)
 from napari_clip_denoise.gui.viewer.region_of_interest import region_of_interest
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.inference.preview import Failure, Preview, Previewer, View, central_part
 from napari_clip_denoise.inference.settings import DenoiseSettings
-
-FOLLOWED = ("gamma", "interpolation2d", "opacity")
-FOLLOWED_UNLESS_RGB = ("colormap", "contrast_limits")
 
 
 class LivePreview:
@@ -49,10 +61,10 @@ class LivePreview:
         self._settled: View | None = None
         self._preview: Preview | None = None
         self._drawn: tuple[object, ...] = ()
+        self._hidden = Visibility(viewer)
         self.layer: Image | None = None
         self.is_on = False
         self.is_paused = False
-        self.is_held = False
         self.curtain = 0.0
         self.message = ""
 
@@ -79,7 +91,6 @@ class LivePreview:
         if not self.is_on:
             return
         if self.layer is not None and self.layer not in self._viewer.layers:
-            self.layer = None
             self.stop()
             return
         self._receive()
@@ -141,8 +152,7 @@ class LivePreview:
     def _look(self, layer: Image, settings: DenoiseSettings) -> View:
         """Return the visible part of a layer."""
         stack = stack_of(layer)
-        dims = self._viewer.dims
-        if dims.ndisplay != 2 or sorted(dims.displayed) != [dims.ndim - 2, dims.ndim - 1]:
+        if not shows_planes(self._viewer):
             raise InputError("Preview: show the planes of the image in 2D to see it.")
         wanted = region_of_interest(self._viewer, layer, stack)
         region = central_part(wanted, 3 if stack.is_rgb else 2)
@@ -154,23 +164,26 @@ class LivePreview:
             return
         state = (preview, strength, self.curtain)
         if state != self._drawn:
-            pixels = preview.pixels(strength)
-            region, pixels = _draw_curtain(preview.view, pixels, self.curtain)
-            self._show(source, region, pixels, preview.provenance(strength))
+            view, pixels = preview.view, preview.pixels(strength)
+            if self.curtain:
+                noisy, axis = view.stack.read(view.region), len(view.stack.leading_shape) + 1
+                pixels = divide(noisy, pixels, self.curtain, axis=axis)
+            self._show(source, view.region, pixels, preview.provenance(strength))
             self._drawn = state
         if self.layer is not None:
-            _follow(self.layer, source)
-            self.layer.visible = source.visible and not self.is_held
+            raise_above_images(self._viewer, self.layer)
+            follow(self.layer, source)
 
     def _show(self, source: Image, region: Region, pixels: np.ndarray, how: dict[str, Any]) -> None:
         arguments = result_arguments(
             source, f"{source.name} preview", how | {PREVIEW: True}, region
         )
         if self.layer is None:
-            self.layer = Image(pixels, **arguments | {"blending": "translucent"})
-            selected = set(self._viewer.layers.selection)
-            self._viewer.layers.insert(self._viewer.layers.index(source) + 1, self.layer)
-            self._viewer.layers.selection = selected
+            images = images_of(self._viewer)
+            if not covers(source):
+                self._hidden.hide([source, *results_of(images, source)])
+            self.layer = Image(pixels, **arguments)
+            place_above(self._viewer, self.layer, images)
             return
         self.layer.data = pixels
         self.layer.translate = arguments["translate"]
@@ -184,25 +197,9 @@ class LivePreview:
     def _remove_layer(self) -> None:
         if self.layer is not None and self.layer in self._viewer.layers:
             remove(self._viewer, self.layer)
+        self._hidden.restore()
         self.layer = None
         self._drawn = ()
-
-
-def _draw_curtain(view: View, pixels: np.ndarray, curtain: float) -> tuple[Region, np.ndarray]:
-    """Remove the part to the left of a curtain, whose position is a fraction of the width."""
-    axis = len(view.stack.leading_shape) + 1
-    part = view.region[axis]
-    cut = min(int(curtain * (part.stop - part.start)), part.stop - part.start - 1)
-    region = (*view.region[:axis], slice(part.start + cut, part.stop), *view.region[axis + 1 :])
-    return region, pixels[(slice(None),) * axis + (slice(cut, None),)]
-
-
-def _follow(layer: Image, source: Image) -> None:
-    """Copy the contrast and colours of the source, which may change at any time."""
-    for name in FOLLOWED if source.rgb else FOLLOWED + FOLLOWED_UNLESS_RGB:
-        value = getattr(source, name)
-        if getattr(layer, name) != value:
-            setattr(layer, name, value)
 
 
 def _describe(preview: Preview) -> str:
@@ -213,5 +210,5 @@ def _describe(preview: Preview) -> str:
     if (height, width) != view.stack.plane_shape:
         where = f"{width} x {height} px"
     if view.is_cropped:
-        where = f"{where} in the middle; zoom in to see the rest"
+        where = f"central {where}; zoom in to see the rest"
     return f"Preview: {where} · {preview.seconds:.1f} s"

@@ -26,6 +26,40 @@ def guess_pair(images: list[Image]) -> tuple[Image | None, Image | None]:
     return None, None
 
 
+def results_of(images: list[Image], source: Image) -> list[Image]:
+    """List the results that were made from an image, from bottom to top."""
+    return [
+        each
+        for each in images
+        if each != source
+        and (made := each.metadata.get(METADATA, {})).get("source") == source.name
+        and "is" not in made
+    ]
+
+
+def pair_with(images: list[Image], layer: Image) -> tuple[Image, Image] | None:
+    """Return an image and its result, if a layer is one of the two.
+
+    Parameters
+    ----------
+    images : list of Image
+        The layers to search.
+    layer : Image
+        A result, or an image, whose topmost visible result is taken.
+
+    Returns
+    -------
+    tuple of (Image, Image), or None
+        The image and its result.
+    """
+    for source in images:
+        if layer in results_of(images, source):
+            return source, layer
+    results = results_of(images, layer)
+    visible = [result for result in results if result.visible]
+    return (layer, (visible or results)[-1]) if results else None
+
+
 def settings_of(result: Image) -> DenoiseSettings:
     """Return the settings that a result was made with.
 
@@ -37,7 +71,7 @@ def settings_of(result: Image) -> DenoiseSettings:
     values = result.metadata.get(METADATA, {}).get("settings")
     if values is None:
         raise InputError(
-            f"How '{result.name}' was made is not known; choose a result of the Denoise widget."
+            f"It is not known how '{result.name}' was made; choose a result of the Denoise widget."
         )
     return DenoiseSettings.model_validate(values)
 
@@ -105,8 +139,8 @@ def offset_in(outer: Image, inner: Image) -> tuple[int, ...]:
     """
     shapes = [(x.data[0] if x.multiscale else x.data).shape for x in (outer, inner)]
     refusal = InputError(
-        f"'{inner.name}' does not lie pixel on pixel on '{outer.name}'; choose a result and the "
-        "image it was made from."
+        f"The pixels of '{inner.name}' are not aligned with those of '{outer.name}'; choose a "
+        "result and the image it was made from."
     )
     if outer.ndim != inner.ndim or outer.rgb != inner.rgb:
         raise refusal

@@ -26,10 +26,27 @@ def region_of_interest(viewer: ViewerModel, layer: Image, stack: Stack) -> Regio
     tuple of slice
         Region of the stack.
     """
-    plane = current_plane(layer, stack, viewer.dims.point)
     corners = _drawn(viewer, layer)
+    plane = current_plane(layer, stack, viewer.dims.point)
     if corners is not None and (drawn := _clip(plane, stack, *corners)) is not None:
         return drawn
+    return visible_part(viewer, layer, stack)
+
+
+def visible_part(viewer: ViewerModel, layer: Image, stack: Stack) -> Region:
+    """Return the part of the current plane on screen; the whole plane if none of it is.
+
+    Parameters
+    ----------
+    viewer, layer, stack :
+        See `region_of_interest`.
+
+    Returns
+    -------
+    tuple of slice
+        Region of the stack.
+    """
+    plane = current_plane(layer, stack, viewer.dims.point)
     first, last = layer.corner_pixels.astype(float)
     if layer.multiscale:
         first, last = (each * layer.downsample_factors[layer.data_level] for each in (first, last))

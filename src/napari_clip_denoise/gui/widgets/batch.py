@@ -9,12 +9,12 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QPushButton
 
 from napari_clip_denoise.errors import ClipDenoiseError
-from napari_clip_denoise.formatting import progress_line
+from napari_clip_denoise.formatting import counted, progress_line
 from napari_clip_denoise.gui.forms.files import BatchForm
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
 from napari_clip_denoise.gui.parts.results_table import ResultsTable
-from napari_clip_denoise.gui.workers import relay
+from napari_clip_denoise.gui.workers.relay import relay
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
@@ -74,14 +74,16 @@ class BatchWidget(TaskPanel):
     """Denoises files in the background, one after the other, into a folder."""
 
     def __init__(self) -> None:
-        super().__init__("Stop now; files that are finished are kept.")
+        super().__init__("Stop now; finished files are kept.")
         self._at_work: Path | None = None
         self._failures: list[str] = []
         self._notices: list[str] = []
 
         self.form = BatchForm()
         self.run_button = QPushButton("Denoise files")
-        self.run_button.setToolTip("Denoise into the folder; the files are never changed.")
+        self.run_button.setToolTip(
+            "Denoise the files into the folder; the originals are never changed."
+        )
         self.run_button.clicked.connect(self.run)
         self.task.follow(idle=(self.form, self.run_button))
         self.table = ResultsTable()
@@ -105,7 +107,7 @@ class BatchWidget(TaskPanel):
             self.progress.end(str(error), is_done=False)
             return
         self.table.list_files(sources)
-        self.progress.end(f"Images found: {len(sources)}", is_done=False)
+        self.progress.end(f"{counted(len(sources), 'image')} found.", is_done=False)
 
     def run(self) -> None:
         """Start denoising with the settings of the form."""
@@ -160,7 +162,7 @@ class BatchWidget(TaskPanel):
         elif isinstance(message, BatchProgress):
             self._at_work = message.source
             self.table.show_state(message.source, f"{100 * message.file_done:.0f} %")
-            files = f"{int(message.done)} of {message.total} files"
+            files = f"{int(message.done)} of {counted(message.total, 'file')}"
             words = progress_line(files, seconds_left=message.seconds_left)
             self.task.show(message.done / message.total, words)
 
@@ -172,10 +174,10 @@ class BatchWidget(TaskPanel):
     def _give_up(self) -> str:
         if self._at_work is not None:
             self.table.show_state(self._at_work, "cancelled")
-        return f"Cancelled: {self._summary()}"
+        return f"Cancelled. {self._summary()}"
 
     def _summary(self) -> str:
         states = self.table.states()
         counts = [f"{states.count(state)} {state}" for state in ("done", "skipped", "failed")]
-        summary = f"{', '.join(counts)} of {len(states)} files."
+        summary = f"{counted(len(states), 'file')}: {', '.join(counts)}."
         return "\n".join([summary, *self._notices, *self._failures[:MAX_REASONS]])

@@ -38,12 +38,12 @@ from napari_clip_denoise.gui.viewer.pairs import (
     residual_of,
     settings_of,
 )
-from napari_clip_denoise.gui.workers import measure_uncertainty
+from napari_clip_denoise.gui.workers.uncertainty import uncertainty_steps
 from napari_clip_denoise.images.regions import Region, whole
 from napari_clip_denoise.inference.preview import View, central_part
 from napari_clip_denoise.inference.progress import CancelToken
 
-SCOPES = (("Current plane", False), ("Planes all over the layer", True))
+SCOPES = (("Current plane", False), ("Five planes across the layer", True))
 CORRELATION_SHOWN = 0.2
 PLACE = (
     "name",
@@ -70,26 +70,27 @@ class CheckResultWidget(TaskPanel):
     """
 
     def __init__(self, napari_viewer: napari.Viewer):
-        super().__init__("Stop; nothing is added.")
+        super().__init__("Stop; no layers are added.")
         self._viewer = napari_viewer
         self.checked: CheckedSample | None = None
-        self.noisy = menu_of_names(self._images, "The image as it was taken.")
-        self.denoised = menu_of_names(self._images, "What was made of it, by any tool.")
+        self.noisy = menu_of_names(self._images, "The original, noisy image.")
+        self.denoised = menu_of_names(self._images, "Its denoised version, made by any tool.")
         self.reference = menu_of_names(
             lambda widget: [("None", None), *self._images(widget)],
-            "Optional: the truth, or a much less noisy image of the same.",
+            "Optional: the ground truth, or a much less noisy image of the same field.",
         )
-        self.scope = ComboBox(choices=SCOPES, tooltip="What to look at.")
+        self.scope = ComboBox(choices=SCOPES, tooltip="Which planes to check.")
         self.check_button = QPushButton("Check")
         self.check_button.setToolTip(
-            "Look at what was removed: add it as a layer, and mark where it is not noise."
+            "Examine what was removed (the residual): add it as a layer, and mark where it is not "
+            "just noise."
         )
         self.check_button.clicked.connect(self.check)
         self.spread_button = QPushButton("Uncertainty")
         self.spread_button.setToolTip(
-            "Add a layer that is brighter where the model is less sure: the spread of its results "
-            "on slightly disturbed features. For results of the Denoise widget, up to a megapixel "
-            "of the current plane."
+            "Add a layer that is brighter where the model is less certain: how much its result "
+            "varies when its features are perturbed slightly. Needs a result of the Denoise "
+            "widget; covers up to one megapixel of the current plane."
         )
         self.spread_button.clicked.connect(self.measure_spread)
         self.task.follow(idle=(self.check_button, self.spread_button))
@@ -97,15 +98,16 @@ class CheckResultWidget(TaskPanel):
         self.verdict.setWordWrap(True)
         self.figures = QLabel("")
         self.figures.setWordWrap(True)
-        self.curve = CurvePlot("Variance over value")
+        self.curve = CurvePlot("Residual variance")
         self.map = MapPlot("Autocorrelation", CORRELATION_SHOWN)
         self.curve.setToolTip(
-            "Points: variance of the residual at pixels of about that value. Line: noise, as the "
-            "noisy image itself shows it at flat places. They agree where only noise was removed."
+            "Points: variance of the residual at pixels of about that intensity. Line: variance of "
+            "the noise, measured in flat areas of the noisy image. They agree if only noise was "
+            "removed."
         )
         self.map.setToolTip(
-            "How alike the residual is a few pixels further. White: not at all, as of white noise. "
-            "Red: structure, or noise that is correlated. Blue: noise that was left in."
+            "How similar the residual is to itself a few pixels away. White: not at all, as for "
+            "pure noise. Red: structure, or correlated noise. Blue: noise that was left in."
         )
         self._lay_out()
         when_layers_change(napari_viewer, self._refresh)
@@ -116,7 +118,7 @@ class CheckResultWidget(TaskPanel):
             ("Noisy", self.noisy),
             ("Denoised", self.denoised),
             ("Reference", self.reference),
-            ("Look at", self.scope),
+            ("Check", self.scope),
         )
         buttons = in_a_row(self.check_button, self.spread_button, self.cancel_button)
         plots = in_a_row(self.curve, self.map)
@@ -140,7 +142,7 @@ class CheckResultWidget(TaskPanel):
             cancel,
             control=cancel,
             finish=lambda checked: self._show(checked, pair, noisy, denoised),
-            message="Looking at the residual …",
+            message="Examining the residual …",
         )
 
     def measure_spread(self) -> None:
@@ -156,13 +158,18 @@ class CheckResultWidget(TaskPanel):
             return
         cancel = CancelToken()
         self.task.start(
-            measure_uncertainty,
+            uncertainty_steps,
             view,
             cancel,
             control=cancel,
+            take=self._show_passes,
             finish=lambda measured: self._show_spread(measured, noisy, denoised, region),
-            message="Denoising with disturbed features …",
+            message="Estimating uncertainty …",
         )
+
+    def _show_passes(self, messages: tuple[tuple[int, int], ...]) -> None:
+        for done, total in messages[-1:]:
+            self.task.show(done / total, f"Estimating uncertainty, {done} of {total}")
 
     def _show_spread(
         self,
@@ -180,12 +187,12 @@ class CheckResultWidget(TaskPanel):
                 "contrast_limits": (0, float(np.quantile(spread, 0.999)) or 1.0),
             }
         self._viewer.add_image(spread, **arguments | {"blending": "translucent"})
-        return "Uncertainty: brighter is less sure. It ranks pixels and is no error bar."
+        return "Brighter means less certain; the layer ranks pixels and is not an error bar."
 
     def _chosen(self) -> tuple[Image, Image]:
         noisy, denoised = self.noisy.value, self.denoised.value
         if noisy is None or denoised is None or noisy == denoised:
-            raise InputError("Choose two images: a noisy one, and what was made of it.")
+            raise InputError("Choose two different images: a noisy one and its denoised version.")
         return noisy, denoised
 
     def _show(self, checked: CheckedSample, pair: Pair, noisy: Image, denoised: Image) -> str:
@@ -244,9 +251,9 @@ class CheckResultWidget(TaskPanel):
 def _figures(checked: CheckedSample) -> str:
     report = checked.report
     lines = [
-        f"Residual variance: {100 * report.noise_share:.0f} % of the noise",
-        f"Largest correlation of neighbours: {report.nearby_correlation:+.2f}",
-        f"Correlation of residual and image: {report.image_correlation:+.2f}",
+        f"Residual variance: {100 * report.noise_share:.0f} % of the noise variance",
+        f"Largest correlation between nearby pixels: {report.nearby_correlation:+.2f}",
+        f"Correlation between residual and image: {report.image_correlation:+.2f}",
     ]
     for key, before in report.scores.items():
         name = key.removesuffix(" noisy")

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QLabel, QListWidget, QPushButton
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
 from napari_clip_denoise.evaluation.scores.baselines import BASELINES
+from napari_clip_denoise.formatting import counted
 from napari_clip_denoise.gui.forms.layer import settings_in
 from napari_clip_denoise.gui.forms.rows import labelled, menu_of_names
 from napari_clip_denoise.gui.llvm import keep_triton_out
@@ -46,12 +47,12 @@ class CompareWidget(TaskPanel):
     """
 
     def __init__(self, napari_viewer: napari.Viewer):
-        super().__init__("Stop; what is there already is kept.")
+        super().__init__("Stop; finished results are kept.")
         self._viewer = napari_viewer
         self.layer = menu_of_names(self._images, "The noisy image.")
         self.reference = menu_of_names(
             lambda widget: [("None", None), *self._images(widget)],
-            "Optional: the truth, or a much less noisy image; gives PSNR and SSIM.",
+            "Optional: the ground truth, or a much less noisy image; adds PSNR and SSIM.",
         )
         self.methods = Select(
             choices=_methods,
@@ -64,8 +65,8 @@ class CompareWidget(TaskPanel):
         model_list.keep_up_to_date(self._refresh_methods, self)
         self.run_button = QPushButton("Compare")
         self.run_button.setToolTip(
-            "Denoise what you see or the selected shape (up to 512 x 512 pixels in the middle) by "
-            "each method, and show the results side by side in napari's grid. Models get the "
+            "Denoise the view or the selected shape (at most its central 512 x 512 pixels) with "
+            "each method, and show the results side by side in napari's grid. Models use the "
             "settings of the Denoise panel."
         )
         self.run_button.clicked.connect(self.run)
@@ -108,8 +109,10 @@ class CompareWidget(TaskPanel):
             cancel,
             control=cancel,
             take=lambda made: self._show(made, layer, view.region, 1 + len(chosen)),
-            finish=lambda _: f"Methods compared: {len(chosen)}. Models: {_say(view.settings)}.",
-            give_up=lambda: "Cancelled; what was compared is kept.",
+            finish=lambda _: (
+                f"Compared {counted(len(chosen), 'method')}. Models: {_say(view.settings)}."
+            ),
+            give_up=lambda: "Cancelled; finished results were kept.",
             message="Comparing …",
         )
 
@@ -118,7 +121,7 @@ class CompareWidget(TaskPanel):
         if layer is None:
             raise InputError("There is no image layer to denoise; open an image first.")
         if not self.methods.value:
-            raise InputError("There is nothing to compare; choose one method or more.")
+            raise InputError("There is nothing to compare; choose at least one method.")
         stack = stack_of(layer)
         wanted = region_of_interest(self._viewer, layer, stack)
         region = central_part(wanted, 3 if stack.is_rgb else 2, MOST_PIXELS)
@@ -137,7 +140,7 @@ class CompareWidget(TaskPanel):
         self._viewer.add_image(made.pixels, **arguments)
         titles = [*self.label.text().splitlines(), made.title]
         self.label.setText("\n".join(titles))
-        self.task.show(len(titles) / total, f"{len(titles) - 1} of {total - 1} methods")
+        self.task.show(len(titles) / total, f"{len(titles) - 1} of {counted(total - 1, 'method')}")
         grid = self._viewer.canvas.grid if hasattr(self._viewer, "canvas") else self._viewer.grid
         grid.enabled, grid.stride = True, -1
 

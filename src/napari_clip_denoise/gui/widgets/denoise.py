@@ -11,8 +11,8 @@ from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QPushButton
 
 from napari_clip_denoise.errors import ClipDenoiseError
-from napari_clip_denoise.formatting import format_seconds, progress_line
-from napari_clip_denoise.gui.forms.layer import LayerForm
+from napari_clip_denoise.formatting import counted, format_seconds, progress_line
+from napari_clip_denoise.gui.forms.layer import PLANE, LayerForm
 from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
 from napari_clip_denoise.gui.panel.task import NOTHING_KEPT
 from napari_clip_denoise.gui.parts.copy import CopyRow
@@ -20,14 +20,10 @@ from napari_clip_denoise.gui.parts.model_help import ModelHelp
 from napari_clip_denoise.gui.parts.plan import PlanRow
 from napari_clip_denoise.gui.parts.preview import PreviewRow
 from napari_clip_denoise.gui.preferences import remember, restore
-from napari_clip_denoise.gui.viewer.layers import (
-    current_plane,
-    remove,
-    result_arguments,
-    result_name,
-    stack_of,
-)
-from napari_clip_denoise.gui.workers import (
+from napari_clip_denoise.gui.viewer.channels import channel_axis
+from napari_clip_denoise.gui.viewer.layers import current_plane, stack_of
+from napari_clip_denoise.gui.viewer.results import Results, Target
+from napari_clip_denoise.gui.workers.denoise import (
     Finished,
     Message,
     Request,
@@ -36,13 +32,13 @@ from napari_clip_denoise.gui.workers import (
     time_run,
     warm_up,
 )
-from napari_clip_denoise.images.regions import Region, whole
+from napari_clip_denoise.images.regions import whole
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 
 REFRESH_SECONDS = 0.5
 WARM_UP_MILLISECONDS = 500
 RUN_KEY = "Ctrl+Return"
-HINT = "Open an image to begin, or File > Open Sample > CLIP Denoise to try it."
+HINT = "Open an image to begin, or try a sample: File > Open Sample > CLIP Denoise."
 
 
 class DenoiseWidget(TaskPanel):
@@ -55,9 +51,9 @@ class DenoiseWidget(TaskPanel):
     """
 
     def __init__(self, napari_viewer: napari.Viewer):
-        super().__init__("Stop now; what was computed so far is thrown away.")
+        super().__init__("Stop now; the unfinished result is discarded.")
         self._viewer = napari_viewer
-        self._result: Image | None = None
+        self._results: Results | None = None
         self._refreshed = 0.0
 
         self.form = LayerForm(napari_viewer)
@@ -65,7 +61,7 @@ class DenoiseWidget(TaskPanel):
         self.plan.button.clicked.connect(self.time_run)
         self.run_button = QPushButton("Denoise")
         self.run_button.setToolTip(
-            f"Denoise into a new layer; the image itself is never changed ({RUN_KEY})."
+            f"Denoise into a new layer; the original image is never changed ({RUN_KEY})."
         )
         self.run_button.setShortcut(RUN_KEY)
         self.run_button.clicked.connect(self.run)
@@ -73,11 +69,20 @@ class DenoiseWidget(TaskPanel):
 
         restore(self.form)
         self.preview = PreviewRow(
-            napari_viewer, lambda: (self.form.chosen_layer(), self.form.settings())
+            napari_viewer,
+            lambda: (self.form.chosen_layer(), self.form.settings()),
+            self.form.layers,
         )
+        self.form.layer.changed.connect(self.preview.refresh)
+        self.closed.connect(self.preview.close_all)
         self.help = ModelHelp(self.form)
         self.copy_row = CopyRow(
-            lambda: (self.form.chosen_layer(), self.form.settings(), self.form.chosen_store())
+            lambda: (
+                self.form.chosen_layer(),
+                self.form.stack(),
+                self.form.settings(),
+                self.form.chosen_store(),
+            )
         )
 
         buttons = in_a_row(self.run_button, self.cancel_button)
@@ -111,10 +116,9 @@ class DenoiseWidget(TaskPanel):
         except ClipDenoiseError as error:
             show_error(str(error))
             return
-        region = request.region
         remember(self.form)
         self.preview.pause(True)
-        self._result = None
+        self._results = Results(self._viewer, self._targets(request), self.task.cancel)
         self._started = time.monotonic()
         cancel = CancelToken()
         self.task.start(
@@ -122,7 +126,7 @@ class DenoiseWidget(TaskPanel):
             request,
             cancel,
             control=cancel,
-            take=lambda messages: self._take(messages, layer, region),
+            take=self._take,
             finish=lambda finished: self._finish(finished, layer.name),
             give_up=self._give_up,
         )
@@ -146,50 +150,50 @@ class DenoiseWidget(TaskPanel):
         )
 
     def _request(self, layer: Image) -> Request:
-        stack = stack_of(layer)
+        stack = self.form.stack()
         region = whole(stack.shape)
-        if not self.form.whole.value:
+        if self.form.scope.value == PLANE:
             region = current_plane(layer, stack, self._viewer.dims.point)
         return Request(stack, self.form.settings(), region, self.form.chosen_store())
 
-    def _take(self, messages: tuple[Message, ...], layer: Image, region: Region) -> None:
+    def _targets(self, request: Request) -> list[Target]:
+        layers = self.form.layers()
+        if len(layers) == 1:
+            return [Target(layers[0], request.region)]
+        axis = channel_axis(stack_of(layers[0]).axes)
+        region = whole(stack_of(layers[0]).shape)
+        return [Target(layer, region, (axis, number)) for number, layer in enumerate(layers)]
+
+    def _take(self, messages: tuple[Message, ...]) -> None:
+        assert self._results is not None
         for message in messages:
             if isinstance(message, Started):
-                arguments = result_arguments(
-                    layer,
-                    name=result_name(layer, region),
-                    metadata=message.provenance,
-                    region=region,
-                )
-                self._result = self._viewer.add_image(message.array, **arguments, visible=False)
+                self._results.begin(message.array, message.provenance)
         last = messages[-1] if messages else None
         if isinstance(last, Progress):
             self.task.show(last.done / last.total, describe(last))
-            if self._result is not None and time.monotonic() - self._refreshed > REFRESH_SECONDS:
-                self._result.refresh()
+            if time.monotonic() - self._refreshed > REFRESH_SECONDS:
+                self._results.refresh()
                 self._refreshed = time.monotonic()
 
     def _finish(self, finished: Finished, name: str) -> str:
         self.preview.pause(False)
-        if self._result is not None and self._result in self._viewer.layers:
-            if self._result.data is not finished.array:
-                self._result.data = finished.array
-            self._result.visible = True
-            self._result.refresh()
+        assert self._results is not None
+        self._results.finish(finished.array)
         where = f" to {finished.path}" if finished.path else ""
         took = format_seconds(time.monotonic() - self._started)
         return f"Denoised '{name}'{where} in {took}."
 
     def _give_up(self) -> str:
         self.preview.pause(False)
-        if self._result is not None and self._result in self._viewer.layers:
-            remove(self._viewer, self._result)
+        assert self._results is not None
+        self._results.discard()
         return NOTHING_KEPT
 
 
 def describe(progress: Progress) -> str:
     """Describe the progress of a run, such as ``37 of 120 planes · 4.1 planes/s · 20 s left``."""
-    parts = [f"{int(progress.done + 1e-6)} of {progress.total} planes"]
+    parts = [f"{int(progress.done + 1e-6)} of {counted(progress.total, 'plane')}"]
     if progress.total == 1:
         parts = [f"{100 * progress.done:.0f} %"]
     elif progress.planes_per_second:

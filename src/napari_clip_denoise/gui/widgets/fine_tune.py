@@ -10,11 +10,11 @@ from qtpy.QtWidgets import QLabel, QPushButton
 
 from napari_clip_denoise.errors import ClipDenoiseError
 from napari_clip_denoise.formatting import progress_line
-from napari_clip_denoise.gui.fine_tune_worker import Begun, Message, fine_tune_steps
 from napari_clip_denoise.gui.forms.fine_tune import FineTuneForm
 from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
 from napari_clip_denoise.gui.parts.learning_plot import LearningPlot
+from napari_clip_denoise.gui.workers.fine_tune import Begun, Message, fine_tune_steps
 from napari_clip_denoise.models.registry import install, place
 from napari_clip_denoise.training.finetune.progress import Control, Learning, decibels
 
@@ -34,16 +34,16 @@ class FineTuneWidget(TaskPanel):
     """
 
     def __init__(self, napari_viewer: napari.Viewer):
-        super().__init__("End now and keep nothing.")
+        super().__init__("Stop now and discard the new model.")
         self._control = Control()
         self._result: FineTuned | None = None
         self._refreshed = 0.0
 
         self.form = FineTuneForm(napari_viewer)
-        self.start_button = _button("Fine-tune", "Begin to learn.", self.start)
-        self.stop_button = _button("Stop", "End now and keep the best so far.", self.stop)
+        self.start_button = _button("Fine-tune", "Start training.", self.start)
+        self.stop_button = _button("Stop", "Stop now and keep the best model so far.", self.stop)
         self.save_button = _button(
-            "Save", "Put the new model among your models, under the name above.", self.save
+            "Save", "Save the new model under the name above, for use in every panel.", self.save
         )
         self.save_button.setEnabled(False)
         self.reason = QLabel("")
@@ -100,7 +100,7 @@ class FineTuneWidget(TaskPanel):
             return
         model_list.changed.emit()
         self.save_button.setEnabled(False)
-        show_info(f"Saved as '{model.card.name}'; the Denoise widget offers it now.")
+        show_info(f"Saved as '{model.card.name}'; you can now choose it in the Denoise panel.")
 
     def _paint(self, event: Any) -> None:
         self.plot.paint(event.value)
@@ -108,7 +108,9 @@ class FineTuneWidget(TaskPanel):
     def _take(self, messages: tuple[Message, ...]) -> None:
         for message in messages:
             if isinstance(message, Begun):
-                self.reason.setText(" ".join((f"Objective {message.reason}", *message.notes)))
+                self.reason.setText(
+                    " ".join((f"Training method: {message.reason}", *message.notes))
+                )
                 self.plot.show()
             else:
                 self.plot.add(message)

@@ -25,7 +25,7 @@ from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.panel.progress import ProgressRow
 from napari_clip_denoise.gui.panel.tabs import share_place
 from napari_clip_denoise.gui.panel.task import Task
-from napari_clip_denoise.gui.workers import import_model, write_model
+from napari_clip_denoise.gui.workers.models import import_model, write_model
 from napari_clip_denoise.models import registry
 from napari_clip_denoise.models.card_view import FIXED, as_html
 from napari_clip_denoise.models.export import SUFFIXES, Format
@@ -33,13 +33,13 @@ from napari_clip_denoise.models.folder import DEFAULT_MODEL, make_folder, models
 
 LIST_HEIGHT = 110
 EXPORTS: dict[str, Format] = {
-    "Models of this plugin (*.safetensors)": "safetensors",
+    "Model of this plugin (*.safetensors)": "safetensors",
     "ONNX (*.onnx)": "onnx",
     "BioImage Model Zoo (*.zip)": "bioimageio",
 }
 """Formats by the filters of the file dialog."""
 RENAME_TIP = "Give the model another name."
-DELETE_TIP = "Delete the model for good."
+DELETE_TIP = "Delete the model permanently."
 
 
 class ModelsWidget(QWidget):
@@ -62,18 +62,20 @@ class ModelsWidget(QWidget):
         self.card = QTextBrowser()
         self.import_button = self._button(
             "Import …",
-            "Add a model file, or a checkpoint of the paper's authors (.pth).",
+            "Add a model file (.safetensors), or the checkpoint of the paper's authors (.pth).",
             self._ask_import,
         )
         self.export_button = self._button(
             "Export …",
-            "Save the model for colleagues, as ONNX, or for the BioImage Model Zoo.",
+            "Share a model: save it for colleagues, as ONNX, or for the BioImage Model Zoo.",
             self._ask_export,
         )
         self.rename_button = self._button("Rename …", RENAME_TIP, self._ask_rename)
         self.delete_button = self._button("Delete …", DELETE_TIP, self._ask_delete)
         self.folder_button = self._button(
-            "Show the folder", "Open the folder of your own models.", self._open_folder
+            "Open models folder",
+            "Open the folder that contains your own models.",
+            self._open_folder,
         )
         self.buttons = QWidget()
         buttons = QGridLayout(self.buttons)
@@ -197,7 +199,7 @@ class ModelsWidget(QWidget):
         entry = self.chosen
         if entry is None:
             return
-        question = f"Delete the model '{entry.name}' for good?"
+        question = f"Delete the model '{entry.name}' permanently?"
         if QMessageBox.question(self, "Delete", question) == QMessageBox.StandardButton.Yes:
             self._try(lambda: registry.delete(entry.name))
 
@@ -209,7 +211,7 @@ class ModelsWidget(QWidget):
             show_error(str(error))
             return
         if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))):
-            self.progress.say(f"The folder of your own models is {folder}.")
+            self.progress.say(f"Your own models are in {folder}.")
 
     def _try(self, act: Callable[[], object], name: str | None = None) -> None:
         try:
@@ -223,7 +225,7 @@ class ModelsWidget(QWidget):
 def _remark(entry: registry.Entry) -> str:
     """Return a remark to show beside the name of a model."""
     if entry.origin == "bundled":
-        return "  (comes with the program)"
+        return "  (built in)"
     try:
         entry.card  # noqa: B018 reading it tells whether the file is whole
     except ClipDenoiseError:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from napari_clip_denoise.formatting import progress_line
 from napari_clip_denoise.gui.llvm import keep_triton_out
-from napari_clip_denoise.gui.workers import relay
+from napari_clip_denoise.gui.workers.relay import relay
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from napari_clip_denoise.gui.llvm import keep_triton_out
-from napari_clip_denoise.gui.workers import relay
+from napari_clip_denoise.gui.workers.relay import relay
 from napari_clip_denoise.training.finetune.progress import Control, Learning
 from napari_clip_denoise.training.finetune.settings import FineTuneSettings, run_folder
 

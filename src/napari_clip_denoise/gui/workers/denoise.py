@@ -1,36 +1,30 @@
-"""Background work as generators for napari's ``thread_worker``, without widget or viewer."""
+"""Denoising a layer as a generator for napari's ``thread_worker``, without widget or viewer."""
 
 import math
 from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import psutil
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.formatting import format_bytes
 from napari_clip_denoise.gui.llvm import keep_triton_out
+from napari_clip_denoise.gui.workers.relay import relay
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.values import result_dtype
-from napari_clip_denoise.inference.preview import PreviewMaker, View
 from napari_clip_denoise.inference.priority import lower_priority
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
-from napari_clip_denoise.models.export import Format, export_model
-from napari_clip_denoise.models.folder import CLIP_MODEL, SUFFIX
-from napari_clip_denoise.models.registry import add_file, install, load
+from napari_clip_denoise.models.registry import load
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.estimate import Plan
 
-POLL_SECONDS = 0.25
 MEMORY_BYTES = 2 * 2**30
 MEMORY_SHARE = 0.25
 
@@ -117,46 +111,6 @@ def denoise_steps(
     return (yield from relay(partial(_denoise, request, cancel), cancel))
 
 
-class Cancellable(Protocol):
-    """Anything that can stop work in another thread."""
-
-    def cancel(self) -> None:
-        """Ask the work to stop."""
-        ...
-
-
-def relay(
-    work: Callable[[Callable[[Any], None]], Any], cancel: Cancellable
-) -> Generator[tuple[Any, ...], None, Any]:
-    """Run work in a separate thread and yield its messages, at most four times a second.
-
-    The limit keeps the window responsive even if there are many messages.
-
-    Parameters
-    ----------
-    work : callable
-        Called with a function that sends a message; its return value becomes that of the generator.
-    cancel : Cancellable
-        Cancelled if the generator is closed before the work is done.
-
-    Yields
-    ------
-    tuple
-        New messages, possibly none.
-    """
-    messages: SimpleQueue[Any] = SimpleQueue()
-    with ThreadPoolExecutor(1, initializer=lower_priority) as thread:
-        done = thread.submit(work, messages.put)
-        try:
-            while not (done.done() and messages.empty()):
-                wait([done], POLL_SECONDS)
-                yield tuple(messages.get_nowait() for _ in range(messages.qsize()))
-        finally:
-            if not done.done():
-                cancel.cancel()
-    return done.result()
-
-
 def time_run(request: Request, cancel: CancelToken) -> "Plan":
     """Estimate the time and memory of a run on the whole stack by running a few tiles.
 
@@ -194,40 +148,6 @@ def time_run(request: Request, cancel: CancelToken) -> "Plan":
     return plan
 
 
-def import_model(path: Path) -> str:
-    """Add a model file, or a checkpoint of the paper's authors, to the user's models.
-
-    Returns
-    -------
-    str
-        Name of the model.
-    """
-    if path.suffix == SUFFIX:
-        return add_file(path)
-    keep_triton_out()
-    from napari_clip_denoise.models.paper_checkpoint import import_published
-
-    install(import_published(path, CLIP_MODEL))
-    return CLIP_MODEL
-
-
-def write_model(name: str, path: Path, format: Format | None) -> Path:  # noqa: A002
-    """Write a model to a file.
-
-    Parameters
-    ----------
-    name, path, format :
-        See `export_model`.
-
-    Returns
-    -------
-    Path
-        The written file.
-    """
-    keep_triton_out()
-    return export_model(name, path, format=format)
-
-
 def warm_up() -> None:
     """Import the modules that denoising needs, which takes seconds, before the first run."""
     lower_priority()
@@ -236,28 +156,6 @@ def warm_up() -> None:
     from napari_clip_denoise.inference.engine import region  # noqa: F401
     from napari_clip_denoise.models import checkpoint  # noqa: F401
     from napari_clip_denoise.noise import estimate  # noqa: F401
-
-
-def measure_uncertainty(view: View, cancel: CancelToken) -> tuple[np.ndarray, dict[str, Any]]:
-    """Measure how sure a model is of a view; see `evaluation.trust.uncertainty.uncertainty`.
-
-    Returns
-    -------
-    spread : numpy.ndarray
-        Standard deviation at each pixel of the view.
-    parameters : dict
-        Parameters of the measurement.
-    """
-    keep_triton_out()
-    from napari_clip_denoise.evaluation.trust.uncertainty import (
-        LEVEL,
-        PASSES,
-        SMOOTHING,
-        uncertainty,
-    )
-
-    how = {"passes": PASSES, "level": LEVEL, "seed": 0, "smoothing": SMOOTHING}
-    return uncertainty(PreviewMaker().job(view), view.region, cancel=cancel), how
 
 
 def memory_limit() -> int:
@@ -275,8 +173,8 @@ def check_memory(n_bytes: int) -> None:
     """
     if n_bytes > memory_limit():
         raise InputError(
-            f"The result takes {format_bytes(n_bytes)}, too much for memory; name an OME-Zarr "
-            "store under 'Save to' and it will be written there."
+            f"The result needs {format_bytes(n_bytes)}, too much for memory; choose an OME-Zarr "
+            "file under 'Save to' and it will be written there."
         )
 
 

@@ -1,0 +1,47 @@
+"""Names of results, which tell results of the same image apart."""
+
+from typing import Any
+
+from napari.layers import Image
+
+from napari_clip_denoise.gui.viewer.layers import stack_of
+from napari_clip_denoise.images.axes import leading_axes
+from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY
+from napari_clip_denoise.images.regions import Region
+from napari_clip_denoise.models.folder import DEFAULT_MODEL, RGB_MODEL
+
+
+def result_name(layer: Image, made: dict[str, Any], region: Region) -> str:
+    """Return a name for a result, such as ``cells denoised 50 %, my-microscope, z 3``.
+
+    Parameters
+    ----------
+    layer : Image
+        The source.
+    made : dict
+        Record of how the result was made, from `inference.provenance`.
+    region : tuple of slice
+        Part of the layer that the result covers.
+
+    Returns
+    -------
+    str
+        The name of the layer and all that differs from the defaults.
+    """
+    settings, stack = made["settings"], stack_of(layer)
+    strength, intensity = settings["strength"], settings["intensity"]
+    details = []
+    if made["model"] not in (DEFAULT_MODEL, RGB_MODEL):
+        details.append(made["model"])
+    if intensity != DEFAULT_INTENSITY:
+        is_range = not isinstance(intensity, str)
+        details.append("{:g} to {:g}".format(*intensity) if is_range else intensity)
+    if settings["self_ensemble"]:
+        details.append("self-ensemble")
+    for axis, part, size in zip(
+        leading_axes(stack.axes), region, stack.leading_shape, strict=False
+    ):
+        if part.stop - part.start < size:
+            details.append(f"{axis} {part.start}")
+    name = f"{layer.name} denoised" if strength == 1 else f"{layer.name} denoised {strength:.0%}"
+    return ", ".join([name.replace("%", " %"), *details])
