@@ -29,6 +29,8 @@ def test_a_custom_range_begins_with_the_contrast_limits(viewer, widget):
 
 def test_every_field_reaches_the_settings(widget):
     form = widget.form
+    form.noise_level.value = "custom"
+    form.deviation.value = 25
     form.strength.value = 40
     form.self_ensemble.value = True
     form.device.value = "cuda"
@@ -39,6 +41,7 @@ def test_every_field_reaches_the_settings(widget):
     assert form.settings().model_dump() == {
         "model": "tiny",
         "intensity": "anscombe",
+        "noise_level": 25.0,
         "strength": 0.4,
         "self_ensemble": True,
         "output_dtype": "float32",

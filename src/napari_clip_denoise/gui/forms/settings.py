@@ -23,6 +23,7 @@ INTENSITY_CHOICES = (
     *((method.label, name) for name, method in INTENSITIES.items()),
     ("Custom range", CUSTOM),
 )
+NOISE_LEVELS = (("Automatic", "auto"), ("Unknown", "blind"), ("Custom", CUSTOM))
 DEVICES = (
     ("Automatic", "auto"),
     ("CPU", "cpu"),
@@ -64,6 +65,14 @@ class SettingsForm(QWidget):
         self.low = FloatSpinBox(min=-LARGEST, max=LARGEST, tooltip="Raw value that is scaled to 0.")
         self.high = FloatSpinBox(
             value=65535, min=-LARGEST, max=LARGEST, tooltip="Raw value that is scaled to 1."
+        )
+        self.noise_level = ComboBox(
+            choices=NOISE_LEVELS,
+            tooltip="Noise level, for models that are told it. Automatic measures it in the image; "
+            "Unknown lets the network guess.",
+        )
+        self.deviation = FloatSpinBox(
+            value=10, min=0, max=LARGEST, tooltip="Standard deviation of the noise in raw values."
         )
         self.strength = Slider(
             value=100,
@@ -108,15 +117,20 @@ class SettingsForm(QWidget):
             ("Strength (%)", self.strength),
         )
         advanced = QWidget()
-        advanced.setLayout(
-            labelled(
-                ("Self-ensemble", self.self_ensemble),
-                ("Device", self.device),
-                ("Tile size", self.tile),
-                ("Batch size", self.batch),
-                ("Precision", self.precision),
-                ("Result data type", self.output_dtype),
-            )
+        more = labelled(
+            ("Noise level", self.noise_level),
+            ("Deviation", self.deviation),
+            ("Self-ensemble", self.self_ensemble),
+            ("Device", self.device),
+            ("Tile size", self.tile),
+            ("Batch size", self.batch),
+            ("Precision", self.precision),
+            ("Result data type", self.output_dtype),
+        )
+        advanced.setLayout(more)
+        show_row(more, self.deviation.native, False)
+        self.noise_level.changed.connect(
+            lambda level: show_row(more, self.deviation.native, level == CUSTOM)
         )
         folded = QCollapsible(FOLDED, collapsedIcon=QIcon(), expandedIcon=QIcon())
         folded.toggled.connect(lambda is_open: folded.setText(UNFOLDED if is_open else FOLDED))
@@ -161,8 +175,10 @@ class SettingsForm(QWidget):
             If a setting is invalid.
         """
         intensity = self.intensity.value
+        noise_level = self.noise_level.value
         return make_settings(
             model=self.model.value,
+            noise_level=self.deviation.value if noise_level == CUSTOM else noise_level,
             intensity=(self.low.value, self.high.value) if intensity == CUSTOM else intensity,
             strength=self.strength.value / 100,
             self_ensemble=self.self_ensemble.value,

@@ -17,14 +17,16 @@ class Activity:
     def begin(self, message: str) -> None:
         """Add the entry."""
         self.end()
-        nowhere = Path(os.devnull).open("w")  # the bar prints itself, too
+        nowhere = Path(os.devnull).open("w")  # noqa: SIM115 the bar prints itself, too
         self._bar = progress(total=STEPS, desc=message, file=nowhere)
 
     def show(self, share: float, message: str) -> None:
         """Show the completed fraction of the work, from 0 to 1, and a message."""
-        if self._bar is not None:
-            self._bar.set_description(message)
-            self._bar.update(round(STEPS * share) - self._bar.n)
+        bar = self._bar
+        if bar is not None:
+            bar.update(round(STEPS * share) - bar.n)
+        if bar is not None and self._bar is bar:  # updating handles events, such as the end
+            bar.set_description(message)
 
     def end(self) -> None:
         """Remove the entry."""
