@@ -20,10 +20,10 @@ from napari_clip_denoise.inference.engine.region import (
     read_region,
     source_window,
 )
-from napari_clip_denoise.inference.engine.timing import Profile, Stage, peak_memory, with_memory
 from napari_clip_denoise.inference.pipeline import run_to_writer
 from napari_clip_denoise.inference.provenance import open_writer
 from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.inference.timing import Profile, Stage, peak_memory, with_memory
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.simulation import fluorescence

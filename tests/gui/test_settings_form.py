@@ -31,6 +31,7 @@ def test_every_field_reaches_the_settings(widget):
     form = widget.form
     form.noise_level.value = "custom"
     form.deviation.value = 25
+    form.hot_pixels.value = "replace"
     form.strength.value = 40
     form.self_ensemble.value = True
     form.device.value = "cuda"
@@ -42,6 +43,7 @@ def test_every_field_reaches_the_settings(widget):
         "model": "tiny",
         "intensity": "anscombe",
         "noise_level": 25.0,
+        "hot_pixels": "replace",
         "strength": 0.4,
         "self_ensemble": True,
         "output_dtype": "float32",

@@ -11,13 +11,13 @@ from napari_clip_denoise import denoise
 from napari_clip_denoise.errors import OutOfDeviceMemory
 from napari_clip_denoise.images.regions import split
 from napari_clip_denoise.images.stack import as_stack
-from napari_clip_denoise.inference.engine import timing as profile
+from napari_clip_denoise.inference import timing as profile
 from napari_clip_denoise.inference.engine.engine import Runner
 from napari_clip_denoise.inference.engine.job import prepare
 from napari_clip_denoise.inference.engine.region import denoise_region
-from napari_clip_denoise.inference.engine.timing import Profile, with_memory
 from napari_clip_denoise.inference.pipeline import REGIONS_IN_FLIGHT, run
 from napari_clip_denoise.inference.settings import make_settings
+from napari_clip_denoise.inference.timing import Profile, with_memory
 
 ERRORS = [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("MPS backend out of memory")]
 

@@ -1,5 +1,3 @@
-import threading
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,14 +5,7 @@ from hypothesis import strategies as st
 
 from napari_clip_denoise import denoise
 from napari_clip_denoise.images.stack import as_stack
-from napari_clip_denoise.inference.preview import (
-    Failure,
-    Preview,
-    Previewer,
-    PreviewMaker,
-    View,
-    central_part,
-)
+from napari_clip_denoise.inference.preview import PreviewMaker, View, central_part
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.settings import make_settings
 from napari_clip_denoise.noise.acquisition import acquire
@@ -66,42 +57,16 @@ def test_rgb_and_nan(tiny, tiny_file):
 
 
 def test_the_mapping_and_the_model_are_kept(stack, tiny_file, monkeypatch):
-    from napari_clip_denoise.inference import preview
+    from napari_clip_denoise.inference.engine import job
 
     maker = PreviewMaker()
     first = maker.job(view(stack, tiny_file, (0, 40), (0, 40)))
-    monkeypatch.delattr(preview, "estimate_mapping")
+    monkeypatch.delattr(job, "estimate_mapping")
     second = maker.job(view(stack, tiny_file, (9, 40), (0, 40), plane=0))
     assert second.mapping is first.mapping
     assert second.runner is first.runner
     with pytest.raises(NameError):
         maker.job(view(stack, tiny_file, (9, 40), (0, 40), intensity="minmax"))
-
-
-def test_only_the_latest_view_is_delivered(stack, tiny_file):
-    made, arrived = [], threading.Event()
-
-    def deliver(preview):
-        made.append(preview)
-        arrived.set()
-
-    previewer = Previewer(deliver)
-    views = [view(stack, tiny_file, (0, 400), (start, 420)) for start in (0, 100, 200)]
-    for each in views:
-        previewer.request(each)
-    assert arrived.wait(60)
-    assert [preview.view for preview in made] == views[-1:]
-    assert isinstance(made[0], Preview)
-
-
-def test_what_cannot_be_made_says_why(stack):
-    made, arrived = [], threading.Event()
-    previewer = Previewer(lambda failure: (made.append(failure), arrived.set()))
-    settings = make_settings(model="clip-rn50")
-    previewer.request(View(stack, (slice(0, 1), slice(0, 9), slice(0, 9)), settings))
-    assert arrived.wait(60)
-    assert isinstance(made[0], Failure)
-    assert "no decoder yet" in made[0].message
 
 
 @given(

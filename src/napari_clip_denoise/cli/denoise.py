@@ -70,8 +70,8 @@ def denoise(
     from napari_clip_denoise.cli.progress import progress_bar
     from napari_clip_denoise.formatting import format_seconds
     from napari_clip_denoise.inference.distributed import cluster_client
-    from napari_clip_denoise.inference.engine.timing import Profile
     from napari_clip_denoise.inference.runs import denoise_to_file
+    from napari_clip_denoise.inference.timing import Profile
     from napari_clip_denoise.models.registry import load
 
     loaded = load(run.settings.model, rgb=stack.is_rgb, clip_weights=run.clip_weights)

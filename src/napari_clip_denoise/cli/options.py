@@ -91,6 +91,13 @@ def read_run(
             "network guess, a number is its standard deviation in raw units."
         ),
     ] = "auto",
+    hot_pixels: Annotated[
+        str,
+        typer.Option(
+            help="Isolated pixels far outside the usual range: keep leaves them as they are, "
+            "replace denoises them from their neighbours."
+        ),
+    ] = "keep",
     strength: Annotated[
         float, typer.Option(help="Fraction of the noise that is removed, from 0 to 1.")
     ] = 1.0,
@@ -125,6 +132,7 @@ def read_run(
         **values,
         model=model,
         noise_level=parse_noise_level(noise_level),
+        hot_pixels=hot_pixels,
         strength=strength,
         self_ensemble=self_ensemble,
         output_dtype=dtype,

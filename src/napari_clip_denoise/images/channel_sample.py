@@ -69,17 +69,19 @@ class ChannelSample:
         Returns
         -------
         AnscombeTransform or None
-            None if it is not needed, because the noise hardly grows with the value, or if the noise
-            is so correlated that most of it cannot be measured.
+            None if it is not needed, because the noise hardly grows with the value; if it would
+            lift usual values to its floor; or if the noise is so correlated that most of it cannot
+            be measured.
         """
         is_usual = max(abs(low), abs(high)) < LARGE and high - low > 1 / LARGE
         found = self._estimate if is_usual else None
         if found is None or found.gain <= 0:
             return None
         at_low, at_high = found.variance(np.array([low, high]))
-        if at_high <= LEAST_GROWTH * at_low or _is_correlated(self._middles):
+        transform = AnscombeTransform(found.gain, found.intercept)
+        if at_high <= LEAST_GROWTH * at_low or transform.floor > low:
             return None
-        return AnscombeTransform(found.gain, found.intercept)
+        return None if _is_correlated(self._middles) else transform
 
     def noise(self, transform: AnscombeTransform | None) -> NoiseVariance | None:
         """Estimate the variance of the noise, also of noise that neighbouring pixels share.

@@ -15,7 +15,7 @@ from napari_clip_denoise.inference.runs import (
     loaded_model,
     warn_if_unsuitable,
 )
-from napari_clip_denoise.inference.settings import make_settings
+from napari_clip_denoise.inference.settings import HotPixels, make_settings
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.models.folder import AUTO
 
@@ -31,6 +31,7 @@ def denoise(
     *,
     rgb: bool = False,
     noise_level: NoiseLevel = "auto",
+    hot_pixels: HotPixels = "keep",
     self_ensemble: bool = False,
     precision: str = "auto",
     tile: int | None = None,
@@ -68,6 +69,9 @@ def denoise(
     noise_level : str or float
         For models that are told the noise level: ``"auto"`` measures it, a number is its standard
         deviation in raw units, and ``"blind"`` lets the network guess.
+    hot_pixels : str
+        ``"keep"`` leaves isolated pixels far outside the usual range as they are, ``"replace"``
+        denoises them from their neighbours; the network never sees them.
     self_ensemble : bool
         Whether to average the network's results for eight rotated and mirrored copies of each
         plane, which is slightly better and takes eight times as long.
@@ -107,6 +111,7 @@ def denoise(
         output_dtype=output_dtype,
         device=device,
         noise_level=noise_level,
+        hot_pixels=hot_pixels,
         strength=strength,
         self_ensemble=self_ensemble,
         precision=precision,
@@ -154,8 +159,8 @@ def denoise_to_zarr(
         See `denoise`. A cancelled run leaves nothing behind; a run that failed or was killed is
         resumed by repeating the call.
     **settings
-        `intensity`, `noise_level`, `output_dtype`, `device`, `strength`, `self_ensemble`,
-        `precision`, `tile`, `batch` and `threads`, see `denoise`.
+        `intensity`, `noise_level`, `hot_pixels`, `output_dtype`, `device`, `strength`,
+        `self_ensemble`, `precision`, `tile`, `batch` and `threads`, see `denoise`.
 
     Returns
     -------

@@ -18,9 +18,9 @@ from napari_clip_denoise.formats.base import free_bytes
 from napari_clip_denoise.formatting import format_bytes, format_seconds
 from napari_clip_denoise.images.regions import Region, count
 from napari_clip_denoise.images.stack import Stack
-from napari_clip_denoise.inference.engine.timing import Profile
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.inference.timing import Profile
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.engine.job import Job

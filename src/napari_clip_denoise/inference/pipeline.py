@@ -3,6 +3,7 @@
 The memory is limited by the number of regions in flight, not by their total number.
 """
 
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,15 +20,10 @@ from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.inference.engine.backoff import within_memory
 from napari_clip_denoise.inference.engine.buffers import BufferPool
 from napari_clip_denoise.inference.engine.job import Job, tile_grid
-from napari_clip_denoise.inference.engine.region import (
-    Prediction,
-    RegionInput,
-    planes_in,
-    predict_region,
-    read_region,
-)
-from napari_clip_denoise.inference.engine.timing import Profile
+from napari_clip_denoise.inference.engine.prediction import Prediction, RegionInput
+from napari_clip_denoise.inference.engine.region import planes_in, predict_region, read_region
 from napari_clip_denoise.inference.progress import CancelToken, Notify, Progress, ProgressCounter
+from napari_clip_denoise.inference.timing import Profile
 
 READERS = 2
 WRITERS = 2
@@ -100,6 +96,17 @@ def run(
             del attempt, given, prediction
         for pending in writes:
             pending.result()
+    if words := _hot_in_words(stages.n_hot, job.hot_pixels):
+        (notify or warnings.warn)(words)
+
+
+def _hot_in_words(count: int, choice: str) -> str:
+    if not count:
+        return ""
+    subject = "1 hot or dead pixel was" if count == 1 else f"{count} hot or dead pixels were"
+    if choice == "replace":
+        return f"{subject} replaced from the neighbours."
+    return f"{subject} kept; choose 'replace' for hot pixels to remove such pixels."
 
 
 class _Stages:
@@ -119,6 +126,7 @@ class _Stages:
         self._profile = profile
         self._cancel = cancel
         self.buffers = BufferPool()
+        self.n_hot = 0
 
     def read(self, job: Job, region: Region) -> RegionInput:
         """Read a region ahead of the device and map it to the network's scale."""
@@ -156,6 +164,7 @@ class _Stages:
 
     def finish(self, prediction: Prediction) -> None:
         """Write the denoised region and release its memory."""
+        self.n_hot += prediction.n_hot
         block = prediction.result(buffers=self.buffers, profile=self._profile)
         self.buffers.release(prediction.change)
         self.buffers.release(prediction.given.values)

@@ -1,7 +1,5 @@
 """Previews: the visible region, denoised exactly as in a complete run."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
@@ -9,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from napari_clip_denoise.errors import Cancelled, in_words
 from napari_clip_denoise.images.intensity import IntensityMapping
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
-from napari_clip_denoise.inference.priority import lower_priority
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.engine.job import Job
-    from napari_clip_denoise.inference.engine.region import Prediction
+    from napari_clip_denoise.inference.engine.prediction import Prediction
     from napari_clip_denoise.models.checkpoint import Model
 
 MAX_PIXELS = 2**20
@@ -89,14 +85,6 @@ class Preview:
             self.blended.clear()
             self.blended[strength] = self.prediction.result(strength)
         return self.blended[strength]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Reason, in one sentence, why a view has no preview."""
-
-    view: View
-    message: str
 
 
 def central_part(region: Region, n_plane_axes: int, max_pixels: int = MAX_PIXELS) -> Region:
@@ -211,41 +199,3 @@ def fit_tile(job: "Job", region: Region) -> "Job":
         )
     )
     return replace(job, rows=rows, columns=columns)
-
-
-class Previewer:
-    """Thread that makes the preview of the latest view and abandons earlier ones.
-
-    Parameters
-    ----------
-    deliver : callable
-        Called in that thread with each `Preview` or `Failure`.
-    """
-
-    def __init__(self, deliver: Callable[[Preview | Failure], object]):
-        self._deliver = deliver
-        self._make = PreviewMaker()
-        self._cancel = CancelToken()
-        self._thread = ThreadPoolExecutor(1, "preview", initializer=lower_priority)
-
-    def request(self, view: View) -> None:
-        """Request a preview; earlier requests are dropped."""
-        self.cancel()
-        self._cancel = CancelToken()
-        self._thread.submit(self._work, view, self._cancel)
-
-    def cancel(self) -> None:
-        """Drop the current request."""
-        self._cancel.cancel()
-
-    def _work(self, view: View, cancel: CancelToken) -> None:
-        if cancel.is_cancelled:
-            return
-        try:
-            made: Preview | Failure = self._make(view, cancel)
-        except Cancelled:
-            return
-        except Exception as error:  # ours, or a source's own, such as a file that has gone
-            made = Failure(view, in_words(error))
-        if not cancel.is_cancelled:
-            self._deliver(made)

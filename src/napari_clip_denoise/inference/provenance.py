@@ -42,6 +42,7 @@ def fingerprint(job: Job) -> dict[str, Any]:
         "intensity": _mapping(job),
         "strength": job.strength,
         "self-ensemble": job.self_ensemble,
+        "hot pixels": job.hot_pixels,
         "type": str(job.dtype),
         "tile": list(job.tile_shape),
         "batch": job.batch,

@@ -13,11 +13,11 @@ from napari_clip_denoise.formats.memory import MemoryWriter
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.job import prepare
-from napari_clip_denoise.inference.engine.timing import Profile
 from napari_clip_denoise.inference.pipeline import OnProgress, run_to_writer
 from napari_clip_denoise.inference.progress import CancelToken, Notify
 from napari_clip_denoise.inference.provenance import open_writer, provenance
 from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.inference.timing import Profile
 from napari_clip_denoise.models.card_view import unsuitable_reason
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.models.registry import load

@@ -14,6 +14,7 @@ from napari_clip_denoise.models.folder import AUTO
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
+HotPixels = Literal["keep", "replace"]
 PresetName = Literal["general", "ct"]
 
 MOST_THREADS = 1024
@@ -42,6 +43,9 @@ class DenoiseSettings(BaseModel):
     noise_level : str or float
         For models that are told the noise level: ``"auto"`` measures it, a number is its standard
         deviation in raw units, and ``"blind"`` tells the network that it is unknown.
+    hot_pixels : str
+        Isolated pixels far outside the usual range never reach the network. ``"keep"`` leaves them
+        as they are, ``"replace"`` denoises them from their neighbours.
     strength : float
         Fraction of the noise that is removed, from 0 (the input) to 1 (fully denoised).
     self_ensemble : bool
@@ -68,6 +72,7 @@ class DenoiseSettings(BaseModel):
     model: str = AUTO
     intensity: Intensity = DEFAULT_INTENSITY
     noise_level: NoiseLevel = "auto"
+    hot_pixels: HotPixels = "keep"
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
     self_ensemble: bool = False
     output_dtype: str | None = None

@@ -34,6 +34,11 @@ class AnscombeTransform:
     gain: float
     intercept: float = 0.0
 
+    @property
+    def floor(self) -> float:
+        """The raw value below which all values are transformed to 0."""
+        return -self.intercept / self.gain - _SHIFT * self.gain
+
     def forward(self, values: np.ndarray) -> np.ndarray:
         """Transform raw values; those with a negative variance become 0."""
         squared = np.array(values, np.result_type(values, np.float32))

@@ -24,6 +24,7 @@ INTENSITY_CHOICES = (
     ("Custom range", CUSTOM),
 )
 NOISE_LEVELS = (("Automatic", "auto"), ("Unknown", "blind"), ("Custom", CUSTOM))
+HOT_PIXELS = (("Keep", "keep"), ("Replace", "replace"))
 DEVICES = (
     ("Automatic", "auto"),
     ("CPU", "cpu"),
@@ -74,6 +75,10 @@ class SettingsForm(QWidget):
         self.deviation = FloatSpinBox(
             value=10, min=0, max=LARGEST, tooltip="Standard deviation of the noise in raw values."
         )
+        self.hot_pixels = ComboBox(
+            choices=HOT_PIXELS,
+            tooltip="Isolated pixels far outside the usual range. The network never sees them.",
+        )
         self.strength = Slider(
             value=100,
             max=100,
@@ -120,6 +125,7 @@ class SettingsForm(QWidget):
         more = labelled(
             ("Noise level", self.noise_level),
             ("Deviation", self.deviation),
+            ("Hot pixels", self.hot_pixels),
             ("Self-ensemble", self.self_ensemble),
             ("Device", self.device),
             ("Tile size", self.tile),
@@ -178,6 +184,7 @@ class SettingsForm(QWidget):
         noise_level = self.noise_level.value
         return make_settings(
             model=self.model.value,
+            hot_pixels=self.hot_pixels.value,
             noise_level=self.deviation.value if noise_level == CUSTOM else noise_level,
             intensity=(self.low.value, self.high.value) if intensity == CUSTOM else intensity,
             strength=self.strength.value / 100,

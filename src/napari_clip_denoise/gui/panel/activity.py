@@ -22,11 +22,10 @@ class Activity:
 
     def show(self, share: float, message: str) -> None:
         """Show the completed fraction of the work, from 0 to 1, and a message."""
-        bar = self._bar
-        if bar is not None:
-            bar.update(round(STEPS * share) - bar.n)
-        if bar is not None and self._bar is bar:  # updating handles events, such as the end
-            bar.set_description(message)
+        if self._bar is not None:
+            self._bar.update(round(STEPS * share) - self._bar.n)
+        if self._bar is not None:  # updating handles events, such as the end of the run
+            self._bar.set_description(message)
 
     def end(self) -> None:
         """Remove the entry."""

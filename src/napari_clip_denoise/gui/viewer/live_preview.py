@@ -27,8 +27,9 @@ from napari_clip_denoise.gui.viewer.placement import (
     raise_above_images,
 )
 from napari_clip_denoise.gui.viewer.region_of_interest import region_of_interest
+from napari_clip_denoise.gui.workers.preview import Failure, Previewer
 from napari_clip_denoise.images.regions import Region
-from napari_clip_denoise.inference.preview import Failure, Preview, Previewer, View, central_part
+from napari_clip_denoise.inference.preview import Preview, View, central_part
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
 

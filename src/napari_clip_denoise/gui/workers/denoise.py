@@ -13,11 +13,11 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.formatting import format_bytes
 from napari_clip_denoise.gui.llvm import keep_triton_out
+from napari_clip_denoise.gui.workers.priority import lower_priority
 from napari_clip_denoise.gui.workers.relay import relay
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.values import result_dtype
-from napari_clip_denoise.inference.priority import lower_priority
 from napari_clip_denoise.inference.progress import CancelToken, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.registry import load

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from queue import SimpleQueue
 from typing import Any, Protocol
 
-from napari_clip_denoise.inference.priority import lower_priority
+from napari_clip_denoise.gui.workers.priority import lower_priority
 
 POLL_SECONDS = 0.25
 

@@ -2,17 +2,23 @@
 
 import math
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.images.intensity import IntensityMapping, estimate_mapping
+from napari_clip_denoise.images.intensity import (
+    ChannelMapping,
+    IntensityMapping,
+    estimate_mapping,
+)
+from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.device import resolve_device, resolve_precision
 from napari_clip_denoise.inference.engine.engine import Runner, get_runner
 from napari_clip_denoise.inference.engine.tiling import AxisTile, half_tile, padded, tile_axis
 from napari_clip_denoise.inference.engine.values import result_dtype
-from napari_clip_denoise.inference.settings import DenoiseSettings
+from napari_clip_denoise.inference.settings import DenoiseSettings, HotPixels
 from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.checkpoint import Model
 
@@ -41,6 +47,8 @@ class Job:
         Number of tiles per call of the network.
     self_ensemble : bool
         Whether each tile is denoised in eight orientations.
+    hot_pixels : str
+        ``"keep"`` or ``"replace"``, see `DenoiseSettings`.
     """
 
     stack: Stack
@@ -52,6 +60,14 @@ class Job:
     columns: tuple[AxisTile, ...]
     batch: int
     self_ensemble: bool = False
+    hot_pixels: HotPixels = "keep"
+
+    def mappings_of(self, region: Region) -> list[ChannelMapping]:
+        """Return the intensity mapping of each plane of a region, in C order."""
+        ranges = [range(part.start, part.stop) for part in region[: len(self.stack.leading_shape)]]
+        where = self.stack.axes.find("c")
+        channels = (position[where] if where >= 0 else 0 for position in product(*ranges))
+        return [self.mapping.channel(channel) for channel in channels]
 
     @property
     def tile_shape(self) -> tuple[int, int]:
@@ -111,6 +127,7 @@ def prepare(
         columns=columns,
         batch=batch,
         self_ensemble=settings.self_ensemble,
+        hot_pixels=settings.hot_pixels,
     )
 
 

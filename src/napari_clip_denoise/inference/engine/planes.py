@@ -1,12 +1,15 @@
 """Planes of a source as images for the network, with their noise level, and back."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.images.intensity import ChannelMapping
 
+BAND_SAMPLES = 2**17
+"""Samples that are mapped at a time, so that they stay in the CPU cache."""
 LEVEL_SMOOTHING = 2.0
 """Width in pixels of the mean at which the noise level is taken, where it depends on the value."""
 
@@ -63,3 +66,9 @@ def noise_levels(
         level[...] = mapping.noise_level(smooth)
     images = to_network(levels, channels)
     return np.sqrt(np.square(images).mean(axis=1, keepdims=True))
+
+
+def bands(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Split planes (N, Y, X, S) into bands of rows that fit into the CPU cache."""
+    height = max(1, BAND_SAMPLES // math.prod(shape[2:]))
+    return (slice(start, start + height) for start in range(0, shape[1], height))

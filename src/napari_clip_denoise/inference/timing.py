@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -79,6 +79,11 @@ class Profile:
     def of(self, name: str) -> float:
         """Return the working time of a stage in seconds."""
         return self._seconds.get(name, 0.0)
+
+
+def stage(profile: Profile | None, name: str) -> AbstractContextManager[None]:
+    """Count the time within the context for a stage of a profile, if there is one."""
+    return nullcontext() if profile is None else profile.stage(name)
 
 
 def with_memory(call: Callable[[], T]) -> tuple[T, int]:
