@@ -12,7 +12,12 @@ from napari_clip_denoise.images.sampling import evenly, sample_positions
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.noise.anscombe import AnscombeTransform
 from napari_clip_denoise.noise.correlation import estimate_correlation
-from napari_clip_denoise.noise.estimate import NoiseEstimate, NoiseVariance, estimate_noise
+from napari_clip_denoise.noise.estimate import (
+    NoiseEstimate,
+    NoiseVariance,
+    estimate_noise,
+    quantisation_step,
+)
 
 MAX_PLANES = 16
 MAX_EXACT_PIXELS = 2**26
@@ -21,6 +26,7 @@ MAX_WINDOWS_PER_SIDE = 4
 LEAST_GROWTH = 1.5
 MOST_CORRELATION = 0.45
 LEAST_SEEN = 0.02
+MOST_COUNTS = 8
 LARGE = 1e30
 """Ranges beyond this, or below its inverse, are calculated in float64."""
 
@@ -82,6 +88,11 @@ class ChannelSample:
         if at_high <= LEAST_GROWTH * at_low or transform.floor > low:
             return None
         return None if _is_correlated(self._middles) else transform
+
+    def is_counts(self, low: float, high: float) -> bool:
+        """Return whether the values from `low` to `high` are a few counts, as of single photons."""
+        step = quantisation_step(self._middles)
+        return 0 < high - low <= MOST_COUNTS * step
 
     def noise(self, transform: AnscombeTransform | None) -> NoiseVariance | None:
         """Estimate the variance of the noise, also of noise that neighbouring pixels share.

@@ -33,12 +33,16 @@ class ChannelMapping:
         Variance-stabilising transform applied before the linear mapping, if any.
     noise : NoiseVariance or None
         Variance of the noise of raw values; None if it is unknown.
+    keeps_mean : bool
+        Whether the local mean of the noisy values is given back to the result. It is set for a few
+        photons a pixel, which look like impulses to a network.
     """
 
     low: float
     high: float
     anscombe: AnscombeTransform | None = None
     noise: NoiseVariance | None = None
+    keeps_mean: bool = False
 
     def normalize(self, values: np.ndarray) -> np.ndarray:
         """Map raw values (any shape, finite) to the network's scale, as float32."""
@@ -253,7 +257,8 @@ def estimate_mapping(
     mappings = []
     for sample in (ChannelSample(stack, channel) for channel in channels):
         ends = method.ends(sample) if method else Ends(*intensity)
-        mapping, noise = ChannelMapping(*ends), None
+        mapping = ChannelMapping(ends.low, ends.high, ends.anscombe, keeps_mean=ends.keeps_mean)
+        noise = None
         if noise_level == "auto":
             noise = sample.noise(mapping.anscombe)
         elif noise_level != "blind":

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 
 class Ends(NamedTuple):
-    """The raw values that become 0 and 1, and the transform before them, if any."""
+    """The raw values that become 0 and 1, the transform before them, and whether means are kept."""
 
     low: float
     high: float
     anscombe: "AnscombeTransform | None" = None
+    keeps_mean: bool = False
 
 
 class IntensityMethod(ABC):
@@ -71,6 +72,8 @@ class _Percentiles(IntensityMethod):
         low, high = sample.percentiles(*self.percentiles)
         if not low < high < float("inf"):
             return Ends(*sample.percentiles(0, 100))
+        if sample.is_counts(low, high):
+            return Ends(low, high, keeps_mean=True)
         return Ends(low, high, self.transform(sample, low, high))
 
     def transform(

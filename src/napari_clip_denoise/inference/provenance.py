@@ -53,9 +53,10 @@ def fingerprint(job: Job) -> dict[str, Any]:
 
 
 def _mapping(job: Job) -> list[dict[str, Any]]:
-    """Return the mapping of each channel, without a noise that the network is not told."""
+    """Return the mapping of each channel, without what does not apply to it."""
     channels = [asdict(channel) for channel in job.mapping.channels]
-    return [{k: v for k, v in c.items() if k != "noise" or v is not None} for c in channels]
+    always = ("low", "high", "anscombe")
+    return [{k: v for k, v in c.items() if k in always or v} for c in channels]
 
 
 def open_writer(

@@ -12,7 +12,7 @@ from napari_clip_denoise.formats.base import OmeVersion
 from napari_clip_denoise.formats.memory import MemoryWriter
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
-from napari_clip_denoise.inference.engine.job import prepare
+from napari_clip_denoise.inference.engine.job import Job, prepare
 from napari_clip_denoise.inference.pipeline import OnProgress, run_to_writer
 from napari_clip_denoise.inference.progress import CancelToken, Notify
 from napari_clip_denoise.inference.provenance import open_writer, provenance
@@ -69,6 +69,7 @@ def denoise_to_memory(
     model = model or loaded_model(settings.model, stack)
     warn_if_unsuitable(stack, model, notify)
     job = prepare(stack, model, settings)
+    warn_if_rounded(job, notify)
     writer = MemoryWriter(stack, job.dtype, region)
     if on_start is not None:
         on_start(writer.array, provenance(job, settings))
@@ -146,6 +147,7 @@ def denoise_to_file(
     model = model or loaded_model(settings.model, stack)
     warn_if_unsuitable(stack, model, notify)
     job = prepare(stack, model, settings)
+    warn_if_rounded(job, notify)
     writer = open_writer(
         job, settings, path, overwrite=overwrite, share=share, ome_version=ome_version
     )
@@ -169,3 +171,12 @@ def warn_if_unsuitable(stack: Stack, model: Model, notify: Notify | None = None)
     """Tell the user if a model does not suit the image, through `notify` or as a warning."""
     if words := unsuitable_reason(model.card, rgb=stack.is_rgb):
         (notify or warnings.warn)(words)
+
+
+def warn_if_rounded(job: Job, notify: Notify | None = None) -> None:
+    """Tell the user if whole numbers cannot hold a result of a few photons a pixel."""
+    if job.dtype.kind in "ui" and any(channel.keeps_mean for channel in job.mapping.channels):
+        (notify or warnings.warn)(
+            "The image has only a few counts per pixel, and the result is rounded to whole "
+            "numbers; choose float32 as the type of the result to keep its fractions."
+        )

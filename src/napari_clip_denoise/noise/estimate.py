@@ -15,6 +15,12 @@ FLATTEST = 0.4
 MAD_TO_DEVIATION = 1.4826
 TOLERANCE = 0.1
 ITERATIONS = 20
+SAMPLE = 20_000
+LEAST_RANGE = 1.0
+"""Range of the local means, in deviations of the noise, that noise alone does not reach."""
+FEW_VALUES = 64
+COARSE = 3.0
+"""Deviation, in steps of the values, below which counts are too few for a median."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,8 @@ def estimate_noise(planes: Iterable[np.ndarray]) -> NoiseEstimate | None:
 
     Immerkær's filter does not respond to linear slopes or to straight edges along an axis. Its
     variance is measured robustly in flat areas of similar mean, and a line is fitted to it as a
-    function of the mean. Spatially correlated noise is underestimated.
+    function of the mean, unless the mean varies no more than noise makes it. Spatially correlated
+    noise is underestimated.
 
     Parameters
     ----------
@@ -80,15 +87,19 @@ def estimate_noise(planes: Iterable[np.ndarray]) -> NoiseEstimate | None:
     1996. Foi et al., "Practical Poissonian-Gaussian noise modeling and fitting for single-image
     raw-data", IEEE Transactions on Image Processing 17, 2008.
     """
-    parts = [_measure(plane) for plane in planes if min(plane.shape) > 2 * MARGIN + 8]
-    if not parts:
+    planes = [plane for plane in planes if min(plane.shape) > 2 * MARGIN + 8]
+    if not planes:
         return None
+    parts = [_measure(plane) for plane in planes]
     means, residuals, slopes = (np.concatenate(part) for part in zip(*parts, strict=True))
     if means.size < 2 * FEWEST:
         return None
-    values, variances, counts = _curve(means, residuals, slopes)
+    values, variances, counts = _curve(means, residuals, slopes, quantisation_step(planes))
     if not len(values) or not variances.any():
         return None
+    variance = float(np.average(variances, weights=counts))
+    if np.ptp(np.quantile(means, (0.01, 0.99))) < LEAST_RANGE * np.sqrt(variance):
+        return NoiseEstimate(0.0, variance, values, variances)
     gain, intercept = _fit(values, variances, counts)
     return NoiseEstimate(gain, intercept, values, variances)
 
@@ -112,10 +123,20 @@ def _measure(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mean[inner][known], residual[inner][known], slope[inner][known]
 
 
+def quantisation_step(planes: list[np.ndarray]) -> float:
+    """Return the distance between the values of planes with few different ones, otherwise 0."""
+    sample = np.concatenate([plane.ravel()[:: max(1, plane.size // SAMPLE)] for plane in planes])
+    values = np.unique(sample[np.isfinite(sample)])
+    return float(np.diff(values).min()) if 1 < len(values) <= FEW_VALUES else 0.0
+
+
 def _curve(
-    means: np.ndarray, residuals: np.ndarray, slopes: np.ndarray
+    means: np.ndarray, residuals: np.ndarray, slopes: np.ndarray, step: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean value, noise variance and number of pixels of each bin of means."""
+    """Return mean value, noise variance and number of pixels of each bin of means.
+
+    The median deviation of few counts says little; their mean square takes its place.
+    """
     low, high = np.quantile(means, (0.002, 0.998))
     n_bins = int(np.clip(means.size // (4 * FEWEST), 1, BINS))
     bins = np.digitize(means, np.linspace(low, high, n_bins + 1)) - 1
@@ -128,7 +149,8 @@ def _curve(
             continue
         flat = inside[slopes[inside] <= np.quantile(slopes[inside], FLATTEST)]
         deviation = MAD_TO_DEVIATION * np.median(np.abs(residuals[flat]))
-        points.append((means[flat].mean(), deviation**2, flat.size))
+        variance = deviation**2 if deviation > COARSE * step else np.square(residuals[flat]).mean()
+        points.append((means[flat].mean(), variance, flat.size))
     values, variances, counts = np.array(points).reshape(-1, 3).T
     return values, variances, counts
 

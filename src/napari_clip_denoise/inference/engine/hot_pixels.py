@@ -8,6 +8,8 @@ from napari_clip_denoise.images.intensity import ChannelMapping
 
 FAR = 2.0
 """Least distance from the mapped range, as a multiple of the range."""
+FAR_FROM_COUNTS = 20.0
+"""The same for a few photons a pixel, which are isolated and vary much."""
 MOST_SHARED = 0.1
 """Largest part of a hot pixel's excess that its third brightest neighbour has."""
 SMALLEST = 4
@@ -40,10 +42,11 @@ def find_hot_pixels(planes: np.ndarray, mappings: Sequence[ChannelMapping]) -> n
         span = mapping.high - mapping.low
         if not 0 < span < np.inf or min(planes.shape[1:3]) < SMALLEST:
             continue
+        far = span * (FAR_FROM_COUNTS if mapping.keeps_mean else FAR)
         for sample in range(planes.shape[3]):
             plane = planes[number, :, :, sample]
             for sign, end in ((1, mapping.high), (-1, mapping.low)):
-                found = _isolated(plane, sign, end + sign * FAR * span)
+                found = _isolated(plane, sign, end + sign * far)
                 if found is not None:
                     mask = np.zeros(planes.shape, bool) if mask is None else mask
                     mask[number, *found, sample] = True

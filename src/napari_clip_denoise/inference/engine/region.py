@@ -148,7 +148,9 @@ def read_region(
         levels = None
         if network.noise_level:
             levels = noise_levels(colours, mappings, network.channels)
-        window = Window(images, levels, tiles[0][0].start, tiles[0][1].start, tiles)
+        per_plane = len(images) // max(1, len(mappings))
+        keeps_mean = [mapping.keeps_mean for mapping in mappings for _ in range(per_plane)]
+        window = Window(images, levels, keeps_mean, tiles[0][0].start, tiles[0][1].start, tiles)
         return RegionInput(values, colours, window, missing, hot)
 
 

@@ -1,11 +1,12 @@
 """Running of a region's tiles through the network, in batches."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.inference.engine.buffers import BufferPool
 from napari_clip_denoise.inference.engine.engine import Pending
@@ -15,6 +16,9 @@ from napari_clip_denoise.inference.progress import CancelToken
 
 BATCHES_AHEAD = 1
 """Batches queued on the device while the host adds up the previous one."""
+
+MEAN_WIDTH = 16.0
+"""Width in pixels of the local mean that is given back where it is kept."""
 
 Tile = tuple[AxisTile, AxisTile]
 """Rows and columns of a tile."""
@@ -31,6 +35,8 @@ class Window:
     levels : numpy.ndarray or None
         Standard deviation of the noise, (M images, 1, Y, X), float32, NaN where unknown; None for
         networks that are not told it.
+    keeps_mean : sequence of bool
+        Whether each image gets its local mean back, see `ChannelMapping`.
     y, x : int
         Position of the first pixel in the plane.
     tiles : list of (AxisTile, AxisTile)
@@ -39,6 +45,7 @@ class Window:
 
     images: np.ndarray
     levels: np.ndarray | None
+    keeps_mean: Sequence[bool]
     y: int
     x: int
     tiles: list[Tile]
@@ -91,7 +98,7 @@ def sum_changes(
             return total
         if len(running) > BATCHES_AHEAD or not group:
             finished = running.popleft()
-            _collect(finished, total, part, buffers)
+            _collect(finished, window, total, part, buffers)
             if on_tiles is not None:
                 on_tiles(len(finished.group))
 
@@ -145,7 +152,11 @@ def _start(
 
 
 def _collect(
-    batch: _Batch, total: np.ndarray, part: tuple[slice, slice], buffers: BufferPool
+    batch: _Batch,
+    window: Window,
+    total: np.ndarray,
+    part: tuple[slice, slice],
+    buffers: BufferPool,
 ) -> None:
     if batch.pending is None or batch.noisy is None:
         return
@@ -154,7 +165,10 @@ def _collect(
             low = np.minimum(noisy, 0)
             denoised = np.clip(denoised, low, np.maximum(noisy, 1), out=low)
         image, tile = batch.group[i]
-        _add(total[image], np.subtract(denoised, noisy, out=noisy), tile, part)
+        change = np.subtract(denoised, noisy, out=noisy)
+        if window.keeps_mean[image]:
+            change -= gaussian_filter(change, (0, MEAN_WIDTH, MEAN_WIDTH), truncate=2)
+        _add(total[image], change, tile, part)
     buffers.release(batch.noisy)
 
 
