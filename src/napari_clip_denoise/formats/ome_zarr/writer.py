@@ -279,7 +279,7 @@ def _checksums(pyramid: Pyramid) -> dict[str, int]:
     """Return the CRC-32 of the metadata of each level, flushed to disk."""
     found = {}
     for level in pyramid.levels:
-        for name in ("zarr.json", ".zarray"):
+        for name in ("zarr.json", ".zarray", ".zattrs"):
             file = pyramid.root / level.path / name
             if file.exists():
                 sync(file)
