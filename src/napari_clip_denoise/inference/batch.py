@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -85,6 +85,7 @@ def denoise_files(
     *,
     suffix: str | None = None,
     existing: Existing = "skip",
+    keep_folders: Iterable[str | Path] = (),
     axes: str | None = None,
     model: "Model | None" = None,
     clip_weights: str | Path | None = None,
@@ -106,6 +107,8 @@ def denoise_files(
         Format of the results, see `formats.discover.plan_outputs`.
     existing : str
         ``"skip"`` skips images whose result already exists, ``"replace"`` replaces the result.
+    keep_folders : iterable of str or Path
+        Folders and patterns whose sub-folders the results keep.
     axes : str, optional
         Axes of all images, overriding those stored in the files.
     model : Model, optional
@@ -135,7 +138,8 @@ def denoise_files(
     if existing not in get_args(Existing):
         raise InputError(f"There is no choice '{existing}'; skip or replace what is there.")
     paths = [Path(source) for source in sources]
-    outputs = plan_outputs(paths, folder, suffix)
+    paths = _without_results(paths, folder, suffix, keep_folders)
+    outputs = plan_outputs(paths, folder, suffix, keep_below=keep_folders)
     if model is None:
         find(settings.model, rgb=False)
     _make_folder(Path(folder))
@@ -169,6 +173,7 @@ def denoise_files(
         begun = time.monotonic()
         message = ""
         try:
+            _make_folder(output.parent)
             stack = open_stack(source, axes)
             denoise_to_file(
                 stack,
@@ -187,6 +192,22 @@ def denoise_files(
         done += 1
         state: State = "failed" if message else "done"
         yield FileResult(source, output, state, time.monotonic() - begun, message)
+
+
+def _without_results(
+    paths: Sequence[Path],
+    folder: str | Path,
+    suffix: str | None,
+    keep_folders: Iterable[str | Path],
+) -> list[Path]:
+    """Leave out sources that are the result of another source, from an earlier batch."""
+    results = {
+        output.resolve(): path
+        for path in paths
+        for output in plan_outputs([path], folder, suffix, keep_below=keep_folders)
+        if output.resolve() != path.resolve()
+    }
+    return [path for path in paths if results.get(path.resolve(), path) == path]
 
 
 def _make_folder(folder: Path) -> None:
