@@ -86,8 +86,10 @@ def read_axes(axes: str, shape: tuple[int, ...]) -> str:
     InputError
         If axes and shape do not match, or y or x is missing.
     """
+    if not isinstance(axes, str):
+        axes = "".join(map(str, axes)) if isinstance(axes, (list, tuple)) else str(axes)
     letters = axes.replace(",", "").replace(" ", "").lower()
-    if not letters.isalpha() or len(set(letters)) != len(letters):
+    if not letters.isascii() or not letters.isalpha() or len(set(letters)) != len(letters):
         raise InputError(f"The axes '{axes}' are wrong; give each dimension its own letter.")
     if len(letters) != len(shape):
         raise InputError(

@@ -12,6 +12,7 @@ import zarr
 from zarr.buffer.cpu import NDBuffer
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
+from napari_clip_denoise.images.arrays import plain_array
 from napari_clip_denoise.images.axes import infer_axes, leading_axes, plane_last, read_axes
 
 REGION_PIXELS = 2**22
@@ -262,9 +263,8 @@ def as_stack(
     """
     if isinstance(array, Stack):
         return array if axes is None else _renamed(array, read_axes(axes, array.shape))
-    if not all(hasattr(array, attribute) for attribute in ("shape", "dtype", "__getitem__")):
-        array = np.asarray(array)
-    shape, dtype = tuple(array.shape), np.dtype(array.dtype)
+    array, named = plain_array(array)
+    shape, dtype = array.shape, np.dtype(array.dtype)
     if dtype.kind not in "uif":
         raise InputError(
             f"Pixels of type {dtype} cannot be denoised; convert the image to integers or floats."
@@ -273,6 +273,7 @@ def as_stack(
         raise InputError(
             f"The image of size {' x '.join(map(str, shape))} holds no pixels; give another one."
         )
+    axes = axes or (None if rgb else named)
     letters = read_axes(axes, shape) if axes else infer_axes(shape, rgb=rgb, dtype=dtype)
     known = metadata or Metadata.default(len(shape))
     return _plane_last(Stack(array, letters, known, name, path, is_private), letters)

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from napari_clip_denoise.errors import Cancelled, InputError, OutputError, in_words
+from napari_clip_denoise.errors import Cancelled, InputError, OutputError, door, in_words
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.formats.discover import plan_outputs
 from napari_clip_denoise.inference.progress import CancelToken, Notify, Progress
@@ -78,6 +78,7 @@ class BatchProgress:
         return self.seconds * (self.total - self.done) / self.done if self.done else None
 
 
+@door
 def denoise_files(
     sources: Sequence[str | Path],
     folder: str | Path,

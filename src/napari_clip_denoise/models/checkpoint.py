@@ -12,7 +12,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from napari_clip_denoise.errors import ModelError
+from napari_clip_denoise.errors import ModelError, door
 from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.card_file import CARD_KEY, read_card
 from napari_clip_denoise.models.whole_file import whole_file
@@ -65,6 +65,7 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+@door
 def save_model(model: Model, path: str | Path, *, dtype: torch.dtype = torch.float32) -> Model:
     """Write a model file.
 
@@ -111,6 +112,7 @@ def save_model(model: Model, path: str | Path, *, dtype: torch.dtype = torch.flo
     return Model(card, rounded, path)
 
 
+@door
 def load_model(path: str | Path, *, encoder: Callable[[], Encoder] | None = None) -> Model:
     """Load a model file.
 
