@@ -105,7 +105,7 @@ class FlatArray:
 
     def _put_at(self, first: int, pixels: np.ndarray) -> None:
         self._file.seek(self._offset + first * self.dtype.itemsize)
-        left = memoryview(np.ascontiguousarray(pixels).reshape(-1).view(np.uint8))
+        left = memoryview(np.ascontiguousarray(pixels).reshape(-1).view(np.uint8).data)
         while left:
             left = left[self._file.write(left) :]
 

@@ -16,6 +16,7 @@ from napari_clip_denoise.images.stack import Stack, as_stack
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16", "I;16B", "I")
 RGBA = 4
+OPAQUE = 255
 
 
 def read_numpy(path: Path, axes: str | None) -> Stack:
@@ -77,7 +78,7 @@ def _read_picture(path: Path, series: int | None) -> np.ndarray:
         upright: Image.Image = ImageOps.exif_transpose(picture)
         if "transparency" in upright.info or upright.mode in ("LA", "PA"):
             upright = upright.convert("RGBA")
-            if upright.getextrema()[3] != (255, 255):
+            if np.asarray(upright)[..., 3].min() < OPAQUE:
                 raise InputError(
                     f"{path} has transparent pixels, which have no intensity; save it without."
                 )

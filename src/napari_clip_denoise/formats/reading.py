@@ -1,9 +1,18 @@
-"""Errors of readers: whatever a library raises for a damaged file is an error of that file."""
+"""What all readers share: errors of a file, and checks of the size that it claims to have."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
+from napari_clip_denoise.formatting import format_bytes
+
+MOST_BYTES = 2**47
+MOST_COMPRESSION = 2000
+"""No lossless codec of image files shrinks a plane of equal pixels further."""
 
 
 @contextmanager
@@ -21,3 +30,70 @@ def file_errors(message: str) -> Iterator[None]:
         raise
     except Exception as error:  # decoders raise all kinds of errors for damaged files
         raise InputError(message) from error
+
+
+def check_claim(path: object, shape: tuple[int, ...], itemsize: int) -> None:
+    """Check that an image is not larger than any that is processed.
+
+    Raises
+    ------
+    InputError
+        If it is.
+    """
+    n_bytes = math.prod(shape) * itemsize
+    if n_bytes > MOST_BYTES:
+        raise InputError(
+            f"{path} claims {' x '.join(map(str, shape))} pixels ({format_bytes(n_bytes)}), more "
+            f"than the {format_bytes(MOST_BYTES)} that are processed; the file may be damaged."
+        )
+
+
+def check_fits_file(
+    path: Path, shape: tuple[int, ...], itemsize: int, *, offset: int = 0, compressed: bool = False
+) -> None:
+    """Check that the pixels that a file claims can be in it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    shape : tuple of int
+        Shape of the image.
+    itemsize : int
+        Bytes per pixel.
+    offset : int
+        Position of the first pixel in an uncompressed file.
+    compressed : bool
+        Whether the pixels are compressed.
+
+    Raises
+    ------
+    InputError
+        If the file is too small, or a size is not positive.
+    """
+    if min(shape, default=1) < 0:
+        raise InputError(f"{path} claims a negative size; the file may be damaged.")
+    check_claim(path, shape, itemsize)
+    n_bytes = math.prod(shape) * itemsize
+    there = path.stat().st_size
+    if n_bytes > (there * MOST_COMPRESSION if compressed else there - offset):
+        raise InputError(
+            f"{path} is cut off: it claims {' x '.join(map(str, shape))} pixels "
+            f"({format_bytes(n_bytes)}) in {format_bytes(there)}; get the file again."
+        )
+
+
+def check_memory_for(path: object, shape: tuple[int, ...], itemsize: int) -> None:
+    """Check that an image that has to be read at once fits into memory.
+
+    Raises
+    ------
+    InputError
+        If it does not.
+    """
+    n_bytes, free = math.prod(shape) * itemsize, psutil.virtual_memory().available
+    if n_bytes > free:
+        raise InputError(
+            f"{path} has to be read at once, which takes {format_bytes(n_bytes)} of memory, and "
+            f"{format_bytes(free)} are free; save it in smaller pieces, such as OME-Zarr."
+        )

@@ -14,6 +14,7 @@ from zarr.buffer.cpu import NDBuffer
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
 from napari_clip_denoise.images.arrays import plain_array
 from napari_clip_denoise.images.axes import infer_axes, leading_axes, plane_last, read_axes
+from napari_clip_denoise.images.opening import Opening
 
 REGION_PIXELS = 2**22
 
@@ -58,25 +59,6 @@ class Metadata:
             translation=tuple(self.translation[i] for i in order),
             units=tuple(self.units[i] for i in order),
         )
-
-
-@dataclass(frozen=True)
-class Opening:
-    """The arguments of `formats.open_stack` that opened a stack.
-
-    Attributes
-    ----------
-    source : str
-        Absolute path, or URL.
-    axes : str or None
-        Axes, if they were given.
-    series : int or None
-        Number of the image within the file, if it was given.
-    """
-
-    source: str
-    axes: str | None = None
-    series: int | None = None
 
 
 @dataclass(frozen=True)

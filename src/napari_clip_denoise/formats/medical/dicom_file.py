@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.formats.claims import check_fits_file
 from napari_clip_denoise.formats.detect import DICOM_PREAMBLE, DICOM_START, looks_like_dicom
-from napari_clip_denoise.formats.reading import file_errors
+from napari_clip_denoise.formats.reading import check_fits_file, file_errors
 from napari_clip_denoise.optional import from_extra
 
 with from_extra("medical", "DICOM files"):

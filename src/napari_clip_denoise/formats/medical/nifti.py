@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.formats.claims import check_fits_file, check_memory_for
 from napari_clip_denoise.formats.medical.dicom_series import LOWEST_HOUNSFIELD
 from napari_clip_denoise.formats.medical.geometry import volume_metadata
 from napari_clip_denoise.formats.medical.rescale import Rescale
-from napari_clip_denoise.formats.reading import file_errors
+from napari_clip_denoise.formats.reading import check_fits_file, check_memory_for, file_errors
 from napari_clip_denoise.images.stack import Metadata, Stack, as_stack
 from napari_clip_denoise.optional import from_extra
 

@@ -6,10 +6,9 @@ from typing import Any
 import zarr
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.formats.claims import check_claim, check_memory_for
 from napari_clip_denoise.formats.ome_zarr.metadata import axes_of, metadata_of
 from napari_clip_denoise.formats.publish import OWN_KEY
-from napari_clip_denoise.formats.reading import file_errors
+from napari_clip_denoise.formats.reading import check_claim, check_memory_for, file_errors
 from napari_clip_denoise.images.axes import name_axes
 from napari_clip_denoise.images.stack import Stack, as_dask, as_stack
 

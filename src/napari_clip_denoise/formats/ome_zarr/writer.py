@@ -14,7 +14,7 @@ import zarr
 from napari_clip_denoise.errors import OutputError
 from napari_clip_denoise.formats.base import OmeVersion, PartialFile, sync, sync_folder
 from napari_clip_denoise.formats.detect import ZARR_FILES
-from napari_clip_denoise.formats.fingerprint import difference
+from napari_clip_denoise.formats.ome_zarr.difference import difference
 from napari_clip_denoise.formats.ome_zarr.layout import StoreLayout
 from napari_clip_denoise.formats.ome_zarr.metadata import image_metadata, omero_metadata
 from napari_clip_denoise.formats.ome_zarr.pyramid import (

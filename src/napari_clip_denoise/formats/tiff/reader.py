@@ -11,8 +11,7 @@ import tifffile
 import zarr
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.formats.claims import check_claim, check_fits_file
-from napari_clip_denoise.formats.reading import file_errors
+from napari_clip_denoise.formats.reading import check_claim, check_fits_file, file_errors
 from napari_clip_denoise.formats.tiff.metadata import expanded, metadata_of, own_axes
 from napari_clip_denoise.formats.tiff.pixels import as_the_file_says
 from napari_clip_denoise.images.axes import name_axes
