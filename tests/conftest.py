@@ -12,6 +12,7 @@ from napari_clip_denoise.network.denoiser import Denoiser
 from tiny_network import TINY, TOLD
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.register_profile("long", max_examples=10_000, deadline=None)
 settings.load_profile("repeatable")
 
 

@@ -69,3 +69,30 @@ def test_dicom_files_among_other_images_are_not_passed_over(folder):
     assert find_sources([scan], "*.png") == [scan / "preview.png"]
     assert find_sources([scan / "IM0900"]) == [scan / "IM0900"]
     assert scan not in find_sources([folder])
+
+
+def test_results_in_the_searched_folder_are_no_sources(folder):
+    out = folder / "out"
+    out.mkdir()
+    (out / "b.tif").touch()
+    assert out / "b.tif" not in find_sources([folder], "**/*.tif", results=out)
+    assert find_sources([f"{folder}/**/b.tif"], results=out) == [folder / "b.tif"]
+    assert find_sources([out], "*.tif", results=out) == [out / "b.tif"]
+    assert find_sources([folder], "b.tif", results=folder) == [folder / "b.tif"]
+    assert find_sources([folder], "b.tif", results=folder.parent) == [folder / "b.tif"]
+
+
+def test_a_series_is_listed_once(folder):
+    scan = folder / "scan.1"
+    assert find_sources([f"{scan}/*"]) == [scan / "IM0899"]
+    assert find_sources([scan / "IM0900", scan / "IM0899"]) == [scan / "IM0900"]
+    write_series(folder / "scan.2", hounsfield((2, 30, 30)))
+    assert len(find_sources([folder], "*/IM*")) == 2
+
+
+def test_sub_folders_are_kept_on_demand(folder):
+    (folder / "sub" / "b.tif").touch()
+    sources = [folder / "b.tif", folder / "sub" / "b.tif"]
+    for inputs in ([folder], [f"{folder}/**/*.tif"]):
+        outputs = plan_outputs(sources, "out", keep_below=inputs)
+        assert [path.as_posix() for path in outputs] == ["out/b.tif", "out/sub/b.tif"]

@@ -1,4 +1,7 @@
 import errno
+import json
+import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +13,7 @@ from napari_clip_denoise import denoise_to_zarr
 from napari_clip_denoise.errors import OutputError
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.formats.ome_zarr import layout as store_layout
+from napari_clip_denoise.formats.ome_zarr import pyramid
 from napari_clip_denoise.formats.ome_zarr.writer import OmeZarrWriter
 from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.inference.runs import denoise_to_file
@@ -172,3 +176,97 @@ def test_arrays_without_a_file_are_told_apart_by_their_pixels(tiny, tmp_path, fa
     with pytest.raises(OutputError, match="source pixels"):
         run(as_stack(noisy + 1), store, tiny, intensity=(0, 999))
     assert run(noisy, store, tiny, intensity=(0, 999)) == store
+
+
+def _flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def _cut(file):
+    file.write_bytes(file.read_bytes()[:-3])
+
+
+def _zero(file):
+    file.write_bytes(bytes(file.stat().st_size))
+
+
+DAMAGES = {
+    "flip": _flip,
+    "cut": _cut,
+    "zero": _zero,
+    "empty": lambda file: file.write_bytes(b""),
+    "remove": lambda file: file.unlink(),
+    "json": lambda file: file.write_text("[]"),
+    "null": lambda file: file.write_text("null"),
+    "garbage": lambda file: file.write_bytes(b"\xff\x00;garbage 1 2 3;\n"),
+}
+
+
+@pytest.mark.parametrize(
+    ("damage", "version"),
+    [*((name, "0.5") for name in DAMAGES), ("flip", "0.4"), ("remove", "0.4")],
+)
+def test_damage_to_any_file_is_mended(tiny, tmp_path, fail_at, monkeypatch, damage, version):
+    monkeypatch.setattr(pyramid, "SMALLEST_SIDE", 16)
+    stack = as_stack(np.random.default_rng(0).integers(0, 999, (4, 40, 50), "u2"), "zyx")
+    settings = make_settings(device="cpu", intensity=(0, 999), model="tiny")
+
+    def denoise(path):
+        return denoise_to_file(stack, path, settings, model=tiny, ome_version=version)
+
+    expected = files_of(denoise(tmp_path / "whole.zarr"))
+    partial = tmp_path / ".a.zarr.partial"
+    seen = fail_at(3)
+    with pytest.raises(OutputError):
+        denoise(tmp_path / "a.zarr")
+    names = [
+        file.relative_to(partial)
+        for file in sorted(partial.rglob("*"))
+        if file.is_file() and file.suffix != ".lock"
+    ]
+    alike = {re.sub(r"\d+/\d+/\d+$", "", name.as_posix()): name for name in names}
+    assert len(alike) > 6
+    copy = tmp_path / "copy"
+    shutil.copytree(partial, copy)
+    for name in alike.values():
+        shutil.rmtree(partial, ignore_errors=True)
+        shutil.copytree(copy, partial)
+        DAMAGES[damage](partial / name)
+        denoise(tmp_path / "a.zarr")
+        assert files_of(tmp_path / "a.zarr") == expected, name
+        shutil.rmtree(tmp_path / "a.zarr")
+    assert seen
+
+
+def test_stores_begun_by_the_former_version_are_resumed(tiny, source, tmp_path, fail_at):
+    store = tmp_path / "a.ome.zarr"
+    fail_at(4)
+    with pytest.raises(OutputError):
+        run(source, store, tiny)
+    progress = tmp_path / ".a.ome.zarr.partial" / ".progress"
+    record = json.loads((progress / "fingerprint.json").read_text())
+    del record["set-up"], record["crc32"]
+    (progress / "fingerprint.json").write_text(json.dumps(record))
+    lines = (progress / "0-of-1.txt").read_text().splitlines()
+    old = [" ".join(line.split()[:2]) + ";" if line else "" for line in lines]
+    (progress / "0-of-1.txt").write_text("\n".join(old) + "\n")
+    run(source, store, tiny)
+    assert files_of(store) == files_of(run(source, tmp_path / "b.ome.zarr", tiny))
+
+
+def test_damage_to_the_share_of_another_run_is_told_and_mended(tiny, tmp_path):
+    stack = as_stack(np.random.default_rng(0).integers(0, 999, (4, 40, 50), "u2"), "zyx")
+    settings = make_settings(device="cpu", intensity=(0, 999), model="tiny")
+
+    def share(number, path=tmp_path / "a.zarr"):
+        return denoise_to_file(stack, path, settings, model=tiny, share=(number, 2))
+
+    share(0)
+    _flip(tmp_path / ".a.zarr.partial" / "0" / "c" / "0" / "0" / "0")
+    with pytest.raises(OutputError, match=r"1 regions .* are damaged; run all shares again"):
+        share(1)
+    assert share(0).exists()
+    whole_run = denoise_to_file(stack, tmp_path / "b.zarr", settings, model=tiny)
+    assert files_of(tmp_path / "a.zarr") == files_of(whole_run)

@@ -1,13 +1,14 @@
+import json
 import pickle
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from napari_clip_denoise import load, save
 from napari_clip_denoise.errors import ModelError, OutputError
 from napari_clip_denoise.models.card import EncoderCard
-from napari_clip_denoise.models.card_file import read_card
+from napari_clip_denoise.models.card_file import CARD_KEY, read_card
 from napari_clip_denoise.models.checkpoint import Model, load_model
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
@@ -76,3 +77,77 @@ def test_a_model_travels_as_its_path(tiny):
     assert pickle.loads(travelled).sha256 == tiny.sha256
     loose = Model(tiny.card, Denoiser(TINY))
     assert pickle.loads(pickle.dumps(loose)).sha256 == loose.sha256
+
+
+def rewritten(model, path, *, change=lambda tensors: None, card=None):
+    """Copy a model file with other tensors or another card, as damage or malice would."""
+    tensors = load_file(model.path)
+    change(tensors)
+    metadata = {CARD_KEY: card or read_card(model.path).model_dump_json()}
+    save_file(tensors, path, metadata=metadata)
+    return path
+
+
+def one_weight(tensors):
+    next(value for name, value in tensors.items() if "decoder" in name).flatten()[0] += 1
+
+
+def not_a_number(tensors):
+    next(value for name, value in tensors.items() if "encoder" in name).flatten()[0] = torch.nan
+
+
+def another_shape(tensors):
+    name = next(name for name in tensors if "decoder" in name and tensors[name].ndim == 4)
+    tensors[name] = tensors[name][..., :1].clone()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (one_weight, "decoder .* is not the one of its card"),
+        (not_a_number, "not finite"),
+        (another_shape, "do not fit its card"),
+        (lambda tensors: tensors.popitem(), "do not fit its card"),
+    ],
+)
+def test_other_weights_than_those_of_the_card_are_refused(tiny, tmp_path, change, message):
+    path = rewritten(tiny, tmp_path / "m.safetensors", change=change)
+    with pytest.raises(ModelError, match=message):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("width", 10**9),
+        ("width", 4096),
+        ("layers", [10**9, 1, 1]),
+        ("layers", [0, 1, 1]),
+        ("decoder_channels", [10**6] * 5),
+        ("decoder_depth", 10**6),
+        ("halo", 2**40),
+        ("pad_multiple", 2**40),
+    ],
+)
+def test_absurd_networks_are_refused_before_they_are_built(tiny, tmp_path, field, value):
+    content = json.loads(read_card(tiny.path).model_dump_json())
+    for part in (content, content["network"], content["network"]["encoder"]):
+        if field in part:
+            part[field] = value
+    path = rewritten(tiny, tmp_path / "m.safetensors", card=json.dumps(content))
+    with pytest.raises(ModelError, match=r"m\.safetensors"):
+        load(path)
+
+
+@pytest.mark.parametrize("length", [2**25, 2**40, 2**63])
+def test_headers_that_are_too_long_are_refused(tiny, tmp_path, length):
+    path = tmp_path / "m.safetensors"
+    path.write_bytes(length.to_bytes(8, "little") + tiny.path.read_bytes()[8:])
+    with pytest.raises(ModelError, match="damaged"):
+        load(path)
+
+
+def test_a_model_that_is_no_file_is_refused(tmp_path):
+    (tmp_path / "folder.safetensors").mkdir()
+    with pytest.raises(ModelError, match="There is no model file"):
+        read_card(tmp_path / "folder.safetensors")

@@ -1,3 +1,7 @@
+import pickle
+import zipfile
+from pathlib import Path
+
 import open_clip
 import pytest
 import torch
@@ -46,6 +50,48 @@ def test_a_torchscript_archive_is_read_as_openai_offers_it(clip, tmp_path):
     torch.jit.trace(Archive().eval(), torch.rand(1, 3, 32, 32)).save(path)
     encoder = load_clip_encoder(path)
     assert torch.equal(encoder.conv2.weight, clip.visual.conv2.weight)
+
+
+def test_the_code_in_an_archive_is_never_run(clip, tmp_path, monkeypatch):
+    class Malicious(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.visual = torch.jit.trace(clip.visual.conv1, torch.rand(1, 3, 32, 32))
+
+        @torch.jit.export
+        def __getstate__(self) -> tuple[int, bool]:
+            return 1, self.training
+
+        @torch.jit.export
+        def __setstate__(self, state: tuple[int, bool]) -> None:
+            print("RUN")
+            self.training = state[1]
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.visual(x)
+
+    torch.jit.script(Malicious().eval()).save(tmp_path / "RN50.pt")
+
+    def run(*arguments, **options):
+        raise AssertionError("the archive is run")
+
+    monkeypatch.setattr(torch.jit, "load", run)
+    monkeypatch.setattr(torch._C, "import_ir_module", run)
+    with pytest.raises(ModelError, match="does not hold the weights of CLIP"):
+        load_clip_encoder(tmp_path / "RN50.pt")
+
+
+def test_an_archive_with_a_foreign_pickle_is_refused(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (Path(tmp_path / "run").touch, ())
+
+    with zipfile.ZipFile(tmp_path / "RN50.pt", "w") as archive:
+        archive.writestr("a/constants.pkl", pickle.dumps(()))
+        archive.writestr("a/data.pkl", pickle.dumps(Evil()))
+    with pytest.raises(ModelError, match="does not hold the weights of CLIP"):
+        load_clip_encoder(tmp_path / "RN50.pt")
+    assert not (tmp_path / "run").exists()
 
 
 def test_wrong_files_are_refused(tmp_path):

@@ -1,6 +1,9 @@
 """The command line's entry point."""
 
+import logging
+import os
 import sys
+import traceback
 from typing import Annotated
 
 import typer
@@ -17,7 +20,9 @@ from napari_clip_denoise.cli import (
     plan,
     train,
 )
-from napari_clip_denoise.errors import ClipDenoiseError
+from napari_clip_denoise.errors import ClipDenoiseError, UnexpectedError, in_words
+
+TRACEBACK = "CLIP_DENOISE_TRACEBACK"
 
 app = typer.Typer(
     name="clip-denoise",
@@ -61,9 +66,17 @@ app.command()(info.info)
 
 
 def main() -> None:
-    """Run ``clip-denoise``; invalid input ends it with a one-sentence message and exit code 2."""
+    """Run ``clip-denoise``; every failure ends it with a one-sentence message.
+
+    The exit code is 2 for invalid input, and 1 for errors that nobody foresaw, whose traceback is
+    shown if the variable ``CLIP_DENOISE_TRACEBACK`` is set.
+    """
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
         app()
-    except ClipDenoiseError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(2)
+    except Exception as error:
+        is_ours = isinstance(error, ClipDenoiseError) and not isinstance(error, UnexpectedError)
+        if os.environ.get(TRACEBACK):
+            traceback.print_exc()
+        print(f"Error: {in_words(error)}", file=sys.stderr)
+        sys.exit(2 if is_ours else 1)

@@ -31,6 +31,10 @@ def batch(
         str | None,
         typer.Option("--format", help="Suffix of all results, such as .ome.zarr."),
     ] = None,
+    keep_folders: Annotated[
+        bool,
+        typer.Option("--keep-folders", help="Keep the sub-folders of the inputs in the results."),
+    ] = False,
     existing: Annotated[
         str, typer.Option(help="If a result exists: skip the file, or replace the result.")
     ] = "skip",
@@ -42,7 +46,7 @@ def batch(
     from napari_clip_denoise.formats.discover import find_sources
     from napari_clip_denoise.inference.batch import denoise_files
 
-    sources = find_sources(inputs, pattern)
+    sources = find_sources(inputs, pattern, results=output)
     results: list[FileResult] = []
     try:
         with progress_bar("Denoising", describe_files, "finished files are kept") as report:
@@ -51,6 +55,7 @@ def batch(
                 output,
                 run.settings,
                 suffix=output_format,
+                keep_folders=inputs if keep_folders else (),
                 existing=existing,  # type: ignore[arg-type]
                 axes=run.axes,
                 clip_weights=run.clip_weights,
@@ -67,6 +72,7 @@ def batch(
 
 def _print_summary(results: "list[FileResult]", n_sources: int) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from napari_clip_denoise.formatting import format_seconds
@@ -74,10 +80,10 @@ def _print_summary(results: "list[FileResult]", n_sources: int) -> None:
     table = Table("file", "state", "time", "result", box=None, pad_edge=False)
     for result in results:
         table.add_row(
-            result.source.name,
+            escape(result.source.name),
             result.state,
             format_seconds(result.seconds) if result.seconds else "",
-            result.message or str(result.output),
+            escape(result.message or str(result.output)),
         )
     Console().print(table)
     states = [result.state for result in results]

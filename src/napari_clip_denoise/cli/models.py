@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from napari_clip_denoise.cli.options import ClipWeightsOption
-from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.errors import InputError, ModelError
 
 app = typer.Typer(name="models", help="List, show, build and manage models.", no_args_is_help=True)
 
@@ -15,6 +15,7 @@ app = typer.Typer(name="models", help="List, show, build and manage models.", no
 def list_models() -> None:
     """List the models that can be used by name."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     from napari_clip_denoise.models.folder import CLIP_MODEL
@@ -23,9 +24,13 @@ def list_models() -> None:
     table = Table("name", "channels", "where", "description", box=None, pad_edge=False)
     found = entries()
     for entry in found:
-        card = entry.card
+        try:
+            card = entry.card
+        except ModelError as error:
+            table.add_row(escape(entry.name), "", "damaged", escape(str(error)))
+            continue
         kind = "grey" if card.network.channels == 1 else "RGB"
-        table.add_row(entry.name, kind, entry.origin, card.description)
+        table.add_row(escape(entry.name), kind, entry.origin, escape(card.description))
     if CLIP_MODEL not in {entry.name for entry in found}:
         table.add_row(
             CLIP_MODEL, "", "not ready", "the paper's network; import a checkpoint or build it"

@@ -58,7 +58,11 @@ def progress_bar(
     callable
         Function that shows a progress object.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[state]}", markup=False),
+    )
     with Bar(*columns, console=Console(stderr=True), transient=False) as bar:
         task = bar.add_task(label, total=None, state="preparing")
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_clip_denoise.errors import InputError, OutputError
+from napari_clip_denoise.errors import InputError, OutputError, door
 from napari_clip_denoise.evaluation.scores.datasets import (
     CleanImage,
     add_noise,
@@ -52,6 +52,7 @@ class FeatureSimilarity:
     directions: tuple[float, ...]
 
 
+@door
 def feature_similarity(
     encoders: Sequence[str],
     data: str | Path,

@@ -8,13 +8,15 @@ from typing import Any, get_args
 
 import numpy as np
 
-from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.errors import InputError, door
 from napari_clip_denoise.formats.base import OmeVersion, Writer, check_place, check_room
 from napari_clip_denoise.formats.detect import as_url
 from napari_clip_denoise.formats.table import FORMATS, SUFFIXES, WRITTEN_SUFFIXES, Format
-from napari_clip_denoise.images.stack import Opening, Stack
+from napari_clip_denoise.images.opening import Opening
+from napari_clip_denoise.images.stack import Stack
 
 
+@door
 def open_stack(path: str | Path, axes: str | None = None, series: int | None = None) -> Stack:
     """Open an image file or store, lazily where the format allows it.
 

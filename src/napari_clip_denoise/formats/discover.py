@@ -19,7 +19,9 @@ DOUBLE_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix.count(".") > 1)
 OTHER_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in DICOM_SUFFIXES)
 
 
-def find_sources(inputs: Iterable[str | Path], pattern: str = ANY) -> list[Path]:
+def find_sources(
+    inputs: Iterable[str | Path], pattern: str = ANY, *, results: str | Path | None = None
+) -> list[Path]:
     """Find all images among files, folders and glob patterns.
 
     Parameters
@@ -30,17 +32,21 @@ def find_sources(inputs: Iterable[str | Path], pattern: str = ANY) -> list[Path]
     pattern : str
         File names to select from folders, such as ``*.tif``; ``**/*.tif`` also searches their
         subfolders.
+    results : str or Path, optional
+        Folder of the results. Where it lies within a folder that is searched, it is left out.
 
     Returns
     -------
     list of Path
-        Unique paths in the order of `inputs`, sorted within each folder.
+        Unique paths in the order of `inputs`, sorted within each folder. A DICOM series of which
+        several files are found is listed once, by the first of them.
 
     Raises
     ------
     InputError
         If an input does not exist, or no image is found.
     """
+    inputs = list(inputs)
     found: dict[Path, None] = {}
     for item in inputs:
         path = Path(item)
@@ -50,13 +56,12 @@ def find_sources(inputs: Iterable[str | Path], pattern: str = ANY) -> list[Path]
                     f"The folder {path} holds DICOM files among other images; give a file of the "
                     "series, or a pattern such as *.tif for the others."
                 )
-            matches = _listed(path, pattern)
+            matches = _without(_listed(path, pattern), path, results)
         elif path.exists():
             matches = [path]
         elif has_magic(str(item)):
-            n_plain = next(i for i, part in enumerate(path.parts) if has_magic(part))
-            inside = "/".join(path.parts[n_plain:])
-            matches = _listed(Path(*path.parts[:n_plain]), inside)
+            root, inside = _split_pattern(path)
+            matches = _without(_listed(root, inside), root, results)
         else:
             raise InputError(f"There is no file or folder {path}.")
         found.update(dict.fromkeys(matches))
@@ -65,11 +70,15 @@ def find_sources(inputs: Iterable[str | Path], pattern: str = ANY) -> list[Path]
             f"No image was found in {', '.join(map(str, inputs))} that fits '{pattern}'; give "
             "another folder or pattern."
         )
-    return list(found)
+    return _each_series_once(list(found))
 
 
 def plan_outputs(
-    sources: Sequence[Path], folder: str | Path, suffix: str | None = None
+    sources: Sequence[Path],
+    folder: str | Path,
+    suffix: str | None = None,
+    *,
+    keep_below: Iterable[str | Path] = (),
 ) -> list[Path]:
     """Return the output path of each image: the same name in another folder.
 
@@ -81,6 +90,8 @@ def plan_outputs(
         Folder for the results.
     suffix : str, optional
         Format of all results, such as ``.ome.zarr``; by default each keeps its image's format.
+    keep_below : iterable of str or Path
+        Folders and patterns whose sub-folders the results keep.
 
     Returns
     -------
@@ -99,16 +110,58 @@ def plan_outputs(
                 f"The format {suffix} is not known; give one such as .ome.zarr, .tif or .nii.gz."
             )
     outputs: dict[Path, Path] = {}
+    roots = [_split_pattern(Path(item))[0] for item in keep_below]
     for source in sources:
         stem, own = _split_name(source)
-        output = Path(folder) / (stem + (own if suffix is None else suffix))
+        inner = next((source.parent.relative_to(r) for r in roots if r in source.parents), Path())
+        output = Path(folder) / inner / (stem + (own if suffix is None else suffix))
         if output in outputs:
             raise InputError(
-                f"{outputs[output]} and {source} would both be written to {output}; denoise them "
-                "into different folders."
+                f"{outputs[output]} and {source} would both be written to {output}; keep their "
+                "folders (--keep-folders, keep_folders= in Python), or denoise them separately."
             )
         outputs[output] = source
     return list(outputs)
+
+
+def _split_pattern(path: Path) -> tuple[Path, str]:
+    """Split a pattern into the folder before its first magic part, and the rest."""
+    n_plain = next((i for i, part in enumerate(path.parts) if has_magic(part)), len(path.parts))
+    return Path(*path.parts[:n_plain]), "/".join(path.parts[n_plain:])
+
+
+def _without(paths: list[Path], folder: Path, results: str | Path | None) -> list[Path]:
+    """Leave out what lies in the folder of results, if that is inside the searched folder."""
+    if results is None:
+        return paths
+    inner = Path(results).resolve()
+    if folder.resolve() not in inner.parents:
+        return paths
+    return [path for path in paths if inner not in (path.resolve(), *path.resolve().parents)]
+
+
+def _each_series_once(paths: list[Path]) -> list[Path]:
+    """Leave out all but the first of the files of each DICOM series in a folder."""
+    kept, seen = [], set()
+    for path in paths:
+        series = _series_of(path) if path.is_file() and is_dicom(path) else None
+        key = (path.resolve().parent, series)
+        if series is None or key not in seen:
+            kept.append(path)
+        seen.add(key)
+    return kept
+
+
+def _series_of(path: Path) -> str | None:
+    """Return the identifier of the series of a DICOM file; None for a file that is its own."""
+    from napari_clip_denoise.formats.medical.dicom_file import count_frames, read_header
+
+    try:
+        header = read_header(path)
+        is_alone = count_frames(header) > 1
+    except InputError:  # it is told when the file is opened
+        return None
+    return None if is_alone else str(header.get("SeriesInstanceUID", "")) or None
 
 
 def _split_name(path: Path) -> tuple[str, str]:

@@ -1,7 +1,6 @@
 """Fingerprints of sources, to detect changes between runs."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -47,20 +46,6 @@ def source_fingerprint(stack: Stack) -> dict[str, Any]:
         "source files": "none" if stack.path is None else _state(stack),
         "source pixels": _sample_sha256(stack),
     }
-
-
-def difference(then: dict[str, Any], now: dict[str, Any]) -> str | None:
-    """Describe the first difference between two fingerprints; None if they are equal."""
-    now = json.loads(json.dumps(now))
-    for key in {**now, **then}:
-        if then.get(key) != now.get(key):
-            return f"{key} {_short(then.get(key))} then, {_short(now.get(key))} now"
-    return None
-
-
-def _short(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _place(stack: Stack) -> str:

@@ -105,7 +105,7 @@ class FlatArray:
 
     def _put_at(self, first: int, pixels: np.ndarray) -> None:
         self._file.seek(self._offset + first * self.dtype.itemsize)
-        left = memoryview(np.ascontiguousarray(pixels).reshape(-1).view(np.uint8))
+        left = memoryview(np.ascontiguousarray(pixels).reshape(-1).view(np.uint8).data)
         while left:
             left = left[self._file.write(left) :]
 
@@ -113,8 +113,7 @@ class FlatArray:
         return np.memmap(self._path, self.dtype, "r", self._offset, self.shape)
 
     def _reserve(self, size: int) -> None:
-        if size <= os.fstat(self._file.fileno()).st_size:
-            return
+        """Reserve the room of the file on its disk, even where it is sparse."""
         if hasattr(os, "posix_fallocate"):
             try:
                 os.posix_fallocate(self._file.fileno(), 0, size)
@@ -123,7 +122,8 @@ class FlatArray:
                     raise
             else:
                 return
-        self._file.truncate(size)
+        if size > os.fstat(self._file.fileno()).st_size:
+            self._file.truncate(size)
 
 
 class FlatWriter(PartialFile):

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.formats.flat import FlatWriter
+from napari_clip_denoise.formats.reading import file_errors
 from napari_clip_denoise.formats.units import converted
 from napari_clip_denoise.images.stack import Metadata, Stack, as_stack
 from napari_clip_denoise.optional import from_extra
@@ -45,16 +46,14 @@ def read_mrc(path: Path, axes: str | None) -> Stack:
     InputError
         If the file is damaged or holds complex numbers.
     """
-    try:
-        with mrcfile.mmap(path, mode="r") as file:
-            array, header = file.data, file.header
-            voxel = tuple(float(file.voxel_size[axis]) for axis in "zyx")
-    except (ArithmeticError, AttributeError, MemoryError, OSError, TypeError, ValueError) as error:
-        raise InputError(
-            f"The MRC file {path} cannot be read ({error}); it may be damaged."
-        ) from error
+    with (
+        file_errors(f"The MRC file {path} cannot be read; it may be damaged."),
+        mrcfile.mmap(path, mode="r") as file,
+    ):
+        array, header = file.data, file.header
+        voxel = tuple(float(file.voxel_size[axis]) for axis in "zyx")
+        origin = tuple(float(header.origin[axis]) for axis in "zyx")
     letters = ORDER[len(ORDER) - array.ndim :]
-    origin = tuple(float(header.origin[axis]) for axis in "zyx")
     return as_stack(
         array,
         axes or letters,

@@ -4,6 +4,7 @@ Nothing that this program has not written is ever removed: neither a folder that
 things, nor what a link points to.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -137,7 +138,8 @@ def publish(partial: Path, path: Path, *, overwrite: bool) -> None:
             old.rename(path)
         raise
     if old is not None:
-        remove(old)
+        with contextlib.suppress(OSError):  # the new one is in place; the next run removes the old
+            remove(old)
 
 
 def is_replaceable(path: Path) -> bool:

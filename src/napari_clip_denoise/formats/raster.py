@@ -11,23 +11,12 @@ from PIL import Image, ImageOps
 from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.formats.base import PartialFile
 from napari_clip_denoise.formats.flat import FlatWriter
+from napari_clip_denoise.formats.reading import file_errors
 from napari_clip_denoise.images.stack import Stack, as_stack
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16", "I;16B", "I")
 RGBA = 4
-READ_ERRORS = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    IndexError,
-    KeyError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
+OPAQUE = 255
 
 
 def read_numpy(path: Path, axes: str | None) -> Stack:
@@ -38,10 +27,8 @@ def read_numpy(path: Path, axes: str | None) -> Stack:
     InputError
         If the file is damaged, or the axes do not match it.
     """
-    try:
+    with file_errors(f"{path} cannot be read as an array; the file may be damaged."):
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except READ_ERRORS as error:
-        raise InputError(f"{path} cannot be read as an array; the file may be damaged.") from error
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path} holds several arrays (.npz); save the one you want as .npy.")
     return as_stack(array, axes, name=path.stem, path=path)
@@ -56,19 +43,17 @@ def read_picture(path: Path, axes: str | None, series: int | None) -> Stack:
         If the file is damaged or huge, holds several pictures of which none is chosen, or colours
         other than RGB.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            array = _read_picture(path, series)
-    except InputError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise InputError(
-            f"{path} claims more than {2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6} million pixels, "
-            "too many for a picture; save it as TIFF or OME-Zarr."
-        ) from error
-    except READ_ERRORS as error:
-        raise InputError(f"{path} cannot be read as a picture; it may be damaged.") from error
+    with file_errors(f"{path} cannot be read as a picture; it may be damaged."):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                array = _read_picture(path, series)
+        except Image.DecompressionBombError as error:
+            most = 2 * (Image.MAX_IMAGE_PIXELS or 0) // 10**6
+            raise InputError(
+                f"{path} claims more than {most} million pixels, too many for a picture; save it "
+                "as TIFF or OME-Zarr."
+            ) from error
     return as_stack(array, axes, rgb=array.ndim == 3, name=path.stem, path=path)
 
 
@@ -93,7 +78,7 @@ def _read_picture(path: Path, series: int | None) -> np.ndarray:
         upright: Image.Image = ImageOps.exif_transpose(picture)
         if "transparency" in upright.info or upright.mode in ("LA", "PA"):
             upright = upright.convert("RGBA")
-            if upright.getextrema()[3] != (255, 255):
+            if np.asarray(upright)[..., 3].min() < OPAQUE:
                 raise InputError(
                     f"{path} has transparent pixels, which have no intensity; save it without."
                 )

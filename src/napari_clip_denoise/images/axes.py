@@ -37,12 +37,12 @@ _WORDS = {
 }
 
 
-def parse_axes(axes: str, shape: tuple[int, ...]) -> str:
+def parse_axes(axes: str | Sequence[str], shape: tuple[int, ...]) -> str:
     """Normalise the notation of axes whose plane comes last, and check them against a shape.
 
     Parameters
     ----------
-    axes : str
+    axes : str or sequence of str
         Axes such as ``"zyx"``, ``"TCZYX"`` or ``"y,x,s"``.
     shape : tuple of int
         Shape of the array.
@@ -66,12 +66,12 @@ def parse_axes(axes: str, shape: tuple[int, ...]) -> str:
     return letters
 
 
-def read_axes(axes: str, shape: tuple[int, ...]) -> str:
+def read_axes(axes: str | Sequence[str], shape: tuple[int, ...]) -> str:
     """Normalise the notation of axes in any order, and check them against a shape.
 
     Parameters
     ----------
-    axes : str
+    axes : str or sequence of str
         Axes such as ``"zyx"``, ``"YXC"`` or ``"y,x,s"``.
     shape : tuple of int
         Shape of the array.
@@ -86,8 +86,9 @@ def read_axes(axes: str, shape: tuple[int, ...]) -> str:
     InputError
         If axes and shape do not match, or y or x is missing.
     """
+    axes = "".join(map(str, axes)) if isinstance(axes, (list, tuple)) else str(axes)
     letters = axes.replace(",", "").replace(" ", "").lower()
-    if not letters.isalpha() or len(set(letters)) != len(letters):
+    if not letters.isascii() or not letters.isalpha() or len(set(letters)) != len(letters):
         raise InputError(f"The axes '{axes}' are wrong; give each dimension its own letter.")
     if len(letters) != len(shape):
         raise InputError(

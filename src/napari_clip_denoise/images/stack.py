@@ -12,7 +12,9 @@ import zarr
 from zarr.buffer.cpu import NDBuffer
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
+from napari_clip_denoise.images.arrays import plain_array
 from napari_clip_denoise.images.axes import infer_axes, leading_axes, plane_last, read_axes
+from napari_clip_denoise.images.opening import Opening
 
 REGION_PIXELS = 2**22
 
@@ -57,25 +59,6 @@ class Metadata:
             translation=tuple(self.translation[i] for i in order),
             units=tuple(self.units[i] for i in order),
         )
-
-
-@dataclass(frozen=True)
-class Opening:
-    """The arguments of `formats.open_stack` that opened a stack.
-
-    Attributes
-    ----------
-    source : str
-        Absolute path, or URL.
-    axes : str or None
-        Axes, if they were given.
-    series : int or None
-        Number of the image within the file, if it was given.
-    """
-
-    source: str
-    axes: str | None = None
-    series: int | None = None
 
 
 @dataclass(frozen=True)
@@ -262,9 +245,8 @@ def as_stack(
     """
     if isinstance(array, Stack):
         return array if axes is None else _renamed(array, read_axes(axes, array.shape))
-    if not all(hasattr(array, attribute) for attribute in ("shape", "dtype", "__getitem__")):
-        array = np.asarray(array)
-    shape, dtype = tuple(array.shape), np.dtype(array.dtype)
+    array, named = plain_array(array)
+    shape, dtype = array.shape, np.dtype(array.dtype)
     if dtype.kind not in "uif":
         raise InputError(
             f"Pixels of type {dtype} cannot be denoised; convert the image to integers or floats."
@@ -273,6 +255,7 @@ def as_stack(
         raise InputError(
             f"The image of size {' x '.join(map(str, shape))} holds no pixels; give another one."
         )
+    axes = axes or (None if rgb else named)
     letters = read_axes(axes, shape) if axes else infer_axes(shape, rgb=rgb, dtype=dtype)
     known = metadata or Metadata.default(len(shape))
     return _plane_last(Stack(array, letters, known, name, path, is_private), letters)

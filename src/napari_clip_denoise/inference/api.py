@@ -1,12 +1,16 @@
 """Functions of the public API."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from napari_clip_denoise.errors import InputError
+import numpy as np
+
+from napari_clip_denoise.errors import InputError, door
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity, NoiseLevel
 from napari_clip_denoise.images.stack import Stack, as_stack, is_dask
+from napari_clip_denoise.inference.engine.values import cast, fill_missing
 from napari_clip_denoise.inference.pipeline import OnProgress
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.runs import (
@@ -20,6 +24,7 @@ from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.models.folder import AUTO
 
 
+@door
 def denoise(
     array: Any,
     model: str | Path | Model = AUTO,
@@ -45,7 +50,8 @@ def denoise(
     Parameters
     ----------
     array : array-like or Stack
-        nD image: NumPy, dask, zarr, or anything that slices like them.
+        nD image: NumPy (also masked), dask or zarr array, torch tensor, xarray DataArray, or
+        anything that slices like them. Masked pixels are treated as missing.
     model : str, Path or Model
         Name in the registry, model file, or a loaded model; ``"auto"`` is ``compact-rgb`` for
         RGB images and ``compact`` for all others.
@@ -119,7 +125,10 @@ def denoise(
         batch=batch,
         threads=threads,
     )
-    stack = as_stack(array, axes, rgb=rgb)
+    mask = np.ma.getmaskarray(array) if isinstance(array, np.ma.MaskedArray) else None
+    stack = as_stack(array if mask is None else array.data, axes, rgb=rgb)
+    if mask is not None:
+        stack = _without_masked(stack, mask)
     loaded = loaded_model(model, stack)
     if is_dask(array.array if isinstance(array, Stack) else array):
         from napari_clip_denoise.inference.dask_array import denoise_lazily
@@ -127,9 +136,13 @@ def denoise(
         warn_if_unsuitable(stack, loaded)
         return stack.in_source_order(denoise_lazily(stack, loaded, settings))
     result = denoise_to_memory(stack, settings, model=loaded, progress=progress, cancel=cancel)
-    return stack.in_source_order(result)
+    result = stack.in_source_order(result)
+    if mask is None:
+        return result
+    return np.ma.MaskedArray(np.where(mask, cast(array.data, result.dtype), result), mask)
 
 
+@door
 def denoise_to_zarr(
     source: Any,
     store: str | Path,
@@ -195,3 +208,12 @@ def denoise_to_zarr(
 
 def _name(model: str | Path | Model) -> str:
     return model.card.name if isinstance(model, Model) else str(model)
+
+
+def _without_masked(stack: Stack, mask: np.ndarray) -> Stack:
+    """Fill the masked pixels of a stack in memory from their neighbours."""
+    ordered = as_stack(mask.astype(np.uint8), stack.source_axes or stack.axes).array
+    n_samples = stack.shape[-1] if stack.is_rgb else 1
+    planes = (-1, *stack.plane_shape, n_samples)
+    filled = fill_missing(stack.array.reshape(planes), ordered.reshape(planes).astype(bool))
+    return replace(stack, array=filled.reshape(stack.shape))

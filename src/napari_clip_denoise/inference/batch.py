@@ -2,13 +2,13 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from napari_clip_denoise.errors import Cancelled, InputError, OutputError, in_words
+from napari_clip_denoise.errors import Cancelled, InputError, OutputError, door, in_words
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.formats.discover import plan_outputs
 from napari_clip_denoise.inference.progress import CancelToken, Notify, Progress
@@ -78,6 +78,7 @@ class BatchProgress:
         return self.seconds * (self.total - self.done) / self.done if self.done else None
 
 
+@door
 def denoise_files(
     sources: Sequence[str | Path],
     folder: str | Path,
@@ -85,6 +86,7 @@ def denoise_files(
     *,
     suffix: str | None = None,
     existing: Existing = "skip",
+    keep_folders: Iterable[str | Path] = (),
     axes: str | None = None,
     model: "Model | None" = None,
     clip_weights: str | Path | None = None,
@@ -106,6 +108,8 @@ def denoise_files(
         Format of the results, see `formats.discover.plan_outputs`.
     existing : str
         ``"skip"`` skips images whose result already exists, ``"replace"`` replaces the result.
+    keep_folders : iterable of str or Path
+        Folders and patterns whose sub-folders the results keep.
     axes : str, optional
         Axes of all images, overriding those stored in the files.
     model : Model, optional
@@ -135,7 +139,8 @@ def denoise_files(
     if existing not in get_args(Existing):
         raise InputError(f"There is no choice '{existing}'; skip or replace what is there.")
     paths = [Path(source) for source in sources]
-    outputs = plan_outputs(paths, folder, suffix)
+    paths = _without_results(paths, folder, suffix, keep_folders)
+    outputs = plan_outputs(paths, folder, suffix, keep_below=keep_folders)
     if model is None:
         find(settings.model, rgb=False)
     _make_folder(Path(folder))
@@ -169,6 +174,7 @@ def denoise_files(
         begun = time.monotonic()
         message = ""
         try:
+            _make_folder(output.parent)
             stack = open_stack(source, axes)
             denoise_to_file(
                 stack,
@@ -187,6 +193,22 @@ def denoise_files(
         done += 1
         state: State = "failed" if message else "done"
         yield FileResult(source, output, state, time.monotonic() - begun, message)
+
+
+def _without_results(
+    paths: Sequence[Path],
+    folder: str | Path,
+    suffix: str | None,
+    keep_folders: Iterable[str | Path],
+) -> list[Path]:
+    """Leave out sources that are the result of another source, from an earlier batch."""
+    results = {
+        output.resolve(): path
+        for path in paths
+        for output in plan_outputs([path], folder, suffix, keep_below=keep_folders)
+        if output.resolve() != path.resolve()
+    }
+    return [path for path in paths if results.get(path.resolve(), path) == path]
 
 
 def _make_folder(folder: Path) -> None:

@@ -20,8 +20,9 @@ from napari_clip_denoise.formats.base import Writer
 from napari_clip_denoise.formats.ome_zarr.pyramid import Checksum, Pyramid
 from napari_clip_denoise.formats.ome_zarr.writer import OmeZarrWriter
 from napari_clip_denoise.images.intensity import IntensityMapping
+from napari_clip_denoise.images.opening import Opening
 from napari_clip_denoise.images.regions import Region
-from napari_clip_denoise.images.stack import Opening, Stack
+from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.backoff import denoise_within_memory
 from napari_clip_denoise.inference.engine.job import Job, prepare
 from napari_clip_denoise.inference.engine.region import planes_in

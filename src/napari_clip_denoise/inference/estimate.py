@@ -12,7 +12,7 @@ import numpy as np
 import psutil
 import zarr
 
-from napari_clip_denoise.errors import InputError, OutputError
+from napari_clip_denoise.errors import InputError, OutputError, door
 from napari_clip_denoise.formats import region_shape
 from napari_clip_denoise.formats.base import free_bytes
 from napari_clip_denoise.formatting import format_bytes, format_seconds
@@ -151,6 +151,7 @@ class Plan:
             )
 
 
+@door
 def make_plan(
     stack: Stack,
     path: str | Path | None,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_clip_denoise.errors import door
 from napari_clip_denoise.formats import check_output
 from napari_clip_denoise.formats.base import OmeVersion
 from napari_clip_denoise.formats.memory import MemoryWriter
@@ -77,6 +78,7 @@ def denoise_to_memory(
     return writer.array
 
 
+@door
 def denoise_to_file(
     stack: Stack,
     path: str | Path,

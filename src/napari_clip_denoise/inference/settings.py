@@ -3,6 +3,7 @@
 They can be written as a command or as a Python script, either of which repeats the run.
 """
 
+import reprlib
 import shlex
 from typing import Annotated, Any, Literal
 
@@ -111,8 +112,11 @@ def make_settings(preset: str = "general", **values: object) -> DenoiseSettings:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0])
-        reason = first["msg"][0].lower() + first["msg"][1:]
-        raise InputError(f"The setting {name}={values.get(name)!r} is wrong: {reason}.") from error
+        reason = (first["msg"][0].lower() + first["msg"][1:]).removeprefix("value error, ")
+        given = reprlib.repr(values.get(name))
+        raise InputError(
+            f"The setting {name}={given} is wrong: {reason.removesuffix('.')}."
+        ) from error
 
 
 def as_command(settings: DenoiseSettings, source: str, result: str, axes: str) -> str:

@@ -2,9 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from napari_clip_denoise.network.config import DenoiserConfig
+
+MOST_CHANNELS = 4096
+MOST_LAYERS = 64
+MOST_MARGIN = 4096
 
 
 class EncoderCard(BaseModel):
@@ -85,6 +89,8 @@ class ModelCard(BaseModel):
         Licence of the weights.
     parent_sha256 : str
         SHA-256 of the tensors of the model that this one was fine-tuned from, or empty.
+    decoder_sha256 : str
+        SHA-256 of the decoder's tensors; empty in files of the first version.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -94,8 +100,8 @@ class ModelCard(BaseModel):
     description: str = ""
     network: DenoiserConfig
     encoder: EncoderCard
-    pad_multiple: Annotated[int, Field(gt=0, multiple_of=16)] = 16
-    halo: Annotated[int, Field(ge=0, multiple_of=16)] = 64
+    pad_multiple: Annotated[int, Field(gt=0, le=MOST_MARGIN, multiple_of=16)] = 16
+    halo: Annotated[int, Field(ge=0, le=MOST_MARGIN, multiple_of=16)] = 64
     clamp: bool = False
     intensity: str = "anscombe"
     recipe: dict[str, Any] = {}
@@ -106,3 +112,15 @@ class ModelCard(BaseModel):
     software: dict[str, str] = {}
     licence: str = ""
     parent_sha256: str = ""
+    decoder_sha256: str = ""
+
+    @field_validator("network")
+    @classmethod
+    def _is_plausible(cls, network: DenoiserConfig) -> DenoiserConfig:
+        """Refuse sizes that would take memory before the tensors are compared with them."""
+        sizes = (*network.encoder.layers, network.encoder.width, *network.decoder_channels)
+        if not all(0 < size <= MOST_CHANNELS for size in (*sizes, network.decoder_depth)):
+            raise ValueError("the sizes of the network are not plausible")
+        if max(*network.encoder.layers, network.decoder_depth) > MOST_LAYERS:
+            raise ValueError("the network has too many layers")
+        return network

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file, save_file
 
@@ -11,6 +10,8 @@ from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.whole_file import whole_file
 
 CARD_KEY = "card"
+LENGTH_BYTES = 8
+MOST_HEADER_BYTES = 2**24
 
 
 def read_card(path: str | Path) -> ModelCard:
@@ -21,6 +22,7 @@ def read_card(path: str | Path) -> ModelCard:
     ModelError
         If the file is missing, damaged or not a model file of this package.
     """
+    _check_header(Path(path))
     try:
         with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get(CARD_KEY)
@@ -29,7 +31,7 @@ def read_card(path: str | Path) -> ModelCard:
         return ModelCard.model_validate_json(text)
     except FileNotFoundError as error:
         raise ModelError(f"There is no model file {path}.") from error
-    except (OSError, SafetensorError, ValidationError) as error:
+    except (OSError, SafetensorError, ValueError) as error:
         raise ModelError(
             f"{path} is damaged or not a model of this program; get the file again."
         ) from error
@@ -54,3 +56,25 @@ def copy_model(path: Path, target: Path, card: ModelCard) -> None:
     """
     with whole_file(target) as partial:
         save_file(load_file(path), partial, metadata={CARD_KEY: card.model_dump_json()})
+
+
+def _check_header(path: Path) -> None:
+    """Check that a file is one, and that the header which it announces is not absurdly long.
+
+    Raises
+    ------
+    ModelError
+        If it is not.
+    """
+    if not path.is_file():
+        raise ModelError(f"There is no model file {path}.")
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(LENGTH_BYTES), "little")
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}.") from error
+    if length > MOST_HEADER_BYTES:
+        raise ModelError(
+            f"{path} announces a header of {length} bytes, so it is damaged or no model; get the "
+            "file again."
+        )

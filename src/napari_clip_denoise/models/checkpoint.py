@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from napari_clip_denoise.errors import ModelError
+from napari_clip_denoise.errors import ModelError, door
 from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.card_file import CARD_KEY, read_card
 from napari_clip_denoise.models.whole_file import whole_file
@@ -64,6 +65,7 @@ def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+@door
 def save_model(model: Model, path: str | Path, *, dtype: torch.dtype = torch.float32) -> Model:
     """Write a model file.
 
@@ -101,7 +103,8 @@ def save_model(model: Model, path: str | Path, *, dtype: torch.dtype = torch.flo
     encoder = model.card.encoder.model_copy(
         update={"sha256": tensors_sha256(rounded.encoder.state_dict())}
     )
-    card = model.card.model_copy(update={"encoder": encoder})
+    decoder_sha256 = tensors_sha256(_decoder(rounded.state_dict()))
+    card = model.card.model_copy(update={"encoder": encoder, "decoder_sha256": decoder_sha256})
     if not included:
         stored = {k: v for k, v in stored.items() if not k.startswith(ENCODER_PREFIX)}
     with whole_file(path) as partial:
@@ -109,6 +112,7 @@ def save_model(model: Model, path: str | Path, *, dtype: torch.dtype = torch.flo
     return Model(card, rounded, path)
 
 
+@door
 def load_model(path: str | Path, *, encoder: Callable[[], Encoder] | None = None) -> Model:
     """Load a model file.
 
@@ -132,6 +136,7 @@ def load_model(path: str | Path, *, encoder: Callable[[], Encoder] | None = None
     """
     path = Path(path)
     card = read_card(path)
+    _check_shapes(card, path)
     denoiser = Denoiser(card.network)
     tensors = load_file(path)
     if not card.encoder.included:
@@ -144,6 +149,11 @@ def load_model(path: str | Path, *, encoder: Callable[[], Encoder] | None = None
             f"{ENCODER_PREFIX}{name}": value for name, value in encoder().state_dict().items()
         }
     _load_weights(denoiser, tensors, path)
+    decoder = _decoder(denoiser.state_dict())
+    if card.decoder_sha256 and tensors_sha256(decoder) != card.decoder_sha256:
+        raise ModelError(
+            f"The decoder in {path} is not the one of its card; it is damaged, get the file again."
+        )
     found = tensors_sha256(denoiser.encoder.state_dict())
     if found != card.encoder.sha256:
         raise ModelError(
@@ -152,6 +162,32 @@ def load_model(path: str | Path, *, encoder: Callable[[], Encoder] | None = None
             f"give the weights of '{card.encoder.source}'."
         )
     return Model(card, denoiser, path)
+
+
+def _decoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors that do not belong to the encoder."""
+    return {k: v for k, v in state.items() if not k.startswith(ENCODER_PREFIX)}
+
+
+def _check_shapes(card: ModelCard, path: Path) -> None:
+    """Check that the tensors in a file have the shapes of its card, before any is allocated.
+
+    Raises
+    ------
+    ModelError
+        If they do not.
+    """
+    with torch.device("meta"):
+        state = Denoiser(card.network).state_dict()
+    if not card.encoder.included:
+        state = _decoder(state)
+    expected = {k: tuple(v.shape) for k, v in state.items() if v.is_floating_point()}
+    with safe_open(path, framework="pt") as file:
+        shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    if any(shapes.get(name) != shape for name, shape in expected.items()):
+        raise ModelError(
+            f"The tensors in {path} do not fit its card; the file is damaged, get it again."
+        )
 
 
 @lru_cache(maxsize=4)
@@ -172,4 +208,8 @@ def _load_weights(denoiser: Denoiser, tensors: Mapping[str, Tensor], path: Path)
         raise ModelError(
             f"The tensors in {path} do not fit its card; the file is damaged, get it again."
         ) from error
+    if not all(bool(value.isfinite().all()) for value in given.values()):
+        raise ModelError(
+            f"The weights in {path} are not finite numbers; the file is damaged, get it again."
+        )
     denoiser.requires_grad_(False).eval()

@@ -1,7 +1,6 @@
 """CLIP's encoder, from a local file or the download that open_clip uses."""
 
 import errno
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from napari_clip_denoise.errors import Cancelled, ModelError
 from napari_clip_denoise.models.clip_cache import FILES, REPOSITORY, kept_encoder
 from napari_clip_denoise.models.folder import SUFFIX, make_folder
+from napari_clip_denoise.models.jit_archive import is_jit_archive, read_tensors
 from napari_clip_denoise.models.whole_file import whole_file
 from napari_clip_denoise.network.config import EncoderConfig
 from napari_clip_denoise.network.encoder import Encoder
@@ -141,8 +141,8 @@ def _from_file(path: Path) -> Encoder:
     try:
         if path.suffix == SUFFIX:
             tensors = load_file(path)
-        elif _is_torchscript(path):
-            tensors = torch.jit.load(path, map_location="cpu").state_dict()
+        elif is_jit_archive(path):
+            tensors = read_tensors(path)
         else:
             from open_clip.factory import load_state_dict  # slow to import
 
@@ -153,13 +153,6 @@ def _from_file(path: Path) -> Encoder:
             f"{path} does not hold the weights of CLIP {ARCHITECTURE}; give the file that "
             "open_clip or OpenAI offers for it."
         ) from error
-
-
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("constants.pkl") for name in archive.namelist())
 
 
 def _encoder(visual: dict[str, torch.Tensor]) -> Encoder:

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from napari_clip_denoise.errors import ModelError
+from napari_clip_denoise.errors import ModelError, door
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model, tensors_sha256
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
@@ -19,6 +19,7 @@ PAD_MULTIPLE = 32
 _UNUSED = ("encoder.layer4.", "encoder.attnpool.")
 
 
+@door
 def import_published(path: str | Path, name: str = "clip-rn50") -> Model:
     """Read a published checkpoint of "Transfer CLIP for Generalizable Image Denoising".
 

@@ -5,7 +5,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from napari_clip_denoise.errors import InputError, ModelError, OutputError
+from napari_clip_denoise.errors import InputError, ModelError, OutputError, door
 from napari_clip_denoise.models.folder import (
     AUTO,
     CLIP_MODEL,
@@ -79,6 +79,11 @@ def find(name_or_path: str | Path, *, rgb: bool | None = None) -> Path:
     ModelError
         If the model does not exist; the message lists the known ones.
     """
+    if not isinstance(name_or_path, (str, Path)):
+        raise ModelError(
+            "A model is given by its name, its file or a loaded model, not by a "
+            f"{type(name_or_path).__name__}; {AUTO} chooses one."
+        )
     if str(name_or_path) == AUTO and rgb is not None:
         name_or_path = RGB_MODEL if rgb else DEFAULT_MODEL
     path = Path(name_or_path)
@@ -101,6 +106,7 @@ def find(name_or_path: str | Path, *, rgb: bool | None = None) -> Path:
     )
 
 
+@door
 def load(
     name_or_path: str | Path,
     *,
@@ -156,6 +162,7 @@ def place(name: str, *, overwrite: bool = False) -> Path:
     return path
 
 
+@door
 def install(model: "Model", *, overwrite: bool = False) -> Path:
     """Save a model in the user's folder, under the name on its card.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_clip_denoise.errors import door
 from napari_clip_denoise.evaluation.metrics import psnr
 from napari_clip_denoise.evaluation.scores.datasets import (
     CleanImage,
@@ -30,6 +31,7 @@ SIDE = 512
 RUNS = 3
 
 
+@door
 def evaluate(
     models: "Sequence[str | Path | Model]" = ("compact",),
     data: Sequence[str | Path] = (),

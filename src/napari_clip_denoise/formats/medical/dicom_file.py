@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.formats.claims import check_fits_file
 from napari_clip_denoise.formats.detect import DICOM_PREAMBLE, DICOM_START, looks_like_dicom
+from napari_clip_denoise.formats.reading import check_fits_file, file_errors
 from napari_clip_denoise.optional import from_extra
 
 with from_extra("medical", "DICOM files"):
@@ -25,18 +25,6 @@ with from_extra("medical", "DICOM files"):
         SegmentationStorage,
     )
 
-PIXEL_ERRORS = (
-    ArithmeticError,
-    AttributeError,
-    IndexError,
-    KeyError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 GREY = ("MONOCHROME1", "MONOCHROME2")
 NO_PICTURES = (RTDoseStorage, SegmentationStorage)
 MOST_FRAMES = 2**20
@@ -76,15 +64,12 @@ def pydicom_read(path: Path, **options: Any) -> Any:
     InputError
         If it is not a DICOM file or cannot be read.
     """
-    try:
-        dataset = pydicom.dcmread(path, force=looks_like_dicom(path), **options)
-    except InvalidDicomError as error:
-        raise InputError(f"{path.name} is not a DICOM file; give one that is.") from error
-    except (*PIXEL_ERRORS, EOFError) as error:
-        raise InputError(
-            f"The DICOM file {path.name} cannot be read; it may be damaged."
-        ) from error
-    _complete_meta(dataset)
+    with file_errors(f"The DICOM file {path.name} cannot be read; it may be damaged."):
+        try:
+            dataset = pydicom.dcmread(path, force=looks_like_dicom(path), **options)
+        except InvalidDicomError as error:
+            raise InputError(f"{path.name} is not a DICOM file; give one that is.") from error
+        _complete_meta(dataset)
     return dataset
 
 
@@ -107,10 +92,8 @@ def read_pixels(dataset: Any, path: Path) -> np.ndarray:
     InputError
         If they cannot be decoded.
     """
-    try:
+    with file_errors(f"The pixels of {path.name} cannot be decoded; {DAMAGED}"):
         return dataset.pixel_array
-    except PIXEL_ERRORS as error:
-        raise InputError(f"The pixels of {path.name} cannot be decoded; {DAMAGED}") from error
 
 
 def has_preamble(path: Path) -> bool:
@@ -149,10 +132,8 @@ def read_frames(path: Path, frames: Sequence[int]) -> Iterator[np.ndarray]:
         return
     whole = not has_preamble(path) or is_deflated(path)
     source = pydicom_read(path) if whole else path
-    try:
+    with file_errors(f"The pixels of {path.name} cannot be decoded; {DAMAGED}"):
         yield from iter_pixels(source, indices=frames)
-    except PIXEL_ERRORS as error:
-        raise InputError(f"The pixels of {path.name} cannot be decoded; {DAMAGED}") from error
 
 
 def start_of_pixels(path: Path) -> int:

@@ -27,6 +27,7 @@ from napari_clip_denoise.formats.medical.dicom_series import (
     rescale_of_header,
     series_name,
 )
+from napari_clip_denoise.formats.reading import file_errors
 from napari_clip_denoise.images.stack import Stack, as_stack
 
 MAX_NAMED = 5
@@ -42,7 +43,10 @@ def read_dicom(path: Path, axes: str | None) -> Stack:
     InputError
         If there is not exactly one series, or its images cannot form a stack.
     """
-    series = find_series(path)
+    with file_errors(f"The headers of {path} do not describe an image; they may be damaged."):
+        series = find_series(path)
+        metadata = series.metadata
+        padding = series.padding
     if not series.is_even:
         warnings.warn(
             f"The slices of the series are {series.steps.min():.3g} to {series.steps.max():.3g} mm "
@@ -53,12 +57,12 @@ def read_dicom(path: Path, axes: str | None) -> Stack:
     stack = as_stack(
         series.array,
         axes or series.axes,
-        metadata=series.metadata,
+        metadata=metadata,
         name=series.name,
         path=path,
         is_private=True,
     )
-    return replace(stack, padding=series.padding)
+    return replace(stack, padding=padding)
 
 
 def find_series(path: Path) -> Series:

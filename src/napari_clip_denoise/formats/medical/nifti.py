@@ -1,7 +1,6 @@
 """NIfTI volumes (``.nii``, ``.nii.gz``) with their position in the patient."""
 
 import hashlib
-import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,34 +8,20 @@ from typing import Any
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.formats.claims import check_fits_file, check_memory_for
 from napari_clip_denoise.formats.medical.dicom_series import LOWEST_HOUNSFIELD
 from napari_clip_denoise.formats.medical.geometry import volume_metadata
 from napari_clip_denoise.formats.medical.rescale import Rescale
+from napari_clip_denoise.formats.reading import check_fits_file, check_memory_for, file_errors
 from napari_clip_denoise.images.stack import Metadata, Stack, as_stack
 from napari_clip_denoise.optional import from_extra
 
 with from_extra("medical", "NIfTI files"):
     import nibabel
-    from nibabel.filebasedimages import ImageFileError
-    from nibabel.spatialimages import HeaderDataError
 
 ORDER = "ctzyx"
 """NIfTI's axes (x, y, z, t, and the fifth for channels), slowest first."""
 SPACE_UNITS = {"meter": "meter", "mm": "millimeter", "micron": "micrometer"}
 TIME_UNITS = {"sec": "second", "msec": "millisecond", "usec": "microsecond"}
-READ_ERRORS = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    IndexError,
-    KeyError,
-    MemoryError,
-    OSError,
-    TypeError,
-    ValueError,
-    zlib.error,
-)
 DIGEST_BYTES = 2**20
 DIGEST_LETTERS = 8
 
@@ -85,14 +70,10 @@ def read_nifti(path: Path, axes: str | None) -> Stack:
     check_fits_file(path, image.shape, dtype.itemsize, offset=offset, compressed=is_compressed)
     if is_compressed:
         check_memory_for(path, image.shape, dtype.itemsize)
-    try:
+    with file_errors(f"The NIfTI file {path.name} cannot be read; it may be damaged."):
         stored = np.asanyarray(image.dataobj.get_unscaled()).T
-    except READ_ERRORS as error:
-        raise InputError(
-            f"The NIfTI file {path.name} cannot be read; it may be damaged."
-        ) from error
+        rescale = rescale_of_image(image)
     letters = ORDER[len(ORDER) - stored.ndim :]
-    rescale = rescale_of_image(image)
     with path.open("rb") as file:
         digest = hashlib.sha256(file.read(DIGEST_BYTES)).hexdigest()
     array = StoredArray(stored, rescale, rescale.value_dtype)
@@ -115,12 +96,8 @@ def open_nifti(path: Path) -> Any:
     InputError
         If it is not a NIfTI file or is damaged.
     """
-    try:
+    with file_errors(f"The NIfTI file {path.name} cannot be read; it may be damaged."):
         image = nibabel.load(path, mmap="r")
-    except (ImageFileError, HeaderDataError, *READ_ERRORS) as error:
-        raise InputError(
-            f"The NIfTI file {path.name} cannot be read; it may be damaged."
-        ) from error
     if not isinstance(image, nibabel.Nifti1Pair) or isinstance(image, nibabel.Cifti2Image):
         raise InputError(
             f"{path.name} is no image but {type(image).__name__}; give a NIfTI volume."

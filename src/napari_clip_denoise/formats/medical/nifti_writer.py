@@ -65,6 +65,8 @@ class NiftiWriter(PartialFile):
         If the path cannot be written.
     """
 
+    _stored: FlatArray | None = None
+
     def __init__(self, path: Path, stack: Stack, dtype: np.dtype, *, overwrite: bool):
         self._order = "".join(axis for axis in ORDER if axis in stack.axes)
         if len(self._order) != stack.ndim:
@@ -81,7 +83,7 @@ class NiftiWriter(PartialFile):
         self._is_compressed = path.suffix.lower() == ".gz"
         self._plain = unfinished_name(path, new_token()) if self._is_compressed else self.partial
         try:
-            self._stored: FlatArray | None = self._allocate(header)
+            self._stored = self._allocate(header)
         except OSError as error:
             self.abort()
             raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
@@ -126,7 +128,7 @@ class NiftiWriter(PartialFile):
             remove(self._plain)
 
     def _discard(self) -> None:
-        if getattr(self, "_stored", None) is not None:
+        if self._stored is not None:
             self._stored.discard()
         self.array = self._stored = None
 

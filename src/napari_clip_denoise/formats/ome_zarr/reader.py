@@ -4,28 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import zarr
-from zarr.errors import BaseZarrError
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.formats.claims import check_claim, check_memory_for
 from napari_clip_denoise.formats.ome_zarr.metadata import axes_of, metadata_of
 from napari_clip_denoise.formats.publish import OWN_KEY
+from napari_clip_denoise.formats.reading import check_claim, check_memory_for, file_errors
 from napari_clip_denoise.images.axes import name_axes
 from napari_clip_denoise.images.stack import Stack, as_dask, as_stack
 
-STORE_ERRORS = (
-    BaseZarrError,
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    IndexError,
-    KeyError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 BIOFORMATS2RAW = "bioformats2raw.layout"
 XARRAY_NAMES = "_ARRAY_DIMENSIONS"
 
@@ -47,22 +33,19 @@ def read_zarr(path: Path | str, axes: str | None, series: int | None) -> Stack:
     InputError
         If the store is damaged, unfinished, a plate, or a group of several images or arrays.
     """
-    try:
-        node: Any = zarr.open(path, mode="r")
+    with file_errors(f"{path} is not a readable zarr store; it may be damaged."):
+        try:
+            node: Any = zarr.open(path, mode="r")
+        except ImportError as error:
+            raise InputError(
+                f"{path} cannot be opened ({error}); install what is missing."
+            ) from error
         attributes = dict(node.attrs)
-    except ImportError as error:
-        raise InputError(f"{path} cannot be opened ({error}); install what is missing.") from error
-    except STORE_ERRORS as error:
-        raise InputError(f"{path} is not a readable zarr store; it may be damaged.") from error
-    try:
+    with file_errors(
+        f"The metadata of {path} are damaged or not those of OME-Zarr 0.4 or 0.5; give one of its "
+        "arrays, such as the folder 0 in it."
+    ):
         return _read(node, attributes, path, axes, series)
-    except InputError:
-        raise
-    except STORE_ERRORS as error:
-        raise InputError(
-            f"The metadata of {path} are damaged or not those of OME-Zarr 0.4 or 0.5; give one of "
-            "its arrays, such as the folder 0 in it."
-        ) from error
 
 
 def full_resolution(node: Any, series: int | None = None) -> zarr.Array | None:

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import threading
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from napari_clip_denoise.formats.publish import is_own_unfinished_store, remove
 
 FOLDER = ".progress"
 OWN_SUFFIXES = (".lock", ".txt", ".json", ".partial")
+CHECKSUM = "crc32"
 SETUP_SECONDS = 60
 _LINE = re.compile(r"(\d{1,15}) (\d{1,18}) ([0-9a-f]{8});")
 
@@ -112,12 +114,15 @@ class Manifest:
         return any(_is_held(file) for file in files if file.stem != self._own)
 
     def fingerprint(self) -> dict[str, Any] | None:
-        """Return the fingerprint given to `begin`, or None if no run called it."""
+        """Return the fingerprint given to `begin`, or None if there is no undamaged one."""
         try:
             found = json.loads((self._folder / "fingerprint.json").read_bytes())
         except (FileNotFoundError, ValueError):
             return None
-        return found if isinstance(found, dict) else None
+        if not isinstance(found, dict):
+            return None
+        checksum = found.pop(CHECKSUM, None)
+        return found if checksum in (None, _checksum(found)) else None
 
     def clear(self) -> None:
         """Remove everything in the store except the locks.
@@ -139,7 +144,7 @@ class Manifest:
     def begin(self, fingerprint: dict[str, Any]) -> None:
         """Record the fingerprint, which marks the store as set up."""
         partial = self._folder / "fingerprint.json.partial"
-        partial.write_text(json.dumps(fingerprint))
+        partial.write_text(json.dumps({**fingerprint, CHECKSUM: _checksum(fingerprint)}))
         sync(partial)
         partial.replace(self._folder / "fingerprint.json")
         sync_folder(self._folder)
@@ -154,7 +159,8 @@ class Manifest:
         try:
             yield
         except BaseException:
-            self._aside.rename(self._folder)
+            if self._store.exists():
+                self._aside.rename(self._folder)
             raise
         self.release()
         remove(self._aside)
@@ -277,6 +283,10 @@ def _read_list(file: Path) -> dict[int, Checksum]:
         if match := _LINE.fullmatch(line):
             finished[int(match[1])] = int(match[2]), int(match[3], 16)
     return finished
+
+
+def _checksum(fingerprint: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(fingerprint, sort_keys=True).encode())
 
 
 def _is_held(file: Path) -> bool:

@@ -14,7 +14,7 @@ import zarr
 from napari_clip_denoise.errors import OutputError
 from napari_clip_denoise.formats.base import OmeVersion, PartialFile, sync, sync_folder
 from napari_clip_denoise.formats.detect import ZARR_FILES
-from napari_clip_denoise.formats.fingerprint import difference
+from napari_clip_denoise.formats.ome_zarr.difference import difference
 from napari_clip_denoise.formats.ome_zarr.layout import StoreLayout
 from napari_clip_denoise.formats.ome_zarr.metadata import image_metadata, omero_metadata
 from napari_clip_denoise.formats.ome_zarr.pyramid import (
@@ -23,7 +23,6 @@ from napari_clip_denoise.formats.ome_zarr.pyramid import (
     create_pyramid,
     open_pyramid,
 )
-from napari_clip_denoise.formats.ome_zarr.reader import STORE_ERRORS
 from napari_clip_denoise.formats.ome_zarr.resume import Manifest
 from napari_clip_denoise.formats.publish import (
     OWN_KEY,
@@ -146,13 +145,13 @@ class OmeZarrWriter(PartialFile):
         try:
             try:
                 group = zarr.open_group(root, mode="r+")
-            except STORE_ERRORS:  # only the levels hold what cannot be written anew
+            except Exception:  # only the levels hold what cannot be written anew
                 for name in (*ZARR_FILES, ".zattrs"):
                     (root / name).unlink(missing_ok=True)
                 group = self._new_group(root)
             pyramid = open_pyramid(root, group, self._layout)
             is_whole = files in (None, _checksums(pyramid)) and len(pyramid.levels) > 0
-        except STORE_ERRORS:
+        except Exception:  # whatever damaged metadata make zarr raise
             return None
         return (group, pyramid) if is_whole else None
 
@@ -279,7 +278,7 @@ def _checksums(pyramid: Pyramid) -> dict[str, int]:
     """Return the CRC-32 of the metadata of each level, flushed to disk."""
     found = {}
     for level in pyramid.levels:
-        for name in ("zarr.json", ".zarray"):
+        for name in ("zarr.json", ".zarray", ".zattrs"):
             file = pyramid.root / level.path / name
             if file.exists():
                 sync(file)

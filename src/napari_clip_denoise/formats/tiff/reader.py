@@ -11,7 +11,7 @@ import tifffile
 import zarr
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.formats.claims import check_claim, check_fits_file
+from napari_clip_denoise.formats.reading import check_claim, check_fits_file, file_errors
 from napari_clip_denoise.formats.tiff.metadata import expanded, metadata_of, own_axes
 from napari_clip_denoise.formats.tiff.pixels import as_the_file_says
 from napari_clip_denoise.images.axes import name_axes
@@ -20,21 +20,14 @@ from napari_clip_denoise.images.stack import Stack, as_dask, as_stack
 BITS_A_BYTE = 8
 UNNAMED = "iq"
 """Letters by which tifffile marks axes that the file does not name."""
-STRUCTURE = ("invalid page offset", "failed to reshape", "circular reference")
-"""Words by which tifffile logs that pages of a file are missing."""
-ERRORS = (
-    tifffile.TiffFileError,
-    ArithmeticError,
-    AttributeError,
-    IndexError,
-    KeyError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
+STRUCTURE = (
+    "invalid page offset",
+    "failed to reshape",
+    "circular reference",
+    "series raised",
+    "invalid or corrupted",
 )
+"""Words by which tifffile logs that pages of a file are missing."""
 
 
 def read_tiff(path: Path, axes: str | None, series: int | None) -> Stack:
@@ -46,7 +39,7 @@ def read_tiff(path: Path, axes: str | None, series: int | None) -> Stack:
         If the file is damaged or incomplete, holds several images of which none is chosen, its
         pixels are not intensities, or the axes do not match it.
     """
-    try:
+    with file_errors(f"{path} cannot be read as TIFF; the file may be damaged."):
         with _Complaints() as complaints:
             file = tifffile.TiffFile(path)
             number = _chosen(file, path, series)
@@ -70,10 +63,6 @@ def read_tiff(path: Path, axes: str | None, series: int | None) -> Stack:
             metadata = expanded(metadata, own, known)
             letters = own
         array, letters, metadata = as_the_file_says(page, array, letters, metadata, path)
-    except InputError:
-        raise
-    except ERRORS as error:
-        raise InputError(f"{path} cannot be read as TIFF; the file may be damaged.") from error
     return as_stack(
         array, axes or letters or None, metadata=metadata, name=path.name.split(".")[0], path=path
     )

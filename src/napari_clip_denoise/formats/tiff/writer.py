@@ -107,7 +107,7 @@ def _imagej_options(stack: Stack) -> dict[str, Any]:
     options: dict[str, Any] = {"imagej": True, "metadata": info}
     known = [units[axis] for axis in "xyz" if units.get(axis) in LENGTHS]
     if known or any(sizes.get(axis, 1) != 1 for axis in "xyz"):
-        unit = known[0] if known else PIXELS
+        unit = known[0] or PIXELS if known else PIXELS
         info["unit"] = _imagej_unit(unit)
         options["resolution"] = (1 / sizes["x"], 1 / sizes["y"])
         for axis, key in (("y", "yunit"), ("z", "zunit")):

@@ -65,7 +65,9 @@ class BatchForm(SettingsForm):
         inputs = [part.strip() for part in self.inputs.value.split(SEPARATOR) if part.strip()]
         if not inputs:
             raise InputError("There are no images to denoise; choose a folder or files.")
-        return find_sources([Path(part).expanduser() for part in inputs], self.pattern.value)
+        paths = [Path(part).expanduser() for part in inputs]
+        results = self.output.line_edit.value.strip() or None
+        return find_sources(paths, self.pattern.value, results=results)
 
     def chosen_folder(self) -> Path:
         """Return the folder for the results.

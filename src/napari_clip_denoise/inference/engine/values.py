@@ -4,6 +4,7 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt, uniform_filter
 
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.arrays import LARGEST_ITEM_BYTES
 from napari_clip_denoise.images.stack import Stack
 
 NEAR = 5
@@ -26,7 +27,7 @@ def result_dtype(stack: Stack, output_dtype: str | None) -> np.dtype:
         raise InputError(
             f"'{output_dtype}' is no data type; give one such as uint8, uint16 or float32."
         ) from error
-    if dtype.kind not in "uif":
+    if dtype.kind not in "uif" or dtype.itemsize > LARGEST_ITEM_BYTES:
         raise InputError(f"A result cannot be of type {dtype}; give uint8, uint16 or float32.")
     return dtype
 

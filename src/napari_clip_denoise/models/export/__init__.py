@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.errors import InputError, door
 from napari_clip_denoise.models.card_file import copy_model, read_card
 from napari_clip_denoise.models.registry import find, load
 from napari_clip_denoise.models.whole_file import whole_file
@@ -14,6 +14,7 @@ SUFFIXES: dict[Format, str] = {"safetensors": ".safetensors", "onnx": ".onnx", "
 """File suffix of each format."""
 
 
+@door
 def export_model(
     name: str | Path,
     target: str | Path,

@@ -9,7 +9,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.utilities import rank_zero_only
 from torch import Tensor
 
-from napari_clip_denoise.errors import Cancelled, InputError
+from napari_clip_denoise.errors import Cancelled, InputError, door
 from napari_clip_denoise.training.finetune.loop import AsInUse, FineTuning, OnProgress
 from napari_clip_denoise.training.finetune.plan import make_plan
 from napari_clip_denoise.training.finetune.progress import Control
@@ -19,6 +19,7 @@ from napari_clip_denoise.training.finetune.start import starting_model
 from napari_clip_denoise.training.finetune.state import RunFolder, fingerprint
 
 
+@door
 def fine_tune(
     noisy: Any = None,
     *,

@@ -1,16 +1,35 @@
-"""Checks of the size that a file claims to have, before anything is allocated."""
+"""What all readers share: errors of a file, and checks of the size that it claims to have."""
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 
-from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.errors import ClipDenoiseError, InputError
 from napari_clip_denoise.formatting import format_bytes
 
 MOST_BYTES = 2**47
 MOST_COMPRESSION = 2000
 """No lossless codec of image files shrinks a plane of equal pixels further."""
+
+
+@contextmanager
+def file_errors(message: str) -> Iterator[None]:
+    """Raise an InputError with a message, a sentence, for any error of a reader.
+
+    Raises
+    ------
+    InputError
+        If the context raises anything but exceptions of this package.
+    """
+    try:
+        yield
+    except ClipDenoiseError:
+        raise
+    except Exception as error:  # decoders raise all kinds of errors for damaged files
+        raise InputError(message) from error
 
 
 def check_claim(path: object, shape: tuple[int, ...], itemsize: int) -> None:
