@@ -3,12 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.images.intensity import ChannelMapping
-
-LEVEL_SMOOTHING = 2.0
-"""Width in pixels of the mean at which the noise level is taken, where it depends on the value."""
+from napari_clip_denoise.images.noise_level import noise_level_map
 
 
 def to_network(planes: np.ndarray, channels: int) -> np.ndarray:
@@ -55,11 +52,6 @@ def noise_levels(
     """
     levels = np.empty(planes.shape, np.float32)
     for level, plane, mapping in zip(levels, planes, mappings, strict=True):
-        if mapping.has_constant_noise:
-            level[...] = mapping.noise_level(np.array(mapping.low))
-            continue
-        width = (LEVEL_SMOOTHING, LEVEL_SMOOTHING, 0)
-        smooth = gaussian_filter(plane.astype(np.float32), width, truncate=3)
-        level[...] = mapping.noise_level(smooth)
+        level[...] = noise_level_map(plane, mapping)
     images = to_network(levels, channels)
     return np.sqrt(np.square(images).mean(axis=1, keepdims=True))
