@@ -52,7 +52,9 @@ def commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
 def describe(name: str, command: Any) -> Iterator[str]:
     """Describe a command in lines of Markdown."""
     arguments = [each for each in command.params if each.param_type_name == "argument"]
-    options = [each for each in command.params if each.param_type_name == "option"]
+    options = [
+        each for each in command.params if each.param_type_name == "option" and not each.hidden
+    ]
     yield f"## {name}"
     yield ""
     yield f"```\n{usage(name, arguments, options)}\n```"

@@ -9,7 +9,7 @@ import tifffile
 import torch
 
 import reference
-from napari_clip_denoise import denoise
+from napari_clip_denoise import denoise, load
 from napari_clip_denoise.formats import create_writer, open_stack
 from napari_clip_denoise.images.regions import whole
 from napari_clip_denoise.images.stack import Metadata, as_stack
@@ -205,6 +205,17 @@ def test_training_writes_a_model(cli, tmp_path):
     code, _, err = cli("denoise", tmp_path / "data" / "cells" / "0.png", tmp_path / "o.png",
                        "--model", tmp_path / "run" / "small.safetensors")  # fmt: skip
     assert code == 0, err
+
+    first = tmp_path / "run" / "small.safetensors"
+    code, _, err = cli(*arguments, "--run", tmp_path / "next", "--init-from", first)
+    assert code == 0, err
+    assert "--start" not in err
+    code, _, err = cli(*arguments, "--run", tmp_path / "again", "--start", first)
+    assert code == 0, err
+    assert "--start is now called --init-from" in err
+    models = [load(tmp_path / run / "small.safetensors") for run in ("run", "next", "again")]
+    assert models[1].sha256 == models[2].sha256 != models[0].sha256
+    assert models[1].card.parent_sha256 == models[0].sha256
 
 
 def test_the_version_is_printed(cli):

@@ -8,9 +8,10 @@ import reference
 from napari_clip_denoise import denoise, load
 from napari_clip_denoise.models.clip_cache import kept_encoder
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
+from napari_clip_denoise.training.data.settings import Simulation
 from napari_clip_denoise.training.pretrain import build
 from napari_clip_denoise.training.pretrain.encoders import random_encoder
-from napari_clip_denoise.training.pretrain.recipe import Simulation, load_recipe
+from napari_clip_denoise.training.pretrain.recipe import load_recipe
 
 WAIT = 240_000
 SHAPE = EncoderConfig((1, 1, 1), 8)

@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from napari_clip_denoise.cli.app import app
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.network.config import DenoiserConfig
 from napari_clip_denoise.training.finetune import registry
 from napari_clip_denoise.training.finetune.objective import Objective
 from napari_clip_denoise.training.finetune.objectives.supervised import Supervised
@@ -61,7 +62,9 @@ def test_a_new_objective_is_one_class_and_one_row(monkeypatch):
 
     noisy = np.zeros((64, 64), np.float32)
     with pytest.raises(InputError, match="planned"):
-        make_plan(noisy, None, None, make_fine_tune_settings(objective="median"))
+        make_plan(
+            noisy, None, None, make_fine_tune_settings(objective="median"), network=DenoiserConfig()
+        )
     assert len(planned[0].images.noisy) == 1
 
 

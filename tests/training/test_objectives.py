@@ -10,6 +10,7 @@ from napari_clip_denoise.noise.anscombe import AnscombeTransform
 from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.noise.correlation import REACH, NoiseCorrelation
 from napari_clip_denoise.noise.models import CorrelatedGaussian
+from napari_clip_denoise.training.data.patch_pool import Patches
 from napari_clip_denoise.training.finetune.noise_swap import swap_noise
 from napari_clip_denoise.training.finetune.objective import masked_loss
 from napari_clip_denoise.training.finetune.objectives.neighbor2neighbor import Neighbor2Neighbor
@@ -36,7 +37,7 @@ def blur(images):
 
 def test_supervised_gives_the_sides_as_they_are(rng):
     noisy, clean = patches(rng), patches(rng)
-    example = Supervised().example(noisy, clean, rng)
+    example = Supervised().example(Patches(noisy, clean), rng)
     np.testing.assert_array_equal(example.noisy, noisy)
     np.testing.assert_array_equal(example.target, clean)
     assert example.mask.min() == 1
@@ -45,7 +46,7 @@ def test_supervised_gives_the_sides_as_they_are(rng):
 
 def test_noise2noise_swaps_the_sides_at_random(rng):
     first, second = np.zeros((40, 1, 8, 8), np.float32), np.ones((40, 1, 8, 8), np.float32)
-    example = Noise2Noise().example(first, second, rng)
+    example = Noise2Noise().example(Patches(first, second), rng)
     np.testing.assert_array_equal(example.noisy + example.target, 1)
     assert 5 < example.noisy[:, 0, 0, 0].sum() < 35
 
@@ -54,7 +55,7 @@ def test_noise2noise_swaps_the_sides_at_random(rng):
 def test_noise2void_hides_what_the_noise_reaches(extent, seed):
     rng = np.random.default_rng(seed)
     noisy = patches(rng, 1)
-    example = Noise2Void(extent, fraction=0.002).example(noisy, noisy, rng)
+    example = Noise2Void(extent, fraction=0.002).example(Patches(noisy, noisy), rng)
     np.testing.assert_array_equal(example.target, noisy)
     centres = np.argwhere(example.mask[0, 0].numpy())
     assert 0 < len(centres) <= 8
@@ -75,7 +76,7 @@ def test_noise_with_a_direction_is_not_turned():
 
 def test_neighbours_touch_and_come_from_the_same_cell(rng):
     where = np.arange(64 * 64, dtype=np.float32).reshape(1, 1, 64, 64)
-    example = Neighbor2Neighbor().example(where, where, rng)
+    example = Neighbor2Neighbor().example(Patches(where, where), rng)
     a, b = (side.numpy()[0, 0].astype(int) for side in (example.noisy, example.target))
     assert a.shape == (32, 32)
     rows, columns = np.indices((32, 32))
@@ -89,7 +90,7 @@ def test_the_regulariser_of_neighbours_vanishes_for_a_perfect_denoiser(rng):
     clean = np.broadcast_to(np.linspace(0, 1, 64, dtype=np.float32), (2, 1, 64, 64)).copy()
     noisy = clean + 0.1 * rng.standard_normal(clean.shape, np.float32)
     objective = Neighbor2Neighbor(weight=0)
-    example = objective.example(noisy, noisy, rng)
+    example = objective.example(Patches(noisy, noisy), rng)
     plain = objective.loss(blur, example)
     regularised = Neighbor2Neighbor(weight=1).loss(blur, example)
     assert regularised > 1.5 * plain
@@ -112,7 +113,7 @@ def test_synthetic_noise_is_centred_on_its_target(rng):
     noise = CameraNoise(4.0, 100, 5.0)
     mapping = ChannelMapping(100, 500, AnscombeTransform(4.0, 25 - 400.0))
     clean = np.full((4, 1, 200, 200), 180, np.float32)
-    example = Synthetic(noise, mapping).example(clean, clean, rng)
+    example = Synthetic(noise, mapping).example(Patches(clean, clean), rng)
     assert example.noisy.mean() == pytest.approx(example.target.mean().item(), abs=2e-3)
     assert example.target.std() == pytest.approx(0, abs=1e-6)
     assert example.noisy.std() > 0.05
@@ -151,7 +152,7 @@ def test_the_blind_validator_estimates_the_error_against_a_second_image(rng, kin
 
     noisy, second = take(1), take(2)
     extent = NoiseCorrelation(correlations(noisy - clean)).extent
-    judge = blind_validator(noisy, extent, smoothed, rng)
+    judge = blind_validator(Patches(noisy, noisy), extent, smoothed, rng)
     seen = Validator(*(torch.from_numpy(side) for side in (noisy, second)), "repeats")
     for network in (lambda x: x, blur, smoothed, lambda x: smoothed(x.clamp(max=2.7), 1.5)):
         estimate, real = judge(network, 5).mean(), seen(network, 24).mean()

@@ -32,8 +32,9 @@ def test_held_out_patches_share_no_pixel_with_those_trained_on(shapes):
     patch = 32 if len(shapes) < 4 else 40
     pool = PatchPool(fields, patch, 1, seed=3)
     pool._empty_below = 0
-    held_out, _, numbers = pool.held_out(50)
-    trained = [pool.batch(step, range(8), allow_rot90=True)[0] for step in range(30)]
+    held_out, numbers = pool.held_out(50)
+    held_out = held_out.first
+    trained = [pool.batch(step, range(8), allow_rot90=True)[0].first for step in range(30)]
     assert held_out.shape == (50, 1, patch, patch)
     assert set(numbers) <= set(range(len(fields)))
     assert not pixels(held_out) & pixels(np.stack(trained))
@@ -42,18 +43,18 @@ def test_held_out_patches_share_no_pixel_with_those_trained_on(shapes):
 
 def test_the_same_step_draws_the_same_patches_whoever_shares_them():
     pool = PatchPool([numbered((200, 200))], 32, 1, seed=0)
-    together = pool.batch(5, range(4), allow_rot90=True)[0]
-    shares = [pool.batch(5, range(rank, 4, 2), allow_rot90=True)[0] for rank in range(2)]
+    together = pool.batch(5, range(4), allow_rot90=True)[0].first
+    shares = [pool.batch(5, range(rank, 4, 2), allow_rot90=True)[0].first for rank in range(2)]
     np.testing.assert_array_equal(together[::2], shares[0])
     np.testing.assert_array_equal(together[1::2], shares[1])
-    assert not np.array_equal(together, pool.batch(6, range(4), allow_rot90=True)[0])
+    assert not np.array_equal(together, pool.batch(6, range(4), allow_rot90=True)[0].first)
 
 
 def test_noise_with_a_direction_keeps_it():
     pool = PatchPool([numbered((200, 200))], 32, 1, seed=0)
-    first, _, _ = pool.batch(0, range(20), allow_rot90=False)
+    first = pool.batch(0, range(20), allow_rot90=False)[0].first
     assert (np.abs(np.diff(first, axis=-1)) == 1).all()
-    turned, _, _ = pool.batch(0, range(20), allow_rot90=True)
+    turned = pool.batch(0, range(20), allow_rot90=True)[0].first
     assert (np.abs(np.diff(turned, axis=-1)) == 200).any()
 
 
@@ -62,7 +63,9 @@ def test_empty_background_is_drawn_less():
     image = rng.normal(0, 0.01, (256, 1024))
     image[:, 768:] += np.repeat(np.repeat(rng.random((32, 32)), 8, 0), 8, 1)
     pool = PatchPool([PatchSource(as_stack(image), None)], 32, 1, seed=0)
-    drawn = np.concatenate([pool.batch(step, range(8), allow_rot90=True)[0] for step in range(30)])
+    drawn = np.concatenate(
+        [pool.batch(step, range(8), allow_rot90=True)[0].first for step in range(30)]
+    )
     holding = (drawn.std(axis=(1, 2, 3)) > 0.1).mean()
     assert holding > 0.6
 
@@ -138,7 +141,7 @@ def test_patches_with_nan_are_left_out():
     image = np.random.default_rng(0).random((256, 256))
     image[:, 100] = np.nan
     pool = PatchPool([PatchSource(as_stack(image), None)], 64, 1, seed=0)
-    assert np.isfinite(pool.batch(0, range(30), allow_rot90=True)[0]).all()
+    assert np.isfinite(pool.batch(0, range(30), allow_rot90=True)[0].first).all()
     image[:, ::50] = np.nan
     with pytest.raises(InputError, match="fill the NaN"):
         PatchPool([PatchSource(as_stack(image), None)], 64, 1, seed=0)

@@ -108,7 +108,7 @@ def test_cancel_acts_before_the_first_step(tiny_file, monkeypatch):
     control = Control()
     calls = []
 
-    def cancelling(network, batch):
+    def cancelling(network, batch, level):
         calls.append(batch.shape)
         control.cancel()
         return network(batch)

@@ -10,8 +10,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from napari_clip_denoise.network.denoiser import Denoiser
 
-Network = Callable[[Tensor], Tensor]
-"""Maps noisy images to denoised ones of the same shape."""
+Network = Callable[..., Tensor]
+"""Maps noisy images, and their noise level if it is told, to denoised images."""
 ORIENTATIONS = tuple(product(range(4), (False, True)))
 """The eight symmetries of a square: quarter turns, and whether to mirror the plane first."""
 _STEM = (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3"))
@@ -47,9 +47,22 @@ def fold(denoiser: Denoiser) -> Denoiser:
     return folded.to(memory_format=torch.channels_last)
 
 
-def self_ensemble(
-    network: Callable[..., Tensor], batch: Tensor, level: Tensor | None = None
-) -> Tensor:
+def predict(network: Network, noisy: Tensor, level: Tensor | None) -> Tensor:
+    """Run a network, with the noise level if there is one.
+
+    Parameters
+    ----------
+    network : callable
+        The network.
+    noisy : torch.Tensor
+        Noisy images (N, C, H, W).
+    level : torch.Tensor or None
+        Noise level (N, 1, H, W).
+    """
+    return network(noisy) if level is None else network(noisy, level)
+
+
+def self_ensemble(network: Network, batch: Tensor, level: Tensor | None = None) -> Tensor:
     """Run a network on the eight rotated and mirrored copies of a batch, and average the results.
 
     The network's errors in different orientations are partly independent, so averaging reduces

@@ -4,14 +4,12 @@ import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.images.intensity import ChannelMapping
+from napari_clip_denoise.images.noise_level import noise_level_map
 
 BAND_SAMPLES = 2**17
 """Samples that are mapped at a time, so that they stay in the CPU cache."""
-LEVEL_SMOOTHING = 2.0
-"""Width in pixels of the mean at which the noise level is taken, where it depends on the value."""
 
 
 def to_network(planes: np.ndarray, channels: int) -> np.ndarray:
@@ -58,12 +56,7 @@ def noise_levels(
     """
     levels = np.empty(planes.shape, np.float32)
     for level, plane, mapping in zip(levels, planes, mappings, strict=True):
-        if mapping.has_constant_noise:
-            level[...] = mapping.noise_level(np.array(mapping.low))
-            continue
-        width = (LEVEL_SMOOTHING, LEVEL_SMOOTHING, 0)
-        smooth = gaussian_filter(plane.astype(np.float32), width, truncate=3)
-        level[...] = mapping.noise_level(smooth)
+        level[...] = noise_level_map(plane, mapping)
     images = to_network(levels, channels)
     return np.sqrt(np.square(images).mean(axis=1, keepdims=True))
 

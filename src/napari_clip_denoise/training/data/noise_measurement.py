@@ -6,7 +6,12 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.images.intensity import ChannelMapping, Intensity, estimate_mapping
+from napari_clip_denoise.images.intensity import (
+    ChannelMapping,
+    Intensity,
+    NoiseLevel,
+    estimate_mapping,
+)
 from napari_clip_denoise.images.stack import Stack, as_stack
 from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.noise.correlation import estimate_correlation
@@ -37,7 +42,11 @@ def measure_camera(noisy: list[Stack], intensity: Intensity) -> CameraNoise:
 
 
 def mapping_of_simulated(
-    planes: list[np.ndarray], noise: CameraNoise, intensity: Intensity, seed: int
+    planes: list[np.ndarray],
+    noise: CameraNoise,
+    intensity: Intensity,
+    seed: int,
+    noise_level: NoiseLevel = "blind",
 ) -> ChannelMapping:
     """Return the intensity mapping that a run would choose for such images with noise.
 
@@ -51,6 +60,8 @@ def mapping_of_simulated(
         Kind of the intensity mapping.
     seed : int
         Seed of the noise.
+    noise_level : str or float
+        ``"auto"`` measures the noise as a run would.
 
     Returns
     -------
@@ -60,7 +71,9 @@ def mapping_of_simulated(
     rng = np.random.default_rng([seed, 9])
     height, width = (min(sides) for sides in zip(*(plane.shape for plane in planes), strict=True))
     noisy = np.stack([noise(plane[:height, :width], rng) for plane in planes])
-    return estimate_mapping(as_stack(noisy, "zyx", name="clean"), intensity).channels[0]
+    return estimate_mapping(as_stack(noisy, "zyx", name="clean"), intensity, noise_level).channels[
+        0
+    ]
 
 
 def same_range(planes: list[np.ndarray], noisy: list[np.ndarray]) -> Line:

@@ -111,7 +111,7 @@ def _photons(
     low, high = transform.forward(np.array([background, background + 1]))
     return (
         ((transform.forward(noisy) - low) / (high - low)).astype(np.float32),
-        float(1 / (high - low)),
+        transform.deviation(light) / (high - low),
         ((transform.expected(light) - low) / (high - low)).astype(np.float32),
     )
 

@@ -1,9 +1,30 @@
 """Drawing of patches for training, separate from those held out for validation."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.training.data.patches import PatchSource
+
+
+@dataclass(frozen=True)
+class Patches:
+    """A batch of patches.
+
+    Attributes
+    ----------
+    first, second : numpy.ndarray
+        Patches and their counterparts, (N, C, Y, X), float32.
+    level : numpy.ndarray or None
+        Noise level of the first ones, (N, 1, Y, X), float32, NaN where unknown; None for networks
+        that are not told.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    level: np.ndarray | None = None
 
 
 class PatchPool:
@@ -22,6 +43,8 @@ class PatchPool:
         See `PatchSource.read`.
     seed : int
         Seed; the same seed gives the same patches.
+    told : bool
+        Whether the noise level of the patches is read as well.
 
     Raises
     ------
@@ -36,11 +59,20 @@ class PatchPool:
     KEPT_EMPTY = 0.15
     SURVEYED = 64
 
-    def __init__(self, sources: list[PatchSource], patch: int, samples: int, seed: int):
+    def __init__(
+        self,
+        sources: list[PatchSource],
+        patch: int,
+        samples: int,
+        seed: int,
+        *,
+        told: bool = False,
+    ):
         self.sources = sources
         self.patch = patch
         self.samples = samples
         self.seed = seed
+        self.told = told
         smallest = min(min(source.stack.plane_shape) for source in sources)
         if smallest < patch:
             raise InputError(
@@ -74,7 +106,7 @@ class PatchPool:
 
     def batch(
         self, step: int, numbers: range, *, allow_rot90: bool
-    ) -> tuple[np.ndarray, np.ndarray, np.random.Generator]:
+    ) -> tuple[Patches, np.random.Generator]:
         """Draw the patches of a training step.
 
         Parameters
@@ -88,8 +120,8 @@ class PatchPool:
 
         Returns
         -------
-        first, second : numpy.ndarray
-            (N, samples, patch, patch), float32.
+        patches : Patches
+            The batch.
         rng : numpy.random.Generator
             Generator for everything else that this step draws.
         """
@@ -97,26 +129,29 @@ class PatchPool:
         for number in numbers:
             rng = np.random.default_rng([self.seed, 2, step, number])
             pairs.append(_rotated(self._draw(rng, held_out=False)[1], rng, allow_rot90=allow_rot90))
-        first, second = (np.ascontiguousarray(np.stack(side)) for side in zip(*pairs, strict=True))
-        return first, second, np.random.default_rng([self.seed, 3, step, numbers.start])
+        return self._stacked(pairs), np.random.default_rng([self.seed, 3, step, numbers.start])
 
-    def held_out(self, count: int) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    def held_out(self, count: int) -> tuple[Patches, list[int]]:
         """Draw the held-out patches, and return them with the number of each one's source."""
         rng = np.random.default_rng([self.seed, 4])
         drawn = [self._draw(rng, held_out=True) for _ in range(count)]
-        first, second = (np.stack(side) for side in zip(*(pair for _, pair in drawn), strict=True))
-        return first, second, [number for number, _ in drawn]
+        return self._stacked([pair for _, pair in drawn]), [number for number, _ in drawn]
+
+    def _stacked(self, drawn: Sequence[Sequence[np.ndarray]]) -> Patches:
+        parts = (np.ascontiguousarray(np.stack(part)) for part in zip(*drawn, strict=True))
+        first, second, level = parts
+        return Patches(first, second, level if self.told else None)
 
     def _draw(
         self, rng: np.random.Generator, *, held_out: bool
-    ) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
+    ) -> tuple[int, tuple[np.ndarray, ...]]:
         """Draw a patch, and redraw it if it contains NaN or, in most cases, if it is empty."""
         found = None
         for attempt in range(self.TRIES):
             number = int(rng.choice(len(self.sources), p=self._weights[held_out]))
             window, plane = self._place(number, rng, held_out=held_out)
-            pair = self.sources[number].read(plane, window, self.samples, rng)
-            if not all(np.isfinite(side).all() for side in pair):
+            pair = self.sources[number].read_told(plane, window, self.samples, rng)
+            if not all(np.isfinite(side).all() for side in pair[:2]):
                 continue
             found = number, pair
             is_empty = _activity(pair[0]) < self._empty_below
@@ -178,7 +213,7 @@ class PatchPool:
 
 
 def _rotated(
-    pair: tuple[np.ndarray, np.ndarray], rng: np.random.Generator, *, allow_rot90: bool
+    pair: tuple[np.ndarray, ...], rng: np.random.Generator, *, allow_rot90: bool
 ) -> list[np.ndarray]:
     quarters = int(rng.integers(4)) if allow_rot90 else 2 * int(rng.integers(2))
     flip = rng.random() < 0.5

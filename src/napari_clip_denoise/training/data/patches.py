@@ -13,8 +13,10 @@ from napari_clip_denoise.images.intensity import (
     ChannelMapping,
     Intensity,
     IntensityMapping,
+    NoiseLevel,
     estimate_mapping,
 )
+from napari_clip_denoise.images.noise_level import noise_level_map
 from napari_clip_denoise.images.regions import whole
 from napari_clip_denoise.images.sampling import evenly
 from napari_clip_denoise.images.stack import Stack
@@ -83,6 +85,24 @@ class PatchSource:
 
         Parameters
         ----------
+        plane, window, samples, rng
+            See `read_told`.
+
+        Returns
+        -------
+        first, second : numpy.ndarray
+            (samples, Y, X), float32; both are the same if there is no counterpart.
+        """
+        first, second, _ = self.read_told(plane, window, samples, rng)
+        return first, second
+
+    def read_told(
+        self, plane: int, window: tuple[slice, slice], samples: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Read a patch, its counterpart and its noise level.
+
+        Parameters
+        ----------
         plane : int
             Number of the plane.
         window : tuple of slice
@@ -96,6 +116,9 @@ class PatchSource:
         -------
         first, second : numpy.ndarray
             (samples, Y, X), float32; both are the same if there is no counterpart.
+        level : numpy.ndarray
+            Standard deviation of the noise of the first one on the network's scale, (1, Y, X),
+            float32; NaN if it is unknown.
         """
         position = tuple(int(i) for i in np.unravel_index(plane, self.positions or (1,)))
         position = position[: len(self.positions)]
@@ -113,13 +136,15 @@ class PatchSource:
         if self.noise is not None:
             first = self._noisy(second, rng)
         mapping = self._mapping(position)
+        level = _samples(noise_level_map(first, mapping), chosen)
         if self.mapping is not None:
             line = self.line if self.other is not None else IDENTITY
             second = _mapped(mapping, line(second), is_clean=self.is_clean)
             first = mapping.normalize(first)
         else:
             first, second = self.line(first), self.line(second)
-        return _samples(first, chosen), _samples(second, chosen)
+        power = np.square(level).mean(axis=0, keepdims=True)
+        return _samples(first, chosen), _samples(second, chosen), np.sqrt(power)
 
     def sample(self) -> Iterator[np.ndarray]:
         """Yield the mapped centres (Y, X) of a few planes."""
@@ -155,7 +180,9 @@ def in_memory(stacks: list[Stack]) -> list[Stack]:
     ]
 
 
-def mapped_source(stack: Stack, intensity: Intensity, **others: Any) -> PatchSource:
+def mapped_source(
+    stack: Stack, intensity: Intensity, noise_level: NoiseLevel = "blind", **others: Any
+) -> PatchSource:
     """Create a source of patches whose values are mapped as in a run.
 
     Parameters
@@ -164,6 +191,8 @@ def mapped_source(stack: Stack, intensity: Intensity, **others: Any) -> PatchSou
         The stack that patches are cut from.
     intensity : str or (float, float)
         Intensity mapping, see `DenoiseSettings`.
+    noise_level : str or float
+        ``"auto"`` measures the noise of the stack, see `estimate_mapping`.
     **others
         Further attributes of `PatchSource`.
 
@@ -177,7 +206,7 @@ def mapped_source(stack: Stack, intensity: Intensity, **others: Any) -> PatchSou
     InputError
         If the stack is constant.
     """
-    mapping = estimate_mapping(stack, intensity)
+    mapping = estimate_mapping(stack, intensity, noise_level)
     if any(channel.high <= channel.low for channel in mapping.channels):
         raise InputError(f"'{stack.name}' is constant, there is nothing to learn; give another.")
     return PatchSource(stack, mapping, **others)

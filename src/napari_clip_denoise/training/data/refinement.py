@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.functional import pad
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.axes import leading_axes
 from napari_clip_denoise.images.intensity import ChannelMapping, Intensity, IntensityMapping
+from napari_clip_denoise.images.noise_level import noise_level_map
 from napari_clip_denoise.images.stack import Stack, as_stack
 from napari_clip_denoise.network.denoiser import STRIDE
 from napari_clip_denoise.network.inference import Network, self_ensemble
@@ -49,7 +51,8 @@ class Excerpt:
         Parameters
         ----------
         network : callable
-            Denoises (N, C, Y, X) on the network's scale.
+            Denoises (N, C, Y, X) on the network's scale; told the noise level if the mapping
+            knows the noise.
         noise : CameraNoise
             Noise on the raw scale.
         samples : {1, 3}
@@ -66,7 +69,8 @@ class Excerpt:
             finite = np.isfinite(piece)
             known = piece if finite.all() else np.where(finite, piece, piece[finite].mean())
             unit = self.mapping.normalize(known)
-            change = _denoised(network, unit, samples) - unit
+            level = noise_level_map(known, self.mapping) if self.mapping.noise else None
+            change = _denoised(network, unit, level, samples) - unit
             clean[number] = piece + self.mapping.denormalize_change(known, change)
         other = replace(self.stack, array=clean)
         return replace(self.source, other=other, is_clean=True, noise=noise)
@@ -137,11 +141,22 @@ def _n_channels(stack: Stack) -> int:
 
 
 @torch.no_grad()
-def _denoised(network: Network, unit: np.ndarray, samples: int) -> np.ndarray:
-    """Denoise a plane (Y, X) or (Y, X, 3) in eight orientations."""
+def _denoised(
+    network: Network, unit: np.ndarray, level: np.ndarray | None, samples: int
+) -> np.ndarray:
+    """Denoise a plane (Y, X) or (Y, X, 3) of a noise level of the same shape."""
     height, width = unit.shape[:2]
-    colours = np.moveaxis(unit.reshape(height, width, -1), -1, 0)
-    images = torch.from_numpy(colours.reshape(-1, samples, height, width).copy())
-    padded = pad(images, (0, -width % STRIDE, 0, -height % STRIDE), mode="reflect")
-    result = self_ensemble(network, padded)[..., :height, :width]
+    images = _padded(unit, samples)
+    levels = None
+    if level is not None:
+        levels = _padded(level, samples).square().mean(dim=1, keepdim=True).sqrt()
+    result = self_ensemble(network, images, levels)[..., :height, :width]
     return np.moveaxis(result.reshape(-1, height, width).numpy(), 0, -1).reshape(unit.shape)
+
+
+def _padded(plane: np.ndarray, samples: int) -> Tensor:
+    """Convert a plane (Y, X) or (Y, X, 3) to images (N, samples, H, W)."""
+    height, width = plane.shape[:2]
+    colours = np.moveaxis(plane.reshape(height, width, -1), -1, 0)
+    images = torch.from_numpy(colours.reshape(-1, samples, height, width).copy())
+    return pad(images, (0, -width % STRIDE, 0, -height % STRIDE), mode="reflect")

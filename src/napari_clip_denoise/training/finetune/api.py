@@ -10,6 +10,7 @@ from lightning_fabric.utilities import rank_zero_only
 from torch import Tensor
 
 from napari_clip_denoise.errors import Cancelled, InputError, door
+from napari_clip_denoise.network.inference import predict
 from napari_clip_denoise.training.finetune.loop import AsInUse, FineTuning, OnProgress
 from napari_clip_denoise.training.finetune.plan import make_plan
 from napari_clip_denoise.training.finetune.progress import Control
@@ -87,22 +88,21 @@ def fine_tune(
             f"A batch of {settings.batch} cannot be shared by {settings.devices} devices."
         )
     parent, has_decoder = starting_model(settings, clip_weights)
-    rgb = parent.card.network.channels == 3
     control = control or Control()
     in_use = AsInUse(parent.denoiser)
 
-    def denoise(noisy: Tensor) -> Tensor:
+    def denoise(noisy: Tensor, level: Tensor | None = None) -> Tensor:
         control.check()
-        return in_use(noisy)
+        return predict(in_use, noisy, level)
 
     plan = make_plan(
         noisy,
         clean,
         repeats,
         settings,
+        network=parent.card.network,
         denoise=denoise if has_decoder else None,
         axes=axes,
-        rgb=rgb,
     )
     folder = RunFolder(
         Path(run) if run else None,

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from napari_clip_denoise.errors import Cancelled
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.network.denoiser import Denoiser
+from napari_clip_denoise.network.inference import predict
 from napari_clip_denoise.training.data.augment import mix_up
 from napari_clip_denoise.training.finetune.objective import Example
 from napari_clip_denoise.training.finetune.plan import Plan
@@ -32,12 +33,13 @@ class AsInUse(nn.Module):
         super().__init__()
         self.denoiser = denoiser
 
-    def forward(self, noisy: Tensor) -> Tensor:
-        """Denoise (N, 1 or 3, Y, X)."""
+    def forward(self, noisy: Tensor, level: Tensor | None = None) -> Tensor:
+        """Denoise (N, 1 or 3, Y, X) of the noise level (N, 1, Y, X)."""
         channels = self.denoiser.config.channels
         if noisy.shape[1] == channels:
-            return self.denoiser(noisy)
-        return self.denoiser(noisy.expand(-1, channels, -1, -1)).mean(dim=1, keepdim=True)
+            return self.denoiser(noisy, level)
+        gray = noisy.expand(-1, channels, -1, -1)
+        return self.denoiser(gray, level).mean(dim=1, keepdim=True)
 
 
 class FineTuning:
@@ -148,9 +150,9 @@ class FineTuning:
     def _draw(self, step: int) -> Example:
         fabric, objective = self.fabric, self.plan.objective
         numbers = range(fabric.global_rank, self.settings.batch, fabric.world_size)
-        first, second, rng = self.plan.pool.batch(step, numbers, allow_rot90=objective.allow_rot90)
-        example = objective.example(first, second, rng)
-        if objective.allow_mixup:
+        patches, rng = self.plan.pool.batch(step, numbers, allow_rot90=objective.allow_rot90)
+        example = objective.example(patches, rng)
+        if objective.allow_mixup and example.level is None:
             noisy, target = mix_up(example.noisy, example.target, rng, chance=self.settings.mixup)
             example = replace(example, noisy=noisy, target=target)
         return example.to(fabric.device)
@@ -197,7 +199,9 @@ class _Pictures:
     def __init__(self, network: AsInUse, validator: Validator):
         spread = validator.noisy.flatten(1).std(dim=1)
         self._network = network
-        self._noisy = validator.noisy[int(spread.argmax())][None]
+        chosen = int(spread.argmax())
+        self._noisy = validator.noisy[chosen][None]
+        self._level = None if validator.level is None else validator.level[chosen][None]
         self._before = self._denoised()
 
     def take(self) -> Picture:
@@ -206,4 +210,4 @@ class _Pictures:
 
     @torch.no_grad()
     def _denoised(self) -> np.ndarray:
-        return self._network(self._noisy)[0, 0].float().cpu().numpy()
+        return predict(self._network, self._noisy, self._level)[0, 0].float().cpu().numpy()

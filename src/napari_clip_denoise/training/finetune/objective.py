@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_clip_denoise.network.inference import Network
+from napari_clip_denoise.network.inference import Network, predict
+from napari_clip_denoise.training.data.patch_pool import Patches
 
 LOW_RATE = 5e-5
 """Rate for noisy targets that also hide a part of the image; higher rates fit their noise."""
@@ -24,6 +25,8 @@ class Example:
         Target of the network.
     mask : Tensor
         1 where the target counts, else 0.
+    level : Tensor or None
+        Noise level (N, 1, Y, X) that the network is told, if it takes one.
     aids : tuple of Tensor
         Further tensors that the loss of the objective needs.
     """
@@ -31,6 +34,7 @@ class Example:
     noisy: Tensor
     target: Tensor
     mask: Tensor
+    level: Tensor | None = None
     aids: tuple[Tensor, ...] = ()
 
     def to(self, device: torch.device) -> "Example":
@@ -38,7 +42,8 @@ class Example:
         noisy, target, mask, *aids = (
             side.to(device) for side in (self.noisy, self.target, self.mask, *self.aids)
         )
-        return Example(noisy, target, mask, tuple(aids))
+        level = None if self.level is None else self.level.to(device)
+        return Example(noisy, target, mask, level, tuple(aids))
 
 
 class Objective:
@@ -71,13 +76,13 @@ class Objective:
         """True if patches may be rotated by 90 degrees."""
         return True
 
-    def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
+    def example(self, patches: Patches, rng: np.random.Generator) -> Example:
         """Make an example from a batch of patches and their counterparts.
 
         Parameters
         ----------
-        first, second : numpy.ndarray
-            Patches and counterparts, (N, C, Y, X), float32.
+        patches : Patches
+            The batch.
         rng : numpy.random.Generator
             Random number generator.
 
@@ -86,11 +91,12 @@ class Objective:
         Example
             Input and target.
         """
-        return make_example(first, second)
+        return make_example(patches.first, patches.second, patches.level)
 
     def loss(self, network: Network, example: Example) -> Tensor:
         """Return the loss of a network in training: the root mean squared error in the mask."""
-        return masked_loss(network(example.noisy) - example.target, example.mask)
+        denoised = predict(network, example.noisy, example.level)
+        return masked_loss(denoised - example.target, example.mask)
 
 
 def masked_loss(error: Tensor, mask: Tensor) -> Tensor:
@@ -99,16 +105,24 @@ def masked_loss(error: Tensor, mask: Tensor) -> Tensor:
     return ((error.square() * mask).sum(dim=(1, 2, 3)) / inside + 1e-6).sqrt().mean()
 
 
-def make_example(noisy: np.ndarray, target: np.ndarray, mask: np.ndarray | None = None) -> Example:
+def make_example(
+    noisy: np.ndarray,
+    target: np.ndarray,
+    level: np.ndarray | None = None,
+    mask: np.ndarray | None = None,
+) -> Example:
     """Make an example from arrays; the whole target counts unless there is a mask.
 
     Parameters
     ----------
     noisy, target : numpy.ndarray
         Input and target, (N, C, Y, X).
+    level : numpy.ndarray, optional
+        Noise level of the input, (N, 1, Y, X).
     mask : numpy.ndarray, optional
         1 where the target counts, else 0.
     """
     inputs, targets = (torch.from_numpy(np.ascontiguousarray(side)) for side in (noisy, target))
     where = torch.ones_like(targets) if mask is None else torch.from_numpy(mask)
-    return Example(inputs, targets, where)
+    told = None if level is None else torch.from_numpy(np.ascontiguousarray(level))
+    return Example(inputs, targets, where, told)

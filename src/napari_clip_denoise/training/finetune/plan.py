@@ -7,6 +7,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from napari_clip_denoise.images.intensity import NoiseLevel
+from napari_clip_denoise.network.config import DenoiserConfig
 from napari_clip_denoise.network.inference import Network
 from napari_clip_denoise.noise.correlation import NoiseCorrelation, estimate_correlation
 from napari_clip_denoise.training.data.patch_pool import PatchPool
@@ -67,19 +69,25 @@ class Request:
     denoise : callable or None
         The initial model on the CPU, if it has a trained decoder. It is used to score noisy images
         without a truth, and to refine them.
-    rgb : bool
-        Whether the network processes RGB.
+    network : DenoiserConfig
+        Architecture of the network.
     """
 
     images: Images
     settings: FineTuneSettings
     denoise: Network | None
-    rgb: bool
+    network: DenoiserConfig
+
+    @property
+    def noise_level(self) -> NoiseLevel:
+        """Whether the noise is measured for the network, as in `DenoiseSettings`."""
+        return "auto" if self.network.noise_level else "blind"
 
     @cached_property
     def sources(self) -> list[PatchSource]:
         """The noisy images on the network's scale."""
-        return [mapped_source(stack, self.settings.intensity) for stack in self.images.noisy]
+        intensity = self.settings.intensity
+        return [mapped_source(stack, intensity, self.noise_level) for stack in self.images.noisy]
 
     @cached_property
     def measured_correlation(self) -> NoiseCorrelation | None:
@@ -132,9 +140,9 @@ def make_plan(
     repeats: Any,
     settings: FineTuneSettings,
     *,
+    network: DenoiserConfig,
     denoise: Network | None = None,
     axes: str | None = None,
-    rgb: bool = False,
 ) -> Plan:
     """Open and check the images, choose the objective, and measure the noise if needed.
 
@@ -144,7 +152,7 @@ def make_plan(
         Images of each kind, see `open_sources`; None if there are none.
     settings : FineTuneSettings
         Settings of the fine-tuning.
-    denoise, rgb
+    network, denoise
         See `Request`.
     axes : str, optional
         Axes of all images, one letter per dimension.
@@ -170,7 +178,7 @@ def make_plan(
         repeat_axis=settings.repeat_axis,
         noise_is_given=settings.noise is not None,
     )
-    request = Request(images, settings, denoise, rgb)
+    request = Request(images, settings, denoise, network)
     name = choose(settings.objective, images)
     if name == AUTO:
         name = "refinement" if denoise and request.correlation.is_white else "noise2void"
@@ -203,9 +211,9 @@ def plan_against_targets(
         Description of the patches that results are compared with.
     """
     pool = patch_pool(sources, request)
-    first, second, _ = pool.held_out(request.settings.held_out)
-    example = objective.example(first, second, np.random.default_rng([request.settings.seed, 8]))
-    validator = Validator(example.noisy, example.target, against)
+    patches, _ = pool.held_out(request.settings.held_out)
+    example = objective.example(patches, np.random.default_rng([request.settings.seed, 8]))
+    validator = Validator(example.noisy, example.target, against, example.level)
     return Plan(pool, objective, validator, reason, notes, noise, describe(sources))
 
 
@@ -235,15 +243,17 @@ def plan_blind(
 
 def blind_validation(pool: PatchPool, request: Request) -> Validator:
     """Return a validator for the held-out patches of noisy images without a truth."""
-    patches, _, _ = pool.held_out(request.settings.held_out)
+    patches, _ = pool.held_out(request.settings.held_out)
     rng = np.random.default_rng([request.settings.seed, 7])
     return blind_validator(patches, request.extent, request.denoise or smooth, rng)
 
 
 def patch_pool(sources: list[PatchSource], request: Request) -> PatchPool:
     """Return a pool of patches with as many samples as images and network share."""
-    samples = 3 if request.rgb and all(source.stack.is_rgb for source in sources) else 1
-    return PatchPool(sources, request.settings.patch, samples, request.settings.seed)
+    rgb = request.network.channels == 3 and all(source.stack.is_rgb for source in sources)
+    patch, seed = request.settings.patch, request.settings.seed
+    told = request.network.noise_level
+    return PatchPool(sources, patch, 3 if rgb else 1, seed, told=told)
 
 
 def describe(sources: list[PatchSource]) -> str:

@@ -11,7 +11,8 @@ import torch
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from napari_clip_denoise.network.inference import Network
+from napari_clip_denoise.network.inference import Network, predict
+from napari_clip_denoise.training.data.patch_pool import Patches
 from napari_clip_denoise.training.finetune.noise_swap import swap_noise
 
 SWAPS = 3
@@ -32,6 +33,8 @@ class Validator:
         Noisy patches and their targets, (N, C, Y, X).
     against : str
         Description of the target.
+    level : Tensor or None
+        Noise level (N, 1, Y, X) that the network is told, if it takes one.
     swapped : Tensor or None
         (K, N, C, Y, X): `noisy` with swapped noise, K times, if `target` is `noisy` itself. It
         allows estimating the error against a second noisy image, see `swap_noise`.
@@ -42,6 +45,7 @@ class Validator:
     noisy: Tensor
     target: Tensor
     against: str
+    level: Tensor | None = None
     swapped: Tensor | None = None
     noise: Tensor | None = None
 
@@ -53,7 +57,7 @@ class Validator:
 
     def untouched(self) -> Tensor:
         """Return the errors of the noisy patches themselves."""
-        return self(lambda noisy: noisy, len(self.noisy))
+        return self(lambda noisy, *level: noisy, len(self.noisy))
 
     def to(self, device: torch.device) -> "Validator":
         """Return the validator on a device."""
@@ -63,12 +67,13 @@ class Validator:
         return replace(self, **moved)
 
     def _errors(self, network: Network, part: slice) -> Tensor:
-        denoised = network(self.noisy[part]).float()
+        level = None if self.level is None else self.level[part]
+        denoised = predict(network, self.noisy[part], level).float()
         error = (denoised - self.target[part]).square().mean(dim=(1, 2, 3))
         if self.swapped is None or self.noise is None:
             return error
         kept = [
-            (noise * (denoised - network(swapped).float())).mean(dim=(1, 2, 3))
+            (noise * (denoised - predict(network, swapped, level).float())).mean(dim=(1, 2, 3))
             for swapped, noise in zip(self.swapped[:, part], self.noise[:, part], strict=True)
         ]
         return error + 2 * torch.stack(kept).mean(dim=0)
@@ -76,14 +81,14 @@ class Validator:
 
 @torch.no_grad()
 def blind_validator(
-    noisy: np.ndarray, extent: tuple[int, int], denoise: Network, rng: np.random.Generator
+    patches: Patches, extent: tuple[int, int], denoise: Network, rng: np.random.Generator
 ) -> Validator:
     """Create a validator for noisy patches without a known truth.
 
     Parameters
     ----------
-    noisy : numpy.ndarray
-        Noisy patches, (N, C, Y, X).
+    patches : Patches
+        Noisy patches; their counterparts are ignored.
     extent : (int, int)
         Reach of the noise correlation in pixels, down and across.
     denoise : callable
@@ -96,25 +101,28 @@ def blind_validator(
     Validator
         The validator.
     """
+    noisy = torch.from_numpy(patches.first)
+    level = None if patches.level is None else torch.from_numpy(patches.level)
+    levels = [None] * len(noisy) if level is None else level.split(BATCH)
 
     def denoised(images: Tensor) -> Tensor:
-        return torch.cat([denoise(part).float() for part in images.split(BATCH)])
+        parts = zip(images.split(BATCH), levels, strict=False)
+        return torch.cat([predict(denoise, part, told).float() for part, told in parts])
 
-    patches = torch.from_numpy(noisy)
-    planes = list(zip(noisy.reshape(-1, *noisy.shape[-2:]),
-                      denoised(patches).numpy().reshape(-1, *noisy.shape[-2:]),
+    planes = list(zip(patches.first.reshape(-1, *noisy.shape[-2:]),
+                      denoised(noisy).numpy().reshape(-1, *noisy.shape[-2:]),
                       strict=True))  # fmt: skip
     swaps = []
     for _ in range(SWAPS):
         sides = zip(*(swap_noise(*plane, extent, rng) for plane in planes), strict=True)
-        swapped, chosen = (torch.from_numpy(np.stack(s)).reshape(patches.shape) for s in sides)
-        noise = torch.where(chosen, patches - denoised(swapped), 0) / chosen.float().mean()
+        swapped, chosen = (torch.from_numpy(np.stack(s)).reshape(noisy.shape) for s in sides)
+        noise = torch.where(chosen, noisy - denoised(swapped), 0) / chosen.float().mean()
         swaps.append((swapped, noise))
     against = "a second noisy image, estimated from the first"
-    return Validator(patches, patches, against, *map(torch.stack, zip(*swaps, strict=True)))
+    return Validator(noisy, noisy, against, level, *map(torch.stack, zip(*swaps, strict=True)))
 
 
-def smooth(images: Tensor) -> Tensor:
-    """Denoise slightly, for use until a better denoiser is available."""
+def smooth(images: Tensor, level: Tensor | None = None) -> Tensor:
+    """Denoise slightly, for use until a better denoiser is available; `level` is ignored."""
     blurred = gaussian_filter(images.numpy(), (0, 0, SMOOTHING, SMOOTHING))
     return torch.from_numpy(blurred)

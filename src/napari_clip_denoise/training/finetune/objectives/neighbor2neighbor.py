@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from napari_clip_denoise.network.inference import Network
+from napari_clip_denoise.network.inference import Network, predict
+from napari_clip_denoise.training.data.patch_pool import Patches
 from napari_clip_denoise.training.finetune.objective import (
     LOW_RATE,
     Example,
@@ -35,14 +36,15 @@ class Neighbor2Neighbor(Objective):
     name = "neighbor2neighbor"
     learning_rate = LOW_RATE
 
-    def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
+    def example(self, patches: Patches, rng: np.random.Generator) -> Example:
         """Subsample the noisy patches twice.
 
         Parameters
         ----------
-        first, second, rng :
+        patches, rng
             See `Objective.example`.
         """
+        first = patches.first
         n, _, height, width = first.shape
         shape = (n, height // 2, width // 2)
         start = rng.integers(4, size=shape)
@@ -51,7 +53,12 @@ class Neighbor2Neighbor(Objective):
         corners = np.stack([around[start], around[(start + step) % 4]])
         whole, picked = torch.from_numpy(first), torch.from_numpy(corners)
         noisy, target = (_pick(whole, corner) for corner in picked)
-        return Example(noisy, target, torch.ones_like(noisy), (whole, picked))
+        aids = (whole, picked)
+        if patches.level is None:
+            return Example(noisy, target, torch.ones_like(noisy), aids=aids)
+        level = torch.from_numpy(patches.level)
+        picked_level = _pick(level, picked[0])
+        return Example(noisy, target, torch.ones_like(noisy), picked_level, (*aids, level))
 
     def loss(self, network: Network, example: Example) -> Tensor:
         """Return the error against the neighbour plus the regulariser.
@@ -59,10 +66,10 @@ class Neighbor2Neighbor(Objective):
         The regulariser compares this error with the difference between both pixels in the denoised
         whole image.
         """
-        whole, corners = example.aids
-        error = network(example.noisy) - example.target
+        whole, corners, *levels = example.aids
+        error = predict(network, example.noisy, example.level) - example.target
         with torch.no_grad():
-            denoised = network(whole)
+            denoised = predict(network, whole, levels[0] if levels else None)
         one, other = (_pick(denoised, corner) for corner in corners)
         plain = masked_loss(error, example.mask)
         return plain + self.weight * masked_loss(error - (one - other), example.mask)

@@ -5,6 +5,7 @@ import numpy as np
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.training.data.pairs import check_pair
+from napari_clip_denoise.training.data.patch_pool import Patches
 from napari_clip_denoise.training.data.patches import mapped_source
 from napari_clip_denoise.training.data.sources import pair_up
 from napari_clip_denoise.training.finetune.objective import Example, Objective, make_example
@@ -21,16 +22,18 @@ class Noise2Noise(Objective):
 
     name = "noise2noise"
 
-    def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
+    def example(self, patches: Patches, rng: np.random.Generator) -> Example:
         """Use one patch of each pair, chosen at random, as the input and the other as target.
 
         Parameters
         ----------
-        first, second, rng :
+        patches, rng
             See `Objective.example`.
         """
+        first, second = patches.first, patches.second
         swap = rng.random((len(first), 1, 1, 1)) < 0.5
-        return make_example(np.where(swap, second, first), np.where(swap, first, second))
+        noisy, target = np.where(swap, second, first), np.where(swap, first, second)
+        return make_example(noisy, target, patches.level)
 
     @classmethod
     def plan(cls, request: Request) -> Plan:
@@ -40,14 +43,18 @@ class Noise2Noise(Objective):
             pairs = pair_up(images.noisy, images.repeats, "repeated")
             for first, second in pairs:
                 check_pair(first, second, clean=False)
-            sources = [mapped_source(one, settings.intensity, other=two) for one, two in pairs]
+            sources = [
+                mapped_source(one, settings.intensity, request.noise_level, other=two)
+                for one, two in pairs
+            ]
             reason = "noise2noise: there are repeats of the same fields."
         else:
             axis = settings.repeat_axis or ""
             for stack in images.noisy:
                 _check_repeat_axis(stack, axis)
             sources = [
-                mapped_source(stack, settings.intensity, repeat_axis=axis) for stack in images.noisy
+                mapped_source(stack, settings.intensity, request.noise_level, repeat_axis=axis)
+                for stack in images.noisy
             ]
             reason = f"noise2noise: the same fields are repeated along axis {axis}."
         return plan_against_targets(cls(), sources, request, reason, against="repeats")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_clip_denoise.training.data.patch_pool import Patches
 from napari_clip_denoise.training.finetune.objective import (
     LOW_RATE,
     Example,
@@ -41,14 +42,15 @@ class Noise2Void(Objective):
         """True unless the noise has a direction."""
         return self.extent[0] == self.extent[1]
 
-    def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
+    def example(self, patches: Patches, rng: np.random.Generator) -> Example:
         """Hide pixels of the noisy patches by replacing them with others nearby.
 
         Parameters
         ----------
-        first, second, rng :
+        patches, rng
             See `Objective.example`.
         """
+        first = patches.first
         n, _, height, width = first.shape
         down, across = self.extent
         edge_y, edge_x = 2 * down + 2, 2 * across + 2
@@ -65,7 +67,7 @@ class Noise2Void(Objective):
                 step = near[rng.integers(len(near), size=len(y))]
                 donors = first[patch, :, y + step[:, 0], x + step[:, 1]]
                 hidden[patch, :, y + dy, x + dx] = donors
-        return make_example(hidden, first, mask)
+        return make_example(hidden, first, patches.level, mask)
 
     def _near(self) -> np.ndarray:
         """Return the offsets (N, 2) of the pixels around those that are hidden together."""

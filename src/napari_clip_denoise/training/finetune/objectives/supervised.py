@@ -27,7 +27,9 @@ class Supervised(Objective):
             )
         intensity = request.settings.intensity
         sources = [
-            mapped_source(first, intensity, other=second, line=line, is_clean=True)
+            mapped_source(
+                first, intensity, request.noise_level, other=second, line=line, is_clean=True
+            )
             for (first, second), line in zip(pairs, lines, strict=True)
         ]
         reason = "supervised: there are clean images of the same fields."

@@ -13,6 +13,7 @@ from napari_clip_denoise.training.data.noise_measurement import (
     same_range,
 )
 from napari_clip_denoise.training.data.pairs import IDENTITY
+from napari_clip_denoise.training.data.patch_pool import Patches
 from napari_clip_denoise.training.data.patches import PatchSource, some
 from napari_clip_denoise.training.finetune.objective import Example, Objective, make_example
 from napari_clip_denoise.training.finetune.plan import Plan, Request, plan_against_targets
@@ -35,16 +36,21 @@ class Synthetic(Objective):
     name = "synthetic"
     allow_mixup = True
 
-    def example(self, first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> Example:
+    def example(self, patches: Patches, rng: np.random.Generator) -> Example:
         """Add noise to the first patches, which are clean raw values, and map both.
 
         Parameters
         ----------
-        first, second, rng :
+        patches, rng
             See `Objective.example`.
         """
-        noisy = self.mapping.normalize(self.noise(first, rng))
-        return make_example(noisy, self.mapping.expected(first))
+        clean = patches.first
+        noisy = self.mapping.normalize(self.noise(clean, rng))
+        level = None
+        if patches.level is not None:
+            power = np.square(self.mapping.noise_level(clean)).mean(axis=1, keepdims=True)
+            level = np.sqrt(power)
+        return make_example(noisy, self.mapping.expected(clean), level)
 
     @classmethod
     def plan(cls, request: Request) -> Plan:
@@ -60,7 +66,11 @@ class Synthetic(Objective):
             line = same_range(planes, _samples(images.noisy))
             reason = "synthetic: there are clean images, and noise is measured in the noisy ones."
         mapping = mapping_of_simulated(
-            [line(plane) for plane in planes], noise, settings.intensity, settings.seed
+            [line(plane) for plane in planes],
+            noise,
+            settings.intensity,
+            settings.seed,
+            request.noise_level,
         )
         sources = [PatchSource(stack, None, line=line) for stack in images.clean]
         return plan_against_targets(
