@@ -178,7 +178,7 @@ def test_closing_the_panel_cancels_the_run_and_removes_the_unfinished_layer(
     qtbot.mouseClick(title_bar_button(widget, "QTitleBarCloseButton"), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: list(viewer.layers) == [source], timeout=10_000)
     assert token.is_cancelled
-    assert not progress._all_instances
+    qtbot.waitUntil(lambda: not progress._all_instances, timeout=5_000)
     qtbot.wait(500)
     assert list(viewer.layers) == [source]
 
@@ -207,6 +207,7 @@ def test_deleting_the_result_cancels_the_run(viewer, widget, qtbot, unlimited):
 def test_the_activity_dock_shows_the_run(viewer, widget, qtbot, unlimited):
     viewer.add_image(unlimited)
     widget.run_button.click()
+    qtbot.waitUntil(lambda: len(progress._all_instances) == 1, timeout=5_000)
     (entry,) = progress._all_instances
     assert entry.desc.startswith("Loading the model")
     qtbot.waitUntil(lambda: entry.n > 0, timeout=60_000)
@@ -215,7 +216,7 @@ def test_the_activity_dock_shows_the_run(viewer, widget, qtbot, unlimited):
     assert [bar.qt_progress_bar.value() for bar in bars] == [entry.n]
     widget.cancel_button.click()
     qtbot.waitUntil(lambda: not widget.is_running, timeout=10_000)
-    assert not progress._all_instances
+    qtbot.waitUntil(lambda: not progress._all_instances, timeout=5_000)
 
 
 @pytest.mark.parametrize(

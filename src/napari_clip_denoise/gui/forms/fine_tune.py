@@ -14,7 +14,7 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.gui.forms.rows import labelled, menu_of_names, show_row
 from napari_clip_denoise.gui.forms.settings import DEVICES
 from napari_clip_denoise.gui.model_list import model_list
-from napari_clip_denoise.gui.viewer.layers import images_of, stack_of, when_layers_change
+from napari_clip_denoise.gui.viewer.layers import axes_of, images_of, stack_of, when_layers_change
 from napari_clip_denoise.images.axes import leading_axes
 from napari_clip_denoise.training.finetune.registry import objective_choices
 from napari_clip_denoise.training.finetune.settings import FineTuneSettings, make_fine_tune_settings
@@ -148,7 +148,7 @@ class FineTuneForm(QWidget):
 
     def _axes(self, _: object) -> list[str]:
         layer = self.noisy.value
-        return list(leading_axes(stack_of(layer).axes)) if isinstance(layer, Image) else ["t"]
+        return list(leading_axes(axes_of(layer))) if isinstance(layer, Image) else ["t"]
 
     def _refresh_layers(self) -> None:
         self.noisy.reset_choices()

@@ -8,6 +8,7 @@ from magicgui.widgets import ComboBox, FileEdit
 from napari.layers import Image
 
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.gui.forms.axes import AxesField
 from napari_clip_denoise.gui.forms.rows import menu_of_names
 from napari_clip_denoise.gui.forms.settings import SettingsForm
 from napari_clip_denoise.gui.viewer.channels import channels_of, stack_of_channels
@@ -45,13 +46,17 @@ class LayerForm(SettingsForm):
             "Needed if the result does not fit into memory.",
         )
         self.scope.value = WHOLE
-        self.insert_rows(0, ("Image", self.layer), ("Apply to", self.scope))
+        self.axes = AxesField()
+        self.insert_rows(0, ("Image", self.layer), ("Axes", self.axes), ("Apply to", self.scope))
         self.append_rows(("Save to", self.store))
         self.layer.changed.connect(self._offer_channels)
+        self.layer.changed.connect(self.axes.show_layer)
+        self.axes.edited.connect(self._offer_channels)
         when_layers_change(viewer, self._refresh_layers)
         if viewer.layers.selection.active in images_of(viewer):
             self.layer.value = viewer.layers.selection.active
         self._offer_channels()
+        self.axes.show_layer(self.layer.value)
 
     def chosen_layer(self) -> Image:
         """Return the layer to denoise.

@@ -149,14 +149,14 @@ class SettingsForm(QWidget):
         layout.addWidget(folded)
         return rows
 
-    def insert_rows(self, position: int, *rows: tuple[str, Widget]) -> None:
+    def insert_rows(self, position: int, *rows: tuple[str, Widget | QWidget]) -> None:
         """Add custom fields above the row at `position`.
 
         Parameters
         ----------
         position : int
             Index of a row.
-        *rows : tuple of (str, Widget)
+        *rows : tuple of (str, Widget or QWidget)
             Label and field of each new row.
         """
         for label, widget in reversed(rows):

@@ -26,8 +26,10 @@ from napari_clip_denoise.gui.viewer.layers import (
     METADATA,
     current_plane,
     images_of,
+    plane_at,
     remove,
     result_arguments,
+    shape_of,
     stack_of,
     when_layers_change,
 )
@@ -129,8 +131,11 @@ class CheckResultWidget(TaskPanel):
         try:
             noisy, denoised = self._chosen()
             pair = pair_of(noisy, denoised, self.reference.value)
-            plane = current_plane(denoised, pair.denoised, self._viewer.dims.point)
-            regions = choose_planes(pair.denoised, plane, everywhere=self.scope.value)
+            if everywhere := self.scope.value:
+                plane = plane_at(denoised, pair.denoised, self._viewer.dims.point)
+            else:
+                plane = current_plane(self._viewer, denoised, pair.denoised)
+            regions = choose_planes(pair.denoised, plane, everywhere=everywhere)
         except ClipDenoiseError as error:
             show_error(str(error))
             return
@@ -150,7 +155,7 @@ class CheckResultWidget(TaskPanel):
         try:
             noisy, denoised = self._chosen()
             stack = stack_of(noisy)
-            plane = current_plane(noisy, stack, self._viewer.dims.point)
+            plane = current_plane(self._viewer, noisy, stack)
             region = central_part(plane, 3 if stack.is_rgb else 2)
             view = View(stack, region, settings_of(denoised))
         except ClipDenoiseError as error:
@@ -219,7 +224,7 @@ class CheckResultWidget(TaskPanel):
         if name in self._viewer.layers:
             remove(self._viewer, self._viewer.layers[name])
         made = derived_from(noisy, denoised, what)
-        return result_arguments(denoised, name, made, whole(stack_of(denoised).shape))
+        return result_arguments(denoised, name, made, whole(shape_of(denoised)))
 
     def _mark(self, positions: np.ndarray, arguments: dict[str, Any], colour: str) -> None:
         if not len(positions):

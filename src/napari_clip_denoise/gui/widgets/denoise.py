@@ -21,7 +21,7 @@ from napari_clip_denoise.gui.parts.plan import PlanRow
 from napari_clip_denoise.gui.parts.preview import PreviewRow
 from napari_clip_denoise.gui.preferences import remember, restore
 from napari_clip_denoise.gui.viewer.channels import channel_axis
-from napari_clip_denoise.gui.viewer.layers import current_plane, stack_of
+from napari_clip_denoise.gui.viewer.layers import axes_of, current_plane, shape_of
 from napari_clip_denoise.gui.viewer.results import Results, Target
 from napari_clip_denoise.gui.workers.denoise import (
     Finished,
@@ -153,15 +153,15 @@ class DenoiseWidget(TaskPanel):
         stack = self.form.stack()
         region = whole(stack.shape)
         if self.form.scope.value == PLANE:
-            region = current_plane(layer, stack, self._viewer.dims.point)
+            region = current_plane(self._viewer, layer, stack)
         return Request(stack, self.form.settings(), region, self.form.chosen_store())
 
     def _targets(self, request: Request) -> list[Target]:
         layers = self.form.layers()
         if len(layers) == 1:
             return [Target(layers[0], request.region)]
-        axis = channel_axis(stack_of(layers[0]).axes)
-        region = whole(stack_of(layers[0]).shape)
+        axis = channel_axis(axes_of(layers[0]))
+        region = whole(shape_of(layers[0]))
         return [Target(layer, region, (axis, number)) for number, layer in enumerate(layers)]
 
     def _take(self, messages: tuple[Message, ...]) -> None:
