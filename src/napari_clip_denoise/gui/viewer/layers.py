@@ -55,6 +55,27 @@ def images_of(viewer: ViewerModel) -> list[Image]:
     return [x for x in viewer.layers if isinstance(x, Image) and not is_preview(x)]
 
 
+def originals_first(images: list[Image]) -> list[Image]:
+    """Sort layers so that those that this plugin made come last."""
+    return sorted(images, key=is_derived)
+
+
+def preferred_image(viewer: ViewerModel) -> Image | None:
+    """Return the image that a user most likely wants to process.
+
+    That is the active layer, or the image that it was made from, or else the topmost image that
+    this plugin did not make.
+    """
+    originals = [layer for layer in images_of(viewer) if not is_derived(layer)]
+    active = viewer.layers.selection.active
+    if active is not None:
+        made = active.metadata.get(METADATA, {})
+        names = {active.name, made.get("source"), made.get("noisy")}
+        if chosen := [layer for layer in originals if layer.name in names]:
+            return chosen[0]
+    return originals[-1] if originals else None
+
+
 def remove(viewer: ViewerModel, layer: Layer) -> None:
     """Remove a layer without the full garbage collection that napari then triggers.
 

@@ -20,6 +20,8 @@ from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
 from napari_clip_denoise.gui.viewer.layers import (
     images_of,
+    originals_first,
+    preferred_image,
     result_arguments,
     stack_of,
     when_layers_change,
@@ -79,6 +81,8 @@ class CompareWidget(TaskPanel):
         buttons = in_a_row(self.run_button, self.cancel_button)
         self.lay_out(rows, buttons, self.progress, self.label)
         when_layers_change(napari_viewer, self._refresh)
+        if (image := preferred_image(napari_viewer)) is not None:
+            self.layer.value = image
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Find models that were added or removed since the panel was last shown."""
@@ -145,7 +149,7 @@ class CompareWidget(TaskPanel):
         grid.enabled, grid.stride = True, -1
 
     def _images(self, _: object) -> list[tuple[str, Image]]:
-        return [(layer.name, layer) for layer in images_of(self._viewer)]
+        return [(layer.name, layer) for layer in originals_first(images_of(self._viewer))]
 
     def _refresh_methods(self) -> None:
         """Update the list of methods, in their order, and keep those that are chosen."""

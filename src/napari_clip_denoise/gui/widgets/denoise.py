@@ -154,7 +154,13 @@ class DenoiseWidget(TaskPanel):
         region = whole(stack.shape)
         if self.form.scope.value == PLANE:
             region = current_plane(self._viewer, layer, stack)
-        return Request(stack, self.form.settings(), region, self.form.chosen_store())
+        return Request(
+            stack,
+            self.form.settings(),
+            region,
+            self.form.chosen_store(),
+            self.form.overwrite.value,
+        )
 
     def _targets(self, request: Request) -> list[Target]:
         layers = self.form.layers()
