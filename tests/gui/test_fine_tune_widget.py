@@ -172,7 +172,9 @@ def test_a_name_that_is_no_file_name_is_notified(both, errors, grainy):
     widget.form.name.value = "a b"
     widget.start_button.click()
     assert not widget.is_running
-    assert "name='a b' is wrong" in errors()[0]
+    words = "'a b' cannot be the name of a model; use letters, digits, '.', '_' and '-'."
+    assert errors() == [words]
+    assert widget.progress.label.text() == words
 
 
 def test_opening_the_widget_does_not_load_torch():

@@ -1,7 +1,6 @@
 """The axes of a layer, to read and to correct."""
 
 from napari.layers import Image
-from napari.utils.notifications import show_error
 from psygnal import Signal
 from qtpy.QtWidgets import QLabel, QLineEdit, QVBoxLayout, QWidget
 
@@ -22,6 +21,8 @@ class AxesField(QWidget):
 
     edited = Signal()
     """Emitted when the user has changed the axis labels."""
+    failed = Signal(str)
+    """Emitted with a message when letters do not suit the layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,7 +59,7 @@ class AxesField(QWidget):
         try:
             label_axes(layer, self.line.text())
         except InputError as error:
-            show_error(str(error))
+            self.failed.emit(str(error))
         else:
             self.edited.emit()
         self.show_layer(layer)

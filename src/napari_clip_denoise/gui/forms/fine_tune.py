@@ -128,7 +128,10 @@ class FineTuneForm(QWidget):
         ------
         InputError
             If a setting is invalid.
+        ModelError
+            If the base model cannot be used yet.
         """
+        model_list.check(self.model.value)
         return make_fine_tune_settings(
             name=self.name.value.strip(),
             model=self.model.value,

@@ -12,7 +12,7 @@ LEAST_LETTERS = 20
 """Number of letters of a name that a menu shows, however narrow its panel is."""
 
 
-def labelled(*rows: tuple[str, Widget]) -> QFormLayout:
+def labelled(*rows: tuple[str, Widget | QWidget]) -> QFormLayout:
     """Arrange labels and fields in rows."""
     layout = QFormLayout()
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)

@@ -6,7 +6,6 @@ import napari
 import numpy as np
 from magicgui.widgets import ComboBox
 from napari.layers import Image
-from napari.utils.notifications import show_error
 from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
@@ -47,6 +46,7 @@ from napari_clip_denoise.inference.progress import CancelToken
 
 SCOPES = (("Current plane", False), ("Five planes across the layer", True))
 CORRELATION_SHOWN = 0.2
+PROMPT = "Choose a noisy and a denoised image and press Check."
 PLACE = (
     "name",
     "metadata",
@@ -96,7 +96,7 @@ class CheckResultWidget(TaskPanel):
         )
         self.spread_button.clicked.connect(self.measure_spread)
         self.task.follow(idle=(self.check_button, self.spread_button))
-        self.verdict = QLabel("Choose a noisy and a denoised image and press Check.")
+        self.verdict = QLabel(PROMPT)
         self.verdict.setWordWrap(True)
         self.figures = QLabel("")
         self.figures.setWordWrap(True)
@@ -112,6 +112,8 @@ class CheckResultWidget(TaskPanel):
             "pure noise. Red: structure, or correlated noise. Blue: noise that was left in."
         )
         self._lay_out()
+        for field in (self.noisy, self.denoised, self.reference, self.scope):
+            field.changed.connect(self._forget)
         when_layers_change(napari_viewer, self._refresh)
         self._guess()
 
@@ -137,7 +139,7 @@ class CheckResultWidget(TaskPanel):
                 plane = current_plane(self._viewer, denoised, pair.denoised)
             regions = choose_planes(pair.denoised, plane, everywhere=everywhere)
         except ClipDenoiseError as error:
-            show_error(str(error))
+            self.complain(error)
             return
         cancel = CancelToken()
         self.task.start(
@@ -159,7 +161,7 @@ class CheckResultWidget(TaskPanel):
             region = central_part(plane, 3 if stack.is_rgb else 2)
             view = View(stack, region, settings_of(denoised))
         except ClipDenoiseError as error:
-            show_error(str(error))
+            self.complain(error)
             return
         cancel = CancelToken()
         self.task.start(
@@ -171,6 +173,15 @@ class CheckResultWidget(TaskPanel):
             finish=lambda measured: self._show_spread(measured, noisy, denoised, region),
             message="Estimating uncertainty …",
         )
+
+    def _forget(self) -> None:
+        """Clear the verdict on other images."""
+        if self.checked is not None:
+            self.checked = None
+            self.verdict.setText(PROMPT)
+            self.figures.clear()
+            self.curve.show_curve(*[np.empty(0)] * 3)
+            self.map.show_map(np.empty((0, 0)))
 
     def _show_passes(self, messages: tuple[tuple[int, int], ...]) -> None:
         for done, total in messages[-1:]:
