@@ -17,27 +17,27 @@ def panel(viewer):
 
 
 def test_the_methods_are_those_of_the_library(panel):
-    assert list(panel.methods.choices) == ["compact", "compact-rgb", "tiny", *BASELINES]
+    assert panel.methods.values() == ["compact", "compact-rgb", "tiny", *BASELINES]
 
 
 def test_models_that_come_and_go_are_listed_before_the_classical_methods(
     panel, models_folder, tiny_file
 ):
-    panel.methods.value = ["tiny", "nlm"]
+    panel.methods.choose(["tiny", "nlm"])
     shutil.copy(tiny_file, models_folder / "lab.safetensors")
     model_list.changed.emit()
-    assert list(panel.methods.choices) == ["compact", "compact-rgb", "lab", "tiny", *BASELINES]
-    assert panel.methods.value == ["tiny", "nlm"]
+    assert panel.methods.values() == ["compact", "compact-rgb", "lab", "tiny", *BASELINES]
+    assert panel.methods.chosen() == ["tiny", "nlm"]
     (models_folder / "tiny.safetensors").unlink()
     panel.hide()
     panel.show()
-    assert list(panel.methods.choices) == ["compact", "compact-rgb", "lab", *BASELINES]
-    assert panel.methods.value == ["nlm"]
+    assert panel.methods.values() == ["compact", "compact-rgb", "lab", *BASELINES]
+    assert panel.methods.chosen() == ["nlm"]
 
 
 def test_methods_are_shown_side_by_side(viewer, panel, qtbot, noisy, errors):
     layer = viewer.add_image(noisy, scale=(2, 0.5, 0.5))
-    panel.methods.value = ["tiny", "gaussian"]
+    panel.methods.choose(["tiny", "gaussian"])
     qtbot.waitUntil(lambda: layer.corner_pixels[1, 1] > 0, timeout=10_000)
     panel.run_button.click()
     qtbot.waitUntil(lambda: not panel.is_running, timeout=60_000)
@@ -56,7 +56,7 @@ def test_methods_are_shown_side_by_side(viewer, panel, qtbot, noisy, errors):
     assert (made["model"], made["source"]) == ("tiny", "noisy")
     assert made["region"][1:] == [[first[1], first[1] + height], [first[2], first[2] + width]]
     assert viewer.layers[3].metadata["napari_clip_denoise"]["method"] == "gaussian"
-    panel.methods.value = []
+    panel.methods.choose([])
     panel.run_button.click()
     assert "nothing to compare" in errors()[0]
 
@@ -64,7 +64,8 @@ def test_methods_are_shown_side_by_side(viewer, panel, qtbot, noisy, errors):
 def test_models_get_the_settings_of_the_denoise_panel(viewer, widget, panel, qtbot, noisy):
     layer = viewer.add_image(noisy)
     viewer.add_shapes([[[0, 10, 20], [0, 10, 59], [0, 49, 59], [0, 49, 20]]]).selected_data = {0}
-    panel.layer.value, panel.methods.value = layer, ["tiny"]
+    panel.layer.value = layer
+    panel.methods.choose(["tiny"])
     widget.form.intensity.value, widget.form.strength.value = "minmax", 0
     panel.run_button.click()
     qtbot.waitUntil(lambda: not panel.is_running, timeout=60_000)
@@ -72,3 +73,44 @@ def test_models_get_the_settings_of_the_denoise_panel(viewer, widget, panel, qtb
     np.testing.assert_array_equal(shown.data[0], noisy[viewer.dims.current_step[0], 10:50, 20:60])
     assert shown.metadata["napari_clip_denoise"]["settings"]["intensity"] == "minmax"
     assert "intensity minmax, strength 0 %" in panel.progress.label.text()
+
+
+def test_methods_are_ticked_and_have_full_names(panel):
+    texts = [panel.methods.item(row).text() for row in range(panel.methods.count())]
+    assert texts[0] == "Model compact"
+    assert "Non-local means" in texts
+    assert panel.methods.chosen() == ["compact", "gaussian", "nlm"]
+
+
+def test_a_new_comparison_replaces_the_last_and_clear_restores_the_window(
+    viewer, panel, qtbot, noisy
+):
+    layer = viewer.add_image(noisy)
+    panel.methods.choose(["gaussian"])
+    qtbot.waitUntil(lambda: layer.corner_pixels[1, 1] > 0, timeout=10_000)
+    for _ in range(2):
+        panel.run_button.click()
+        qtbot.waitUntil(lambda: not panel.is_running, timeout=60_000)
+        assert len(viewer.layers) == 3
+        assert viewer.canvas.grid.enabled
+    panel.clear_button.click()
+    assert list(viewer.layers) == [layer]
+    assert not viewer.canvas.grid.enabled
+    assert viewer.canvas.grid.stride == 1
+    assert not panel.label.text()
+    assert not panel.clear_button.isEnabled()
+
+
+def test_deleting_the_tiles_or_closing_the_panel_leaves_the_grid(viewer, panel, qtbot, noisy):
+    layer = viewer.add_image(noisy)
+    panel.methods.choose(["gaussian"])
+    qtbot.waitUntil(lambda: layer.corner_pixels[1, 1] > 0, timeout=10_000)
+    panel.run_button.click()
+    qtbot.waitUntil(lambda: not panel.is_running, timeout=60_000)
+    del viewer.layers[1:]
+    assert not viewer.canvas.grid.enabled
+    panel.run_button.click()
+    qtbot.waitUntil(lambda: not panel.is_running, timeout=60_000)
+    viewer.window.remove_dock_widget(panel)
+    assert list(viewer.layers) == [layer]
+    assert not viewer.canvas.grid.enabled

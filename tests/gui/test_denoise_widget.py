@@ -115,6 +115,27 @@ def test_a_store_is_filled_and_named_at_the_end(viewer, widget, run, noisy, tiny
     assert [path.name for path in tmp_path.iterdir()] == [store.name]
 
 
+def test_the_suffix_is_added_and_a_file_is_only_replaced_if_allowed(
+    viewer, widget, run, errors, qtbot, noisy, tmp_path
+):
+    viewer.add_image(noisy)
+    form = widget.form
+    assert not form.overwrite.native.isVisible()
+    line = form.store.line_edit.native
+    qtbot.keyClicks(line, str(tmp_path / "result"))
+    qtbot.keyClick(line, Qt.Key.Key_Return)
+    assert form.chosen_store() == tmp_path / "result.ome.zarr"
+    assert line.text() == str(tmp_path / "result.ome.zarr")
+    assert form.overwrite.native.isVisible()
+    assert run() is not None
+    form.strength.value = 0
+    assert run() is None
+    assert "already exists; give another name or allow overwriting" in errors()[0]
+    form.overwrite.value = True
+    assert run() is not None
+    np.testing.assert_array_equal(np.asarray(open_stack(tmp_path / "result.ome.zarr").array), noisy)
+
+
 @pytest.mark.parametrize("to_store", [False, True])
 def test_cancel_leaves_nothing(viewer, widget, qtbot, tmp_path, unlimited, to_store):
     viewer.add_image(unlimited)
@@ -178,7 +199,7 @@ def test_closing_the_panel_cancels_the_run_and_removes_the_unfinished_layer(
     qtbot.mouseClick(title_bar_button(widget, "QTitleBarCloseButton"), Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: list(viewer.layers) == [source], timeout=10_000)
     assert token.is_cancelled
-    assert not progress._all_instances
+    qtbot.waitUntil(lambda: not progress._all_instances, timeout=5_000)
     qtbot.wait(500)
     assert list(viewer.layers) == [source]
 
@@ -207,6 +228,7 @@ def test_deleting_the_result_cancels_the_run(viewer, widget, qtbot, unlimited):
 def test_the_activity_dock_shows_the_run(viewer, widget, qtbot, unlimited):
     viewer.add_image(unlimited)
     widget.run_button.click()
+    qtbot.waitUntil(lambda: len(progress._all_instances) == 1, timeout=5_000)
     (entry,) = progress._all_instances
     assert entry.desc.startswith("Loading the model")
     qtbot.waitUntil(lambda: entry.n > 0, timeout=60_000)
@@ -215,18 +237,19 @@ def test_the_activity_dock_shows_the_run(viewer, widget, qtbot, unlimited):
     assert [bar.qt_progress_bar.value() for bar in bars] == [entry.n]
     widget.cancel_button.click()
     qtbot.waitUntil(lambda: not widget.is_running, timeout=10_000)
-    assert not progress._all_instances
+    qtbot.waitUntil(lambda: not progress._all_instances, timeout=5_000)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda f, p: setattr(f.model, "value", "clip-rn50"), "has no decoder yet"),
-        (lambda f, p: setattr(f.store, "value", p / "result.tif"), "should end in .zarr"),
+        (lambda f, p: setattr(f.store, "value", p / "result.tif"), "only OME-Zarr can be written"),
+        (lambda f, p: setattr(f.store, "value", p), "is a folder; add the name of a file"),
         (lambda f, p: setattr(f.store, "value", p / "no" / "a.zarr"), "no folder"),
         (lambda f, p: setattr(f.tile, "value", 512) or setattr(f.device, "value", "mps"), "'mps'"),
     ],
-    ids=["no decoder", "suffix", "folder", "device"],
+    ids=["no decoder", "suffix", "no name", "folder", "device"],
 )
 def test_wrong_input_is_notified(viewer, widget, run, errors, noisy, tmp_path, change, message):
     viewer.add_image(noisy)

@@ -118,6 +118,22 @@ def test_a_folder_can_be_learned_from(both, qtbot, grainy, tmp_path):
     qtbot.waitUntil(lambda: not widget.is_running, timeout=WAIT)
 
 
+def test_layers_that_the_plugin_made_are_never_preselected(both, grainy):
+    widget, _, viewer = both
+    form = widget.form
+    made = {"napari_clip_denoise": {"source": "grainy"}}
+    residual = viewer.add_image(grainy, name="grainy residual", metadata=made)
+    assert form.noisy.value == "folder"
+    source = viewer.add_image(grainy, name="grainy")
+    assert form.noisy.value == source
+    viewer.layers.selection.active = residual
+    again = type(form)(viewer)
+    assert again.noisy.value == source
+    assert residual in again.noisy.choices
+    viewer.layers.remove(source)
+    assert form.noisy.value == "folder"
+
+
 def test_rows_that_do_not_matter_are_hidden(both, grainy):
     form, viewer = both[0].form, both[2]
     viewer.add_image(grainy, axis_labels=("t", "y", "x"))
@@ -156,7 +172,9 @@ def test_a_name_that_is_no_file_name_is_notified(both, errors, grainy):
     widget.form.name.value = "a b"
     widget.start_button.click()
     assert not widget.is_running
-    assert "name='a b' is wrong" in errors()[0]
+    words = "'a b' cannot be the name of a model; use letters, digits, '.', '_' and '-'."
+    assert errors() == [words]
+    assert widget.progress.label.text() == words
 
 
 def test_opening_the_widget_does_not_load_torch():

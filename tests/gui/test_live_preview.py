@@ -135,7 +135,7 @@ def test_a_view_that_cannot_be_denoised_says_why(live, settings):
     assert live.layer is None
     live._viewer.dims.ndisplay = 3
     live.tick()
-    assert "in 2D" in live.message
+    assert "return to 2D" in live.message
 
 
 def test_the_selected_shape_is_previewed_wherever_the_slider_stands(live, source, noisy, tiny):

@@ -1,6 +1,7 @@
 import tifffile
 from napari.settings import get_plugin_settings
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QApplication, QWidget
 
 from napari_clip_denoise.gui.widgets.denoise import HINT
 from napari_clip_denoise.inference.settings import as_command, as_python
@@ -45,6 +46,33 @@ def test_a_run_is_copied_as_text(viewer, widget, noisy, tmp_path):
 
 def test_an_empty_window_gives_a_hint(widget):
     assert widget.progress.label.text() == HINT
+
+
+def test_the_hint_and_errors_go_once_they_do_not_apply(viewer, widget, noisy):
+    viewer.add_image(noisy, name="a")
+    assert not widget.progress.label.text()
+    widget.form.model.value = "clip-rn50"
+    widget.run_button.click()
+    text = widget.progress.label.text()
+    assert "press 'Train it here' or 'Import a checkpoint …'" in text
+    assert "clip-denoise" not in text
+    widget.form.layer.value = viewer.add_image(noisy, name="b")
+    assert not widget.progress.label.text()
+
+
+def test_the_tab_key_skips_what_is_folded(widget, qtbot):
+    form = widget.form
+    form.strength.native.setFocus()
+    met = set()
+    for _ in range(8):
+        qtbot.keyClick(widget.window().focusWidget(), Qt.Key.Key_Tab)
+        met.add(widget.window().focusWidget())
+        assert widget.window().focusWidget().isVisible()
+    assert form.advanced.button in met
+    inner = set(form.advanced.content.findChildren(QWidget))
+    assert not met & inner
+    form.advanced.button.click()
+    assert form.device.native.isVisible()
 
 
 def test_the_tab_key_goes_down_the_form(widget, qtbot):

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from psygnal import Signal
 from qtpy.QtWidgets import QWidget
 
+from napari_clip_denoise.errors import ModelError
 from napari_clip_denoise.models.folder import CLIP_MODEL
 from napari_clip_denoise.models.registry import entries
 
@@ -27,6 +28,21 @@ class ModelList:
         """
         self.changed.connect(refresh)
         owner.destroyed.connect(lambda: self.changed.disconnect(refresh, missing_ok=True))
+
+    @staticmethod
+    def check(name: str) -> None:
+        """Check that a model is complete.
+
+        Raises
+        ------
+        ModelError
+            If it has no decoder yet; the message names the buttons that help.
+        """
+        if name == CLIP_MODEL and CLIP_MODEL not in [entry.name for entry in entries()]:
+            raise ModelError(
+                f"The model '{CLIP_MODEL}' has no decoder yet; choose it in the Denoise panel and "
+                "press 'Train it here' or 'Import a checkpoint …' there."
+            )
 
     @staticmethod
     def choices(_: object) -> list[tuple[str, str]]:

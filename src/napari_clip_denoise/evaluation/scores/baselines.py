@@ -20,6 +20,8 @@ class Baseline:
     ----------
     name : str
         Title of the method's column.
+    label : str
+        Full name.
     filter : callable
         Denoises a plane (Y, X), float64, with any range of values.
     package : str
@@ -29,6 +31,7 @@ class Baseline:
     """
 
     name: str
+    label: str
     filter: Callable[[np.ndarray], np.ndarray]
     package: str = ""
     takes_rgb: bool = False
@@ -125,12 +128,12 @@ def stabilised_bm3d(plane: np.ndarray) -> np.ndarray:
 BASELINES = {
     baseline.name: baseline
     for baseline in (
-        Baseline("gaussian", gaussian),
-        Baseline("nlm", non_local_means),
-        Baseline("wavelet", wavelet, package="pywt"),
-        Baseline("tv", total_variation),
-        Baseline("bm3d", bm3d, package="bm3d", takes_rgb=True),
-        Baseline("vst-bm3d", stabilised_bm3d, package="bm3d"),
+        Baseline("gaussian", "Gaussian filter", gaussian),
+        Baseline("nlm", "Non-local means", non_local_means),
+        Baseline("wavelet", "Wavelet denoising", wavelet, package="pywt"),
+        Baseline("tv", "Total variation", total_variation),
+        Baseline("bm3d", "BM3D", bm3d, package="bm3d", takes_rgb=True),
+        Baseline("vst-bm3d", "BM3D with Anscombe transform", stabilised_bm3d, package="bm3d"),
     )
 }
 

@@ -14,7 +14,14 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.gui.forms.rows import labelled, menu_of_names, show_row
 from napari_clip_denoise.gui.forms.settings import DEVICES
 from napari_clip_denoise.gui.model_list import model_list
-from napari_clip_denoise.gui.viewer.layers import images_of, stack_of, when_layers_change
+from napari_clip_denoise.gui.viewer.layers import (
+    axes_of,
+    images_of,
+    is_derived,
+    preferred_image,
+    stack_of,
+    when_layers_change,
+)
 from napari_clip_denoise.images.axes import leading_axes
 from napari_clip_denoise.training.finetune.registry import objective_choices
 from napari_clip_denoise.training.finetune.settings import FineTuneSettings, make_fine_tune_settings
@@ -41,6 +48,7 @@ class FineTuneForm(QWidget):
     def __init__(self, viewer: napari.Viewer):
         super().__init__()
         self._viewer = viewer
+        self._is_chosen = False
         self.noisy = menu_of_names(self._sources, "The noisy images to train on.")
         self.noisy_folder = _folder("Folder with noisy images.")
         self.kind = ComboBox(
@@ -86,8 +94,7 @@ class FineTuneForm(QWidget):
         for field in (self.noisy, self.kind, self.other):
             field.changed.connect(self._show_rows)
         when_layers_change(viewer, self._refresh_layers)
-        if viewer.layers.selection.active in images_of(viewer):
-            self.noisy.value = viewer.layers.selection.active
+        self._prefer_layer()
         self._show_rows()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
@@ -121,7 +128,10 @@ class FineTuneForm(QWidget):
         ------
         InputError
             If a setting is invalid.
+        ModelError
+            If the base model cannot be used yet.
         """
+        model_list.check(self.model.value)
         return make_fine_tune_settings(
             name=self.name.value.strip(),
             model=self.model.value,
@@ -143,12 +153,15 @@ class FineTuneForm(QWidget):
             show_row(self._rows, field.native, is_shown)
 
     def _sources(self, _: object) -> list[tuple[str, Any]]:
+        """Offer images; those that this plugin made come last, so that none is the default."""
         layers = images_of(self._viewer)
-        return [*((layer.name, layer) for layer in layers), ("A folder …", FOLDER)]
+        originals = [(layer.name, layer) for layer in layers if not is_derived(layer)]
+        derived = [(layer.name, layer) for layer in layers if is_derived(layer)]
+        return [*originals, ("A folder …", FOLDER), *derived]
 
     def _axes(self, _: object) -> list[str]:
         layer = self.noisy.value
-        return list(leading_axes(stack_of(layer).axes)) if isinstance(layer, Image) else ["t"]
+        return list(leading_axes(axes_of(layer))) if isinstance(layer, Image) else ["t"]
 
     def _refresh_layers(self) -> None:
         self.noisy.reset_choices()
@@ -156,11 +169,12 @@ class FineTuneForm(QWidget):
         self._prefer_layer()
 
     def _prefer_layer(self) -> None:
-        """Choose the active layer if neither a layer nor a folder has been chosen yet."""
-        layers = images_of(self._viewer)
-        if self.noisy.value == FOLDER and not self.noisy_folder.line_edit.value and layers:
-            active = self._viewer.layers.selection.active
-            self.noisy.value = active if active in layers else layers[-1]
+        """Choose an image if neither a layer nor a folder has been chosen yet."""
+        image = preferred_image(self._viewer)
+        is_open = self.noisy.value == FOLDER and not self.noisy_folder.line_edit.value
+        if image is not None and (is_open or not self._is_chosen):
+            self.noisy.value = image
+        self._is_chosen = self.noisy.value != FOLDER
 
 
 def _folder(tooltip: str) -> FileEdit:

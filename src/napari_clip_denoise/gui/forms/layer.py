@@ -4,14 +4,23 @@ from pathlib import Path
 
 import napari
 from magicgui.types import FileDialogMode
-from magicgui.widgets import ComboBox, FileEdit
+from magicgui.widgets import CheckBox, ComboBox, FileEdit
 from napari.layers import Image
+from qtpy.QtWidgets import QLineEdit
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.gui.forms.rows import menu_of_names
+from napari_clip_denoise.formats.table import FORMATS
+from napari_clip_denoise.gui.forms.axes import AxesField
+from napari_clip_denoise.gui.forms.rows import menu_of_names, show_row
 from napari_clip_denoise.gui.forms.settings import SettingsForm
 from napari_clip_denoise.gui.viewer.channels import channels_of, stack_of_channels
-from napari_clip_denoise.gui.viewer.layers import images_of, stack_of, when_layers_change
+from napari_clip_denoise.gui.viewer.layers import (
+    images_of,
+    originals_first,
+    preferred_image,
+    stack_of,
+    when_layers_change,
+)
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
@@ -45,13 +54,22 @@ class LayerForm(SettingsForm):
             "Needed if the result does not fit into memory.",
         )
         self.scope.value = WHOLE
-        self.insert_rows(0, ("Image", self.layer), ("Apply to", self.scope))
-        self.append_rows(("Save to", self.store))
+        self.axes = AxesField()
+        self.insert_rows(0, ("Image", self.layer), ("Axes", self.axes), ("Apply to", self.scope))
+        self.overwrite = CheckBox(text="", tooltip="Replace the file if it already exists.")
+        self.append_rows(("Save to", self.store), ("Allow overwriting", self.overwrite))
+        self.store.changed.connect(self._show_overwrite)
+        line: QLineEdit = self.store.line_edit.native
+        line.editingFinished.connect(self._complete_name)
+        self._show_overwrite()
         self.layer.changed.connect(self._offer_channels)
+        self.layer.changed.connect(self.axes.show_layer)
+        self.axes.edited.connect(self._offer_channels)
         when_layers_change(viewer, self._refresh_layers)
-        if viewer.layers.selection.active in images_of(viewer):
-            self.layer.value = viewer.layers.selection.active
+        if (image := preferred_image(viewer)) is not None:
+            self.layer.value = image
         self._offer_channels()
+        self.axes.show_layer(self.layer.value)
 
     def chosen_layer(self) -> Image:
         """Return the layer to denoise.
@@ -95,9 +113,7 @@ class LayerForm(SettingsForm):
         text = self.store.line_edit.value.strip()
         if not text:
             return None
-        path = Path(text).expanduser()
-        if path.suffix != ".zarr":
-            raise InputError(f"The store {path.name} should end in .zarr, such as result.ome.zarr.")
+        path = with_suffix(Path(text).expanduser())
         if self.scope.value == PLANE:
             raise InputError(
                 "Only a whole layer can be saved; choose 'Whole layer', or clear 'Save to'."
@@ -110,7 +126,20 @@ class LayerForm(SettingsForm):
         return None if layer is None or layer.rgb else tuple(layer.contrast_limits)
 
     def _layers(self, _: object) -> list[tuple[str, Image]]:
-        return [(layer.name, layer) for layer in images_of(self._viewer)]
+        return [(layer.name, layer) for layer in originals_first(images_of(self._viewer))]
+
+    def _complete_name(self) -> None:
+        """Show the name that the file will get."""
+        try:
+            path = self.chosen_store()
+        except InputError:  # the run will say so
+            return
+        if path is not None and str(path) != self.store.line_edit.value:
+            self.store.value = path
+
+    def _show_overwrite(self) -> None:
+        is_saved = bool(self.store.line_edit.value.strip())
+        show_row(self._rows, self.overwrite.native, is_saved)
 
     def _scopes(self, _: object) -> list[tuple[str, str]]:
         channels = self._channels()
@@ -135,6 +164,27 @@ class LayerForm(SettingsForm):
         elif scope == WHOLE and has_several and not had_several:
             scope = CHANNELS
         self.scope.value = scope
+
+
+def with_suffix(path: Path) -> Path:
+    """Return the path of an OME-Zarr file, whose suffix may have been left out.
+
+    Raises
+    ------
+    InputError
+        If the path is that of a folder or of a file of another format.
+    """
+    if path.suffix == ".zarr":
+        return path
+    if path.is_dir():
+        raise InputError(f"{path} is a folder; add the name of a file, such as result.ome.zarr.")
+    others = [f.name for f in FORMATS if not f.is_store and path.suffix and f.writes(path)]
+    if others:
+        raise InputError(
+            f"{path.name} would be a file of the format {others[0]}, but only OME-Zarr can be "
+            "written here; give a name such as result.ome.zarr."
+        )
+    return path.with_name(f"{path.name.removesuffix('.ome')}.ome.zarr")
 
 
 def settings_in(viewer: napari.Viewer) -> DenoiseSettings:

@@ -12,7 +12,7 @@ LEAST_LETTERS = 20
 """Number of letters of a name that a menu shows, however narrow its panel is."""
 
 
-def labelled(*rows: tuple[str, Widget]) -> QFormLayout:
+def labelled(*rows: tuple[str, Widget | QWidget]) -> QFormLayout:
     """Arrange labels and fields in rows."""
     layout = QFormLayout()
     layout.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
@@ -21,7 +21,7 @@ def labelled(*rows: tuple[str, Widget]) -> QFormLayout:
     return layout
 
 
-def add_row(rows: QFormLayout, text: str, widget: Widget, position: int = -1) -> None:
+def add_row(rows: QFormLayout, text: str, widget: Widget | QWidget, position: int = -1) -> None:
     """Add a row to a form; its label gets the tooltip of its field.
 
     Parameters
@@ -30,14 +30,14 @@ def add_row(rows: QFormLayout, text: str, widget: Widget, position: int = -1) ->
         The form.
     text : str
         Text of the label.
-    widget : Widget
+    widget : Widget or QWidget
         The field.
     position : int
         Index of the row; -1 adds it at the end.
     """
     if isinstance(widget, FileEdit):
         widget.choose_btn.text = CHOOSE
-    field: QWidget = widget.native
+    field: QWidget = widget if isinstance(widget, QWidget) else widget.native
     label = QLabel(text)
     label.setBuddy(field)
     label.setToolTip(field.whatsThis() or field.toolTip())

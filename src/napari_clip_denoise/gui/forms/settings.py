@@ -2,10 +2,10 @@
 
 from magicgui.widgets import CheckBox, ComboBox, FloatSpinBox, Slider
 from magicgui.widgets.bases import Widget
-from qtpy.QtGui import QIcon, QShowEvent
+from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QFormLayout, QVBoxLayout, QWidget
-from superqt import QCollapsible
 
+from napari_clip_denoise.gui.forms.folded import Folded
 from napari_clip_denoise.gui.forms.rows import add_row, labelled, menu_of_names, show_row
 from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.images.intensity_methods import INTENSITIES
@@ -41,7 +41,6 @@ PRECISIONS = (
 )
 TYPES = (("Same as the image", None), ("float32", "float32"))
 LARGEST = 1e12
-FOLDED, UNFOLDED = "▸ Advanced", "▾ Advanced"
 
 
 class SettingsForm(QWidget):
@@ -121,8 +120,7 @@ class SettingsForm(QWidget):
             ("High", self.high),
             ("Strength (%)", self.strength),
         )
-        advanced = QWidget()
-        more = labelled(
+        advanced = labelled(
             ("Noise level", self.noise_level),
             ("Deviation", self.deviation),
             ("Hot pixels", self.hot_pixels),
@@ -133,30 +131,25 @@ class SettingsForm(QWidget):
             ("Precision", self.precision),
             ("Result data type", self.output_dtype),
         )
-        advanced.setLayout(more)
-        show_row(more, self.deviation.native, False)
+        show_row(advanced, self.deviation.native, False)
         self.noise_level.changed.connect(
-            lambda level: show_row(more, self.deviation.native, level == CUSTOM)
+            lambda level: show_row(advanced, self.deviation.native, level == CUSTOM)
         )
-        folded = QCollapsible(FOLDED, collapsedIcon=QIcon(), expandedIcon=QIcon())
-        folded.toggled.connect(lambda is_open: folded.setText(UNFOLDED if is_open else FOLDED))
-        folded.addWidget(advanced)
-        if (frame := folded.layout()) is not None:
-            frame.setContentsMargins(0, 0, 0, 0)
+        self.advanced = Folded("Advanced", advanced)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addLayout(rows)
-        layout.addWidget(folded)
+        layout.addWidget(self.advanced)
         return rows
 
-    def insert_rows(self, position: int, *rows: tuple[str, Widget]) -> None:
+    def insert_rows(self, position: int, *rows: tuple[str, Widget | QWidget]) -> None:
         """Add custom fields above the row at `position`.
 
         Parameters
         ----------
         position : int
             Index of a row.
-        *rows : tuple of (str, Widget)
+        *rows : tuple of (str, Widget or QWidget)
             Label and field of each new row.
         """
         for label, widget in reversed(rows):
@@ -177,9 +170,10 @@ class SettingsForm(QWidget):
 
         Raises
         ------
-        InputError
-            If a setting is invalid.
+        InputError, ModelError
+            If a setting is invalid, or the model cannot be used yet.
         """
+        model_list.check(self.model.value)
         intensity = self.intensity.value
         noise_level = self.noise_level.value
         return make_settings(

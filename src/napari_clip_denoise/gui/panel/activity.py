@@ -1,35 +1,81 @@
 """Progress of a run in napari's activity dock, which can be seen from every panel."""
 
-import os
-from pathlib import Path
-
 from napari.utils import progress
+from qtpy.QtCore import QObject, QTimer
 
 STEPS = 1000
+MILLISECONDS = 250
 
 
-class Activity:
-    """An entry in the activity dock while something is running."""
+class Nowhere:
+    """A file that forgets what is written, because an entry also prints itself."""
 
-    def __init__(self) -> None:
-        self._bar: progress | None = None
+    def write(self, text: str) -> None:
+        """Do nothing."""
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+
+class Activity(QObject):
+    """An entry in the activity dock while something is running.
+
+    The dock handles all waiting events whenever an entry changes. Entries therefore change in a
+    timer of their own, never while the results of a run are received.
+
+    Parameters
+    ----------
+    parent : QObject
+        Ends the entry when it is destroyed.
+    """
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self._entry = Entry()
+        self._timer = QTimer(self)
+        self._timer.setInterval(MILLISECONDS)
+        self._timer.timeout.connect(self._entry.update)
+        parent.destroyed.connect(self._entry.close)
 
     def begin(self, message: str) -> None:
         """Add the entry."""
-        self.end()
-        nowhere = Path(os.devnull).open("w")  # noqa: SIM115 the bar prints itself, too
-        self._bar = progress(total=STEPS, desc=message, file=nowhere)
+        self.show(0, message)
+        self._timer.start()
 
     def show(self, share: float, message: str) -> None:
         """Show the completed fraction of the work, from 0 to 1, and a message."""
-        if self._bar is not None:
-            self._bar.update(round(STEPS * share) - self._bar.n)
-        if self._bar is not None:  # updating handles events, such as the end of the run
-            self._bar.set_description(message)
+        self._entry.wanted = share, message
 
     def end(self) -> None:
         """Remove the entry."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar.fp.close()
-            self._bar = None
+        self._timer.stop()
+        self._entry.wanted = None
+        QTimer.singleShot(0, self._entry.update)
+
+
+class Entry:
+    """The entry itself, which follows what is wanted."""
+
+    def __init__(self) -> None:
+        self.wanted: tuple[float, str] | None = None
+        self._bar: progress | None = None
+
+    def update(self) -> None:
+        """Add, change or remove the entry; events that this handles may call it again."""
+        if self.wanted is None:
+            self.close()
+            return
+        share, message = self.wanted
+        if self._bar is None:
+            self._bar = progress(total=STEPS, desc=message, file=Nowhere())
+        bar = self._bar
+        if bar.desc != message:
+            bar.set_description(message)
+        if self._bar is bar and (step := round(STEPS * share) - bar.n):
+            bar.update(step)
+
+    def close(self) -> None:
+        """Remove the entry."""
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            bar.close()

@@ -1,5 +1,6 @@
 """The base of panels that run something in the background."""
 
+from napari.utils.notifications import show_error
 from psygnal import Signal
 from qtpy.QtCore import QEvent
 from qtpy.QtWidgets import QHBoxLayout, QLayout, QPushButton, QVBoxLayout, QWidget
@@ -56,6 +57,12 @@ class TaskPanel(QWidget):
                 task.abandon()
             self.closed.emit()
         return is_handled
+
+    def complain(self, error: Exception | str) -> None:
+        """Tell the user of an error, both in the panel and in a notification, which may be cut."""
+        if not self.is_running:
+            self.progress.end(str(error), is_done=False)
+        show_error(str(error))
 
     def lay_out(self, *items: QWidget | QLayout, last_grows: bool = False) -> None:
         """Arrange widgets and layouts from top to bottom in a column that scrolls.

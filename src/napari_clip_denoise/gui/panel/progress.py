@@ -25,7 +25,7 @@ class ProgressRow(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._message, self._begun = "", 0.0
-        self._activity = Activity()
+        self._activity = Activity(self)
         self.clock = QTimer(self)
         self.clock.timeout.connect(self._count)
         self.bar = QProgressBar()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari.layers import Image
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QPushButton, QWidget
 
 from napari_clip_denoise.errors import ClipDenoiseError
@@ -22,10 +22,17 @@ class CopyRow(QWidget):
     choose : callable
         Returns the layer, its stack, the settings and the output file (or None); may raise
         `ClipDenoiseError`.
+    complain : callable
+        Tells the user of an error.
     """
 
-    def __init__(self, choose: Callable[[], tuple[Image, Stack, DenoiseSettings, Path | None]]):
+    def __init__(
+        self,
+        choose: Callable[[], tuple[Image, Stack, DenoiseSettings, Path | None]],
+        complain: Callable[[Exception], object],
+    ):
         super().__init__()
+        self._complain = complain
         self._choose = choose
         self.command = QPushButton("Copy as command")
         self.command.setToolTip(
@@ -46,7 +53,7 @@ class CopyRow(QWidget):
         try:
             layer, stack, settings, store = self._choose()
         except ClipDenoiseError as error:
-            show_error(str(error))
+            self._complain(error)
             return
         source = Path(layer.source.path or UNSAVED)
         name = source.name.split(".")[0]

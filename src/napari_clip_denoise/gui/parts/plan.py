@@ -40,6 +40,7 @@ class PlanRow(QWidget):
         layout.addWidget(self.button)
         for field in (form.layer, form.scope, form.store, form.output_dtype):
             field.changed.connect(self.refresh)
+        form.axes.edited.connect(self.refresh)
         self.refresh()
 
     def refresh(self) -> None:
@@ -50,12 +51,12 @@ class PlanRow(QWidget):
         if layer is None or self._form.scope.value == PLANE:
             return
         try:
-            store = self._form.chosen_store()
+            store, stack = self._form.chosen_store(), self._form.stack()
         except ClipDenoiseError:
             return
         worker = create_worker(
             measure_size,
-            self._form.stack(),
+            stack,
             store,
             self._form.output_dtype.value,
             _start_thread=False,

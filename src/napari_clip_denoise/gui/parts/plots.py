@@ -119,9 +119,10 @@ class MapPlot(Plot):
         self._pixels = np.empty((0, 0, 3), np.uint8)
 
     def show_map(self, values: np.ndarray) -> None:
-        """Show a matrix; its middle element is left white."""
+        """Show a matrix, or nothing if it is empty; its middle element is left white."""
         scaled = np.clip(values / self._limit, -1, 1)
-        scaled[tuple(size // 2 for size in scaled.shape)] = 0
+        if scaled.size:
+            scaled[tuple(size // 2 for size in scaled.shape)] = 0
         cold, warm = np.array([58, 134, 214]), np.array([214, 70, 50])
         colour = np.where(scaled[..., np.newaxis] < 0, cold, warm)
         pixels = 255 + np.abs(scaled)[..., np.newaxis] * (colour - 255)

@@ -5,7 +5,7 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image
 
-from napari_clip_denoise.gui.viewer.layers import images_of, is_derived, stack_of
+from napari_clip_denoise.gui.viewer.layers import axes_of, images_of, is_derived, shape_of, stack_of
 from napari_clip_denoise.images.axes import leading_axes
 from napari_clip_denoise.images.stack import Metadata, Stack, as_stack
 
@@ -17,7 +17,7 @@ def channels_of(viewer: ViewerModel, layer: Image) -> list[Image]:
 
     Channels have the same size, type and place, and all but the lowest are blended additively.
     """
-    if layer.rgb or CHANNEL in leading_axes(stack_of(layer).axes):
+    if layer.rgb or CHANNEL in leading_axes(axes_of(layer)):
         return [layer]
     alike = [x for x in images_of(viewer) if not is_derived(x) and _is_like(x, layer)]
     if layer not in alike or any(str(other.blending) != "additive" for other in alike[1:]):
@@ -51,8 +51,7 @@ def channel_axis(axes: str) -> int:
 
 def _is_like(one: Image, other: Image) -> bool:
     def facts(layer: Image) -> tuple[object, ...]:
-        data = layer.data[0] if layer.multiscale else layer.data
-        return layer.rgb, data.shape, data.dtype, layer.axis_labels, layer.units
+        return layer.rgb, shape_of(layer), layer.dtype, layer.axis_labels, layer.units
 
     if facts(one) != facts(other):
         return False

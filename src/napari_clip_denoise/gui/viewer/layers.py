@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,27 @@ def images_of(viewer: ViewerModel) -> list[Image]:
     return [x for x in viewer.layers if isinstance(x, Image) and not is_preview(x)]
 
 
+def originals_first(images: list[Image]) -> list[Image]:
+    """Sort layers so that those that this plugin made come last."""
+    return sorted(images, key=is_derived)
+
+
+def preferred_image(viewer: ViewerModel) -> Image | None:
+    """Return the image that a user most likely wants to process.
+
+    That is the active layer, or the image that it was made from, or else the topmost image that
+    this plugin did not make.
+    """
+    originals = [layer for layer in images_of(viewer) if not is_derived(layer)]
+    active = viewer.layers.selection.active
+    if active is not None:
+        made = active.metadata.get(METADATA, {})
+        names = {active.name, made.get("source"), made.get("noisy")}
+        if chosen := [layer for layer in originals if layer.name in names]:
+            return chosen[0]
+    return originals[-1] if originals else None
+
+
 def remove(viewer: ViewerModel, layer: Layer) -> None:
     """Remove a layer without the full garbage collection that napari then triggers.
 
@@ -67,14 +89,56 @@ def remove(viewer: ViewerModel, layer: Layer) -> None:
         gc.unfreeze()
 
 
-def stack_of(layer: Image) -> Stack:
-    """Return the data of a layer as a stack; for a multiscale layer, the full resolution.
+def axes_of(layer: Image) -> str:
+    """Return the axes of a layer, one letter for each.
 
     Axis labels that are letters or words such as ``time`` name the axes; otherwise the last two
     axes are YX.
     """
+    shape = shape_of(layer)
+    if (labelled := _labelled_axes(layer, shape)) is not None:
+        return labelled
+    try:
+        return infer_axes(shape, rgb=layer.rgb)
+    except InputError:  # more dimensions than have a usual letter
+        plane = "yxs" if layer.rgb else "yx"
+        others = [letter for letter in ascii_lowercase if letter not in "yxs"]
+        return "".join(others[: len(shape) - len(plane)]) + plane
+
+
+def has_labels(layer: Image) -> bool:
+    """Return whether the axis labels of a layer name its axes."""
+    return _labelled_axes(layer, shape_of(layer)) is not None
+
+
+def label_axes(layer: Image, letters: str) -> None:
+    """Name the axes of a layer.
+
+    Raises
+    ------
+    InputError
+        If the letters do not suit the layer.
+    """
+    samples = "s" if layer.rgb else ""
+    axes = parse_axes(letters.replace(",", "").replace(" ", "") + samples, shape_of(layer))
+    layer.axis_labels = tuple(axes.removesuffix(samples))
+
+
+def shape_of(layer: Image) -> tuple[int, ...]:
+    """Return the shape of a layer's data; for a multiscale layer, of its full resolution."""
+    return tuple(int(n) for n in (layer.data[0] if layer.multiscale else layer.data).shape)
+
+
+def stack_of(layer: Image) -> Stack:
+    """Return the data of a layer as a stack; for a multiscale layer, the full resolution.
+
+    Raises
+    ------
+    InputError
+        If its pixels cannot be denoised.
+    """
     data = layer.data[0] if layer.multiscale else layer.data
-    axes = _labelled_axes(layer, data.shape) or infer_axes(data.shape, rgb=layer.rgb)
+    axes = axes_of(layer)
     units = tuple(None if str(unit) == NO_UNIT else str(unit) for unit in layer.units)
     metadata = Metadata(tuple(map(float, layer.scale)), tuple(map(float, layer.translate)), units)
     if layer.rgb:
@@ -84,8 +148,25 @@ def stack_of(layer: Image) -> Stack:
     return as_stack(data, axes, metadata=metadata, name=layer.name)
 
 
-def current_plane(layer: Image, stack: Stack, point: tuple[float, ...]) -> Region:
-    """Return the plane of a layer that is shown at a point of the viewer.
+def current_plane(viewer: ViewerModel, layer: Image, stack: Stack) -> Region:
+    """Return the plane of a layer that is on screen; see `plane_at`.
+
+    Raises
+    ------
+    InputError
+        If the viewer shows something else, such as XZ planes or a volume.
+    """
+    if not shows_planes(viewer):
+        raise InputError(
+            "The screen does not show the planes that would be denoised. Use the buttons below the "
+            "layer list to return to 2D and to roll the axes until y and x are shown, or choose "
+            "'Whole layer'."
+        )
+    return plane_at(layer, stack, viewer.dims.point)
+
+
+def plane_at(layer: Image, stack: Stack, point: tuple[float, ...]) -> Region:
+    """Return the plane of a layer at a point of the viewer.
 
     Parameters
     ----------

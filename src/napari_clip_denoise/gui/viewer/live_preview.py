@@ -8,7 +8,7 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image
 
-from napari_clip_denoise.errors import ClipDenoiseError, InputError
+from napari_clip_denoise.errors import ClipDenoiseError
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.viewer.comparison import divide, follow
 from napari_clip_denoise.gui.viewer.layers import (
@@ -16,7 +16,6 @@ from napari_clip_denoise.gui.viewer.layers import (
     images_of,
     remove,
     result_arguments,
-    shows_planes,
     stack_of,
 )
 from napari_clip_denoise.gui.viewer.pairs import results_of
@@ -153,8 +152,6 @@ class LivePreview:
     def _look(self, layer: Image, settings: DenoiseSettings) -> View:
         """Return the visible part of a layer."""
         stack = stack_of(layer)
-        if not shows_planes(self._viewer):
-            raise InputError("Preview: show the planes of the image in 2D to see it.")
         wanted = region_of_interest(self._viewer, layer, stack)
         region = central_part(wanted, 3 if stack.is_rgb else 2)
         return View(stack, region, settings, is_cropped=region != wanted)

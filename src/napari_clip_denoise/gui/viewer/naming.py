@@ -4,7 +4,7 @@ from typing import Any
 
 from napari.layers import Image
 
-from napari_clip_denoise.gui.viewer.layers import stack_of
+from napari_clip_denoise.gui.viewer.layers import axes_of, shape_of
 from napari_clip_denoise.images.axes import leading_axes
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY
 from napari_clip_denoise.images.regions import Region
@@ -28,7 +28,7 @@ def result_name(layer: Image, made: dict[str, Any], region: Region) -> str:
     str
         The name of the layer and all that differs from the defaults.
     """
-    settings, stack = made["settings"], stack_of(layer)
+    settings = made["settings"]
     strength, intensity = settings["strength"], settings["intensity"]
     details = []
     if made["model"] not in (DEFAULT_MODEL, RGB_MODEL):
@@ -39,7 +39,7 @@ def result_name(layer: Image, made: dict[str, Any], region: Region) -> str:
     if settings["self_ensemble"]:
         details.append("self-ensemble")
     for axis, part, size in zip(
-        leading_axes(stack.axes), region, stack.leading_shape, strict=False
+        leading_axes(axes_of(layer)), region, shape_of(layer), strict=False
     ):
         if part.stop - part.start < size:
             details.append(f"{axis} {part.start}")

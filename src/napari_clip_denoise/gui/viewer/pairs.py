@@ -9,7 +9,7 @@ from napari.layers import Image
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.evaluation.trust.sample import Pair
 from napari_clip_denoise.formatting import software
-from napari_clip_denoise.gui.viewer.layers import METADATA, stack_of
+from napari_clip_denoise.gui.viewer.layers import METADATA, shape_of, stack_of
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
 TOLERANCE = 0.05
@@ -137,7 +137,7 @@ def offset_in(outer: Image, inner: Image) -> tuple[int, ...]:
     InputError
         If the inner layer is not within the outer one, or their pixels are not aligned.
     """
-    shapes = [(x.data[0] if x.multiscale else x.data).shape for x in (outer, inner)]
+    shapes = [shape_of(layer) for layer in (outer, inner)]
     refusal = InputError(
         f"The pixels of '{inner.name}' are not aligned with those of '{outer.name}'; choose a "
         "result and the image it was made from."

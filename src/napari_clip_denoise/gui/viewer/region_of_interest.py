@@ -25,9 +25,14 @@ def region_of_interest(viewer: ViewerModel, layer: Image, stack: Stack) -> Regio
     -------
     tuple of slice
         Region of the stack.
+
+    Raises
+    ------
+    InputError
+        If the viewer shows something else than planes.
     """
     corners = _drawn(viewer, layer)
-    plane = current_plane(layer, stack, viewer.dims.point)
+    plane = current_plane(viewer, layer, stack)
     if corners is not None and (drawn := _clip(plane, stack, *corners)) is not None:
         return drawn
     return visible_part(viewer, layer, stack)
@@ -46,7 +51,7 @@ def visible_part(viewer: ViewerModel, layer: Image, stack: Stack) -> Region:
     tuple of slice
         Region of the stack.
     """
-    plane = current_plane(layer, stack, viewer.dims.point)
+    plane = current_plane(viewer, layer, stack)
     first, last = layer.corner_pixels.astype(float)
     if layer.multiscale:
         first, last = (each * layer.downsample_factors[layer.data_level] for each in (first, last))

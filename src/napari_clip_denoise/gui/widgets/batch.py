@@ -123,7 +123,7 @@ class BatchWidget(TaskPanel):
                 form.existing.value,
             )
         except ClipDenoiseError as error:
-            show_error(str(error))
+            self.complain(error)
             return
         self.table.list_files(request.sources)
         self._failures, self._notices, self._at_work = [], [], None

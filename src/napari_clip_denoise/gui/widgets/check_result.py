@@ -6,7 +6,6 @@ import napari
 import numpy as np
 from magicgui.widgets import ComboBox
 from napari.layers import Image
-from napari.utils.notifications import show_error
 from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
@@ -26,8 +25,10 @@ from napari_clip_denoise.gui.viewer.layers import (
     METADATA,
     current_plane,
     images_of,
+    plane_at,
     remove,
     result_arguments,
+    shape_of,
     stack_of,
     when_layers_change,
 )
@@ -45,6 +46,7 @@ from napari_clip_denoise.inference.progress import CancelToken
 
 SCOPES = (("Current plane", False), ("Five planes across the layer", True))
 CORRELATION_SHOWN = 0.2
+PROMPT = "Choose a noisy and a denoised image and press Check."
 PLACE = (
     "name",
     "metadata",
@@ -94,7 +96,7 @@ class CheckResultWidget(TaskPanel):
         )
         self.spread_button.clicked.connect(self.measure_spread)
         self.task.follow(idle=(self.check_button, self.spread_button))
-        self.verdict = QLabel("Choose a noisy and a denoised image and press Check.")
+        self.verdict = QLabel(PROMPT)
         self.verdict.setWordWrap(True)
         self.figures = QLabel("")
         self.figures.setWordWrap(True)
@@ -110,6 +112,8 @@ class CheckResultWidget(TaskPanel):
             "pure noise. Red: structure, or correlated noise. Blue: noise that was left in."
         )
         self._lay_out()
+        for field in (self.noisy, self.denoised, self.reference, self.scope):
+            field.changed.connect(self._forget)
         when_layers_change(napari_viewer, self._refresh)
         self._guess()
 
@@ -129,10 +133,13 @@ class CheckResultWidget(TaskPanel):
         try:
             noisy, denoised = self._chosen()
             pair = pair_of(noisy, denoised, self.reference.value)
-            plane = current_plane(denoised, pair.denoised, self._viewer.dims.point)
-            regions = choose_planes(pair.denoised, plane, everywhere=self.scope.value)
+            if everywhere := self.scope.value:
+                plane = plane_at(denoised, pair.denoised, self._viewer.dims.point)
+            else:
+                plane = current_plane(self._viewer, denoised, pair.denoised)
+            regions = choose_planes(pair.denoised, plane, everywhere=everywhere)
         except ClipDenoiseError as error:
-            show_error(str(error))
+            self.complain(error)
             return
         cancel = CancelToken()
         self.task.start(
@@ -150,11 +157,11 @@ class CheckResultWidget(TaskPanel):
         try:
             noisy, denoised = self._chosen()
             stack = stack_of(noisy)
-            plane = current_plane(noisy, stack, self._viewer.dims.point)
+            plane = current_plane(self._viewer, noisy, stack)
             region = central_part(plane, 3 if stack.is_rgb else 2)
             view = View(stack, region, settings_of(denoised))
         except ClipDenoiseError as error:
-            show_error(str(error))
+            self.complain(error)
             return
         cancel = CancelToken()
         self.task.start(
@@ -166,6 +173,15 @@ class CheckResultWidget(TaskPanel):
             finish=lambda measured: self._show_spread(measured, noisy, denoised, region),
             message="Estimating uncertainty …",
         )
+
+    def _forget(self) -> None:
+        """Clear the verdict on other images."""
+        if self.checked is not None:
+            self.checked = None
+            self.verdict.setText(PROMPT)
+            self.figures.clear()
+            self.curve.show_curve(*[np.empty(0)] * 3)
+            self.map.show_map(np.empty((0, 0)))
 
     def _show_passes(self, messages: tuple[tuple[int, int], ...]) -> None:
         for done, total in messages[-1:]:
@@ -219,7 +235,7 @@ class CheckResultWidget(TaskPanel):
         if name in self._viewer.layers:
             remove(self._viewer, self._viewer.layers[name])
         made = derived_from(noisy, denoised, what)
-        return result_arguments(denoised, name, made, whole(stack_of(denoised).shape))
+        return result_arguments(denoised, name, made, whole(shape_of(denoised)))
 
     def _mark(self, positions: np.ndarray, arguments: dict[str, Any], colour: str) -> None:
         if not len(positions):

@@ -3,29 +3,31 @@
 from typing import Any
 
 import napari
-from magicgui.widgets import Select
 from napari.layers import Image
-from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt
 from qtpy.QtGui import QShowEvent
-from qtpy.QtWidgets import QLabel, QListWidget, QPushButton
+from qtpy.QtWidgets import QLabel, QPushButton
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
 from napari_clip_denoise.evaluation.scores.baselines import BASELINES
 from napari_clip_denoise.formatting import counted
+from napari_clip_denoise.gui.forms.checklist import Checklist
 from napari_clip_denoise.gui.forms.layer import settings_in
 from napari_clip_denoise.gui.forms.rows import labelled, menu_of_names
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
 from napari_clip_denoise.gui.viewer.layers import (
+    METADATA,
     images_of,
+    originals_first,
+    preferred_image,
     result_arguments,
     stack_of,
     when_layers_change,
 )
 from napari_clip_denoise.gui.viewer.pairs import offset_in
 from napari_clip_denoise.gui.viewer.region_of_interest import region_of_interest
+from napari_clip_denoise.gui.viewer.tiles import Tiles
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.inference.preview import View, central_part
 from napari_clip_denoise.inference.progress import CancelToken
@@ -54,14 +56,11 @@ class CompareWidget(TaskPanel):
             lambda widget: [("None", None), *self._images(widget)],
             "Optional: the ground truth, or a much less noisy image; adds PSNR and SSIM.",
         )
-        self.methods = Select(
-            choices=_methods,
-            value=[name for name in CHOSEN_FIRST if name in _methods(None)],
-            tooltip="Models, then classical methods that need no training; Ctrl-click for several.",
-        )
-        names: QListWidget = self.methods.native
-        names.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        names.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.methods = Checklist()
+        self.methods.setToolTip("Models, then classical methods, which need no training.")
+        self.methods.offer(_methods(), CHOSEN_FIRST)
+        self.tiles = Tiles(napari_viewer, self._show_tiles)
+        self.closed.connect(self.tiles.clear)
         model_list.keep_up_to_date(self._refresh_methods, self)
         self.run_button = QPushButton("Compare")
         self.run_button.setToolTip(
@@ -70,15 +69,21 @@ class CompareWidget(TaskPanel):
             "settings of the Denoise panel."
         )
         self.run_button.clicked.connect(self.run)
+        self.clear_button = QPushButton("Clear")
+        self.clear_button.setToolTip("Remove the results and leave the grid.")
+        self.clear_button.clicked.connect(self.tiles.clear)
+        self.clear_button.setEnabled(False)
         self.task.follow(idle=(self.run_button,))
         self.label = QLabel("")
         self.label.setWordWrap(True)
         rows = labelled(
             ("Image", self.layer), ("Reference", self.reference), ("Methods", self.methods)
         )
-        buttons = in_a_row(self.run_button, self.cancel_button)
+        buttons = in_a_row(self.run_button, self.cancel_button, self.clear_button)
         self.lay_out(rows, buttons, self.progress, self.label)
         when_layers_change(napari_viewer, self._refresh)
+        if (image := preferred_image(napari_viewer)) is not None:
+            self.layer.value = image
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Find models that were added or removed since the panel was last shown."""
@@ -92,14 +97,14 @@ class CompareWidget(TaskPanel):
         try:
             layer, view, reference = self._view()
         except ClipDenoiseError as error:
-            show_error(str(error))
+            self.complain(error)
             return
-        chosen = self.methods.value
+        chosen = self.methods.chosen()
         models = [name for name in chosen if name not in BASELINES]
         baselines = [name for name in chosen if name in BASELINES]
         cancel = CancelToken()
         keep_triton_out()
-        self.label.clear()
+        self.tiles.clear()
         self.task.start(
             _compare,
             view,
@@ -120,7 +125,7 @@ class CompareWidget(TaskPanel):
         layer = self.layer.value
         if layer is None:
             raise InputError("There is no image layer to denoise; open an image first.")
-        if not self.methods.value:
+        if not self.methods.chosen():
             raise InputError("There is nothing to compare; choose at least one method.")
         stack = stack_of(layer)
         wanted = region_of_interest(self._viewer, layer, stack)
@@ -137,31 +142,31 @@ class CompareWidget(TaskPanel):
 
     def _show(self, made: Any, layer: Image, region: Region, total: int) -> None:
         arguments = result_arguments(layer, made.title, made.provenance, region)
-        self._viewer.add_image(made.pixels, **arguments)
-        titles = [*self.label.text().splitlines(), made.title]
-        self.label.setText("\n".join(titles))
-        self.task.show(len(titles) / total, f"{len(titles) - 1} of {counted(total - 1, 'method')}")
-        grid = self._viewer.canvas.grid if hasattr(self._viewer, "canvas") else self._viewer.grid
-        grid.enabled, grid.stride = True, -1
+        arguments["metadata"][METADATA]["is"] = "comparison"
+        self.tiles.add(Image(made.pixels, **arguments))
+        done = len(self.tiles.layers)
+        self.task.show(done / total, f"{done - 1} of {counted(total - 1, 'method')}")
+
+    def _show_tiles(self) -> None:
+        self.label.setText("\n".join(layer.name for layer in self.tiles.layers))
+        self.clear_button.setEnabled(bool(self.tiles.layers))
 
     def _images(self, _: object) -> list[tuple[str, Image]]:
-        return [(layer.name, layer) for layer in images_of(self._viewer)]
+        return [(layer.name, layer) for layer in originals_first(images_of(self._viewer))]
 
     def _refresh_methods(self) -> None:
         """Update the list of methods, in their order, and keep those that are chosen."""
-        chosen = self.methods.value
-        self.methods.native.clear()
-        self.methods.reset_choices()
-        self.methods.value = [name for name in chosen if name in self.methods.choices]
+        self.methods.offer(_methods(), self.methods.chosen())
 
     def _refresh(self) -> None:
         self.layer.reset_choices()
         self.reference.reset_choices()
 
 
-def _methods(_: object) -> list[str]:
-    models = [entry.name for entry in entries()]
-    return models + [name for name, baseline in BASELINES.items() if baseline.is_available]
+def _methods() -> list[tuple[str, str]]:
+    """Return the label and name of each method."""
+    models = [(f"Model {entry.name}", entry.name) for entry in entries()]
+    return models + [(each.label, name) for name, each in BASELINES.items() if each.is_available]
 
 
 def _say(settings: DenoiseSettings) -> str:

@@ -5,7 +5,6 @@ import time
 import napari
 from napari.layers import Image
 from napari.qt.threading import create_worker
-from napari.utils.notifications import show_error
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QShowEvent
 from qtpy.QtWidgets import QPushButton
@@ -21,7 +20,7 @@ from napari_clip_denoise.gui.parts.plan import PlanRow
 from napari_clip_denoise.gui.parts.preview import PreviewRow
 from napari_clip_denoise.gui.preferences import remember, restore
 from napari_clip_denoise.gui.viewer.channels import channel_axis
-from napari_clip_denoise.gui.viewer.layers import current_plane, stack_of
+from napari_clip_denoise.gui.viewer.layers import axes_of, current_plane, shape_of
 from napari_clip_denoise.gui.viewer.results import Results, Target
 from napari_clip_denoise.gui.workers.denoise import (
     Finished,
@@ -82,7 +81,8 @@ class DenoiseWidget(TaskPanel):
                 self.form.stack(),
                 self.form.settings(),
                 self.form.chosen_store(),
-            )
+            ),
+            self.complain,
         )
 
         buttons = in_a_row(self.run_button, self.cancel_button)
@@ -98,13 +98,19 @@ class DenoiseWidget(TaskPanel):
         self._warm_up = QTimer(self)
         self._warm_up.setSingleShot(True)
         self._warm_up.timeout.connect(lambda: create_worker(warm_up))
-        if self.form.layer.value is None:
-            self.progress.say(HINT)
+        self.form.axes.failed.connect(self.complain)
+        self.form.layer.changed.connect(self._forget_message)
+        self._forget_message()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Load the library as soon as the window is visible, before the user needs it."""
         self._warm_up.start(WARM_UP_MILLISECONDS)
         super().showEvent(event)
+
+    def _forget_message(self) -> None:
+        """Clear what was said about another layer."""
+        if not self.is_running:
+            self.progress.say(HINT if self.form.layer.value is None else "")
 
     def run(self) -> None:
         """Start denoising with the settings of the form."""
@@ -114,7 +120,7 @@ class DenoiseWidget(TaskPanel):
             layer = self.form.chosen_layer()
             request = self._request(layer)
         except ClipDenoiseError as error:
-            show_error(str(error))
+            self.complain(error)
             return
         remember(self.form)
         self.preview.pause(True)
@@ -136,7 +142,7 @@ class DenoiseWidget(TaskPanel):
         try:
             request = self._request(self.form.chosen_layer())
         except ClipDenoiseError as error:
-            show_error(str(error))
+            self.complain(error)
             return
         cancel = CancelToken()
         self.task.start(
@@ -153,15 +159,21 @@ class DenoiseWidget(TaskPanel):
         stack = self.form.stack()
         region = whole(stack.shape)
         if self.form.scope.value == PLANE:
-            region = current_plane(layer, stack, self._viewer.dims.point)
-        return Request(stack, self.form.settings(), region, self.form.chosen_store())
+            region = current_plane(self._viewer, layer, stack)
+        return Request(
+            stack,
+            self.form.settings(),
+            region,
+            self.form.chosen_store(),
+            self.form.overwrite.value,
+        )
 
     def _targets(self, request: Request) -> list[Target]:
         layers = self.form.layers()
         if len(layers) == 1:
             return [Target(layers[0], request.region)]
-        axis = channel_axis(stack_of(layers[0]).axes)
-        region = whole(stack_of(layers[0]).shape)
+        axis = channel_axis(axes_of(layers[0]))
+        region = whole(shape_of(layers[0]))
         return [Target(layer, region, (axis, number)) for number, layer in enumerate(layers)]
 
     def _take(self, messages: tuple[Message, ...]) -> None:

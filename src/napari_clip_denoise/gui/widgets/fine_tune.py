@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import napari
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QLabel, QPushButton
 
 from napari_clip_denoise.errors import ClipDenoiseError
@@ -66,7 +66,7 @@ class FineTuneWidget(TaskPanel):
             sources, settings = self.form.sources(), self.form.settings()
             place(settings.name)
         except ClipDenoiseError as error:
-            show_error(str(error))
+            self.complain(error)
             return
         self._result = None
         self._control = control = Control()
@@ -96,7 +96,7 @@ class FineTuneWidget(TaskPanel):
             model = self._result.named(self.form.settings().name)
             install(model)
         except ClipDenoiseError as error:
-            show_error(str(error))
+            self.complain(error)
             return
         model_list.changed.emit()
         self.save_button.setEnabled(False)

@@ -208,16 +208,20 @@ class ModelsWidget(QWidget):
         try:
             make_folder(folder)
         except ClipDenoiseError as error:
-            show_error(str(error))
+            self._complain(error)
             return
         if not QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder))):
             self.progress.say(f"Your own models are in {folder}.")
+
+    def _complain(self, error: ClipDenoiseError) -> None:
+        self.progress.end(str(error), is_done=False)
+        show_error(str(error))
 
     def _try(self, act: Callable[[], object], name: str | None = None) -> None:
         try:
             act()
         except ClipDenoiseError as error:
-            show_error(str(error))
+            self._complain(error)
         model_list.changed.emit()
         self.refresh(name)
 

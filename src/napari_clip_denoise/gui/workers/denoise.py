@@ -42,13 +42,16 @@ class Request:
     region : tuple of slice
         Part of the stack to denoise: all of it, or a plane.
     store : Path or None
-        OME-Zarr store for a result of the whole stack; None keeps it in memory.
+        OME-Zarr file for a result of the whole stack; None keeps it in memory.
+    overwrite : bool
+        Whether to replace a file that already exists.
     """
 
     stack: Stack
     settings: DenoiseSettings
     region: Region
     store: Path | None = None
+    overwrite: bool = False
 
 
 @dataclass(frozen=True)
@@ -188,7 +191,13 @@ def _denoise(request: Request, cancel: CancelToken, send: Callable[[Message], No
     stack, settings = request.stack, request.settings
     if request.store is not None:
         denoise_to_file(
-            stack, request.store, settings, on_start=on_start, progress=send, cancel=cancel
+            stack,
+            request.store,
+            settings,
+            overwrite=request.overwrite,
+            on_start=on_start,
+            progress=send,
+            cancel=cancel,
         )
         return Finished(open_stack(request.store).array, request.store)
     dtype = result_dtype(stack, settings.output_dtype)

@@ -175,8 +175,13 @@ def make_fine_tune_settings(**values: object) -> FineTuneSettings:
         return FineTuneSettings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
-        reason = first["msg"][0].lower() + first["msg"][1:]
         name = str(first["loc"][0])
+        if first["type"] == "string_pattern_mismatch" and name == "name":
+            raise InputError(
+                f"'{values[name]}' cannot be the name of a model; use letters, digits, '.', '_' "
+                "and '-'."
+            ) from error
+        reason = first["msg"][0].lower() + first["msg"][1:]
         raise InputError(f"The setting {name}={values.get(name)!r} is wrong: {reason}.") from error
 
 
