@@ -52,7 +52,7 @@ def test_settings_travel_with_the_store(cli, source, tiny_file, tmp_path):
     assert len(own["model_sha256"]) == 64
 
 
-def test_shares_profile_and_plan(cli, source, tiny_file, tmp_path):
+def test_shards_profile_and_plan(cli, source, tiny_file, tmp_path):
     options = ("--model", tiny_file, "--device", "cpu")
     path = tmp_path / "a.ome.zarr"
     code, out, err = cli("plan", source, path, *options)

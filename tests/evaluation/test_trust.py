@@ -31,7 +31,7 @@ def test_the_truth_is_trusted_and_a_blur_is_not(clean, seed, photons, offset):
     honest = check_result(image.noisy, image.truth)
     assert not honest.is_flagged, honest.verdict
     assert "looks like pure noise and has " in honest.verdict
-    assert honest.noise_share == pytest.approx(1, abs=0.25)
+    assert honest.noise_fraction == pytest.approx(1, abs=0.25)
     blurred = check_result(image.noisy, gaussian_filter(image.noisy.astype(float), 4))
     assert blurred.is_flagged
     assert "Structure was removed" in blurred.verdict
@@ -66,7 +66,7 @@ def test_too_little_is_said_to_be_too_little(clean):
     half = 0.5 * image.noisy + 0.5 * image.truth
     report = check_result(image.noisy, half)
     assert not report.is_flagged
-    assert report.noise_share == pytest.approx(0.25, abs=0.06)
+    assert report.noise_fraction == pytest.approx(0.25, abs=0.06)
     assert "% of the noise was removed" in report.verdict
 
 

@@ -17,7 +17,7 @@ def findings(ratios, **changes):
         "n_added": 0,
         "spread": 1.0,
         "nearby_correlation": 0.0,
-        "noise_share": float(np.median(ratios)),
+        "noise_fraction": float(np.median(ratios)),
         "intensities": VALUES,
         "ratios": ratios,
     }
@@ -91,4 +91,4 @@ def test_noise_that_stayed_at_bright_places_is_told(taken):
     report = check_result(taken.noisy, np.where(is_bright, taken.noisy, taken.truth))
     assert not report.is_flagged
     assert "at intensities above" in report.verdict
-    assert report.noise_share > 0.8
+    assert report.noise_fraction > 0.8

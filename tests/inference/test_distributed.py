@@ -68,36 +68,36 @@ def test_workers_compute_with_the_threads_of_the_process_that_began(client, sour
     np.testing.assert_array_equal(sent, kept)
 
 
-def test_shares_give_the_bytes_of_a_local_run(source, tiny, tmp_path, expected):
+def test_shards_give_the_bytes_of_a_local_run(source, tiny, tmp_path, expected):
     path = tmp_path / "a.ome.zarr"
     seen = []
     for i in (2, 0, 1):
         assert not path.exists()
-        denoise_to_file(source, path, SETTINGS, model=tiny, share=(i, 3), progress=seen.append)
+        denoise_to_file(source, path, SETTINGS, model=tiny, shard=(i, 3), progress=seen.append)
     assert files_of(path) == expected
     assert {progress.total for progress in seen} == {3}
 
 
-def test_shares_may_run_at_the_same_time(source, tiny, tmp_path, expected):
+def test_shards_may_run_at_the_same_time(source, tiny, tmp_path, expected):
     path = tmp_path / "a.ome.zarr"
 
-    def share(i):
-        denoise_to_file(source, path, SETTINGS, model=tiny, share=(i, 3))
+    def shard(i):
+        denoise_to_file(source, path, SETTINGS, model=tiny, shard=(i, 3))
 
     with ThreadPoolExecutor(3) as threads:
-        list(threads.map(share, range(3)))
+        list(threads.map(shard, range(3)))
     assert files_of(path) == expected
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_cancelled_share_leaves_the_others_work(source, tiny, tmp_path, expected):
+def test_a_cancelled_shard_leaves_the_others_work(source, tiny, tmp_path, expected):
     path = tmp_path / "a.ome.zarr"
-    denoise_to_file(source, path, SETTINGS, model=tiny, share=(1, 2))
+    denoise_to_file(source, path, SETTINGS, model=tiny, shard=(1, 2))
     cancel = CancelToken()
     cancel.cancel()
     with pytest.raises(Cancelled):
-        denoise_to_file(source, path, SETTINGS, model=tiny, share=(0, 2), cancel=cancel)
-    denoise_to_file(source, path, SETTINGS, model=tiny, share=(0, 2))
+        denoise_to_file(source, path, SETTINGS, model=tiny, shard=(0, 2), cancel=cancel)
+    denoise_to_file(source, path, SETTINGS, model=tiny, shard=(0, 2))
     assert files_of(path) == expected
 
 
@@ -107,10 +107,10 @@ def test_another_division_is_refused_while_one_is_at_work(source, tiny, tmp_path
 
     def second(progress):
         with pytest.raises(OutputError, match="Another run is writing") as error:
-            denoise_to_file(source, path, SETTINGS, model=tiny, share=(1, 3))
+            denoise_to_file(source, path, SETTINGS, model=tiny, shard=(1, 3))
         refused.append(error)
 
-    denoise_to_file(source, path, SETTINGS, model=tiny, share=(1, 2), progress=second)
+    denoise_to_file(source, path, SETTINGS, model=tiny, shard=(1, 2), progress=second)
     assert refused
     denoise_to_file(source, path, SETTINGS, model=tiny)
     assert path.exists()
@@ -154,7 +154,7 @@ def test_a_model_travels_as_its_path(tiny):
 
 
 def test_what_cannot_be_shared_is_refused(client, source, tiny, tmp_path):
-    for options in ({"share": (0, 2)}, {"client": client}, {"ome_version": "0.4"}):
+    for options in ({"shard": (0, 2)}, {"client": client}, {"ome_version": "0.4"}):
         with pytest.raises(InputError, match=r"OME-Zarr.* let .* end in .ome.zarr"):
             denoise_to_file(source, tmp_path / "a.tif", SETTINGS, model=tiny, **options)
         assert not list(tmp_path.iterdir())

@@ -256,17 +256,17 @@ def test_stores_begun_by_the_former_version_are_resumed(tiny, source, tmp_path, 
     assert files_of(store) == files_of(run(source, tmp_path / "b.ome.zarr", tiny))
 
 
-def test_damage_to_the_share_of_another_run_is_told_and_mended(tiny, tmp_path):
+def test_damage_to_the_shard_of_another_run_is_told_and_mended(tiny, tmp_path):
     stack = as_stack(np.random.default_rng(0).integers(0, 999, (4, 40, 50), "u2"), "zyx")
     settings = make_settings(device="cpu", intensity=(0, 999), model="tiny")
 
-    def share(number, path=tmp_path / "a.zarr"):
-        return denoise_to_file(stack, path, settings, model=tiny, share=(number, 2))
+    def shard(number, path=tmp_path / "a.zarr"):
+        return denoise_to_file(stack, path, settings, model=tiny, shard=(number, 2))
 
-    share(0)
+    shard(0)
     _flip(tmp_path / ".a.zarr.partial" / "0" / "c" / "0" / "0" / "0")
-    with pytest.raises(OutputError, match=r"1 regions .* are damaged; run all shares again"):
-        share(1)
-    assert share(0).exists()
+    with pytest.raises(OutputError, match=r"damaged in 1 region .*; run all shards again"):
+        shard(1)
+    assert shard(0).exists()
     whole_run = denoise_to_file(stack, tmp_path / "b.zarr", settings, model=tiny)
     assert files_of(tmp_path / "a.zarr") == files_of(whole_run)

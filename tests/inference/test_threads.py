@@ -36,11 +36,11 @@ def threads(monkeypatch):
 def run(tiny, tmp_path):
     np.save(tmp_path / "noisy.npy", np.random.default_rng(0).random((4, 32, 32), np.float32))
 
-    def begin(name, share=(0, 1), overwrite=False, **settings):
+    def begin(name, shard=(0, 1), overwrite=False, **settings):
         stack = open_stack(tmp_path / "noisy.npy")
         settings = make_settings(device="cpu", intensity=(0, 1), **settings)
         path = tmp_path / f"{name}.ome.zarr"
-        return denoise_to_file(stack, path, settings, model=tiny, share=share, overwrite=overwrite)
+        return denoise_to_file(stack, path, settings, model=tiny, shard=shard, overwrite=overwrite)
 
     return begin
 
@@ -71,10 +71,10 @@ def test_a_resumed_run_computes_with_the_threads_it_began_with(threads, run, sto
     assert files_of(resumed) != files_of(run("other"))
 
 
-def test_all_shares_compute_with_the_threads_of_the_first(threads, run):
+def test_all_shards_compute_with_the_threads_of_the_first(threads, run):
     for i, number in ((1, 2), (0, 3), (2, 4)):
         threads(number)
-        shared = run("shared", share=(i, 3))
+        shared = run("shared", shard=(i, 3))
     threads(2)
     assert files_of(shared) == files_of(run("whole"))
 

@@ -55,14 +55,14 @@ def denoise(
     from napari_clip_denoise.formats import open_stack
     from napari_clip_denoise.inference.check import check_run
 
-    share = parse_shard(shard)
+    part = parse_shard(shard)
     stack = open_stack(source, run.axes, run.series)
     check_run(
         stack,
         output,
         run.settings,
         overwrite=overwrite,
-        share=share,
+        shard=part,
         ome_version=ome_version,
         by_workers=workers is not None or scheduler is not None,
     )
@@ -84,7 +84,7 @@ def denoise(
             run.settings,
             model=loaded,
             overwrite=overwrite,
-            share=share,
+            shard=part,
             ome_version=ome_version,
             progress=report,
             notify=lambda sentence: print(sentence, file=sys.stderr),

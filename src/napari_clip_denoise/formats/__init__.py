@@ -78,7 +78,7 @@ def create_writer(
     attributes: dict[str, Any] | None = None,
     fingerprint: dict[str, Any] | None = None,
     inherit: tuple[str, ...] = (),
-    share: tuple[int, int] = (0, 1),
+    shard: tuple[int, int] = (0, 1),
     ome_version: OmeVersion = "0.5",
 ) -> Writer:
     """Create a writer for the format given by the suffix of a path.
@@ -98,7 +98,7 @@ def create_writer(
         Whether to replace an existing output once the new one is complete.
     attributes : dict, optional
         How the result was made, as plain values; stored in OME-Zarr and, as a sentence, in DICOM.
-    fingerprint, inherit, share, ome_version :
+    fingerprint, inherit, shard, ome_version :
         Only for OME-Zarr, see `OmeZarrWriter`.
 
     Returns
@@ -114,7 +114,7 @@ def create_writer(
         If the path cannot be written.
     """
     path = Path(path)
-    check_output(path, stack, overwrite=overwrite, share=share, ome_version=ome_version)
+    check_output(path, stack, overwrite=overwrite, shard=shard, ome_version=ome_version)
     chosen = _written_format(path)
     if not chosen.is_store:
         check_room(path, math.prod(stack.shape) * dtype.itemsize)
@@ -123,7 +123,7 @@ def create_writer(
         "attributes": attributes or {},
         "fingerprint": fingerprint,
         "inherit": inherit,
-        "share": share,
+        "shard": shard,
         "ome_version": ome_version,
     }
     writer: Writer = chosen.writer(
@@ -137,7 +137,7 @@ def check_output(
     stack: Stack,
     *,
     overwrite: bool = False,
-    share: tuple[int, int] = (0, 1),
+    shard: tuple[int, int] = (0, 1),
     ome_version: OmeVersion = "0.5",
     by_workers: bool = False,
 ) -> None:
@@ -145,7 +145,7 @@ def check_output(
 
     Parameters
     ----------
-    path, stack, overwrite, share, ome_version :
+    path, stack, overwrite, shard, ome_version :
         See `create_writer`.
     by_workers : bool
         Whether the workers of a cluster will write the output.
@@ -163,7 +163,7 @@ def check_output(
     if not chosen.is_store:
         if by_workers:
             raise InputError(f"Workers can only write OME-Zarr; let {path} end in .ome.zarr.")
-        if share != (0, 1) or ome_version != "0.5":
+        if shard != (0, 1) or ome_version != "0.5":
             raise InputError(
                 f"Only OME-Zarr can be written in parts or in another version; let {path} end in "
                 ".ome.zarr."

@@ -62,7 +62,7 @@ class Format:
     @property
     def is_store(self) -> bool:
         """True if each region is a separate file, so that several processes can write them."""
-        return "share" in self.options
+        return "shard" in self.options
 
     def reads(self, path: Path) -> bool:
         """Return whether this format reads a path."""
@@ -91,7 +91,7 @@ FORMATS = (
         write="ome_zarr.writer:OmeZarrWriter",
         suffixes=(".ome.zarr", ".zarr"),
         written=(".ome.zarr", ".zarr"),
-        options=("overwrite", "attributes", "fingerprint", "inherit", "share", "ome_version"),
+        options=("overwrite", "attributes", "fingerprint", "inherit", "shard", "ome_version"),
         menu={".ome.zarr": "OME-Zarr"},
         fits=is_zarr,
         has_series=True,

@@ -16,7 +16,7 @@ def check_run(
     settings: DenoiseSettings,
     *,
     overwrite: bool = False,
-    share: tuple[int, int] = (0, 1),
+    shard: tuple[int, int] = (0, 1),
     ome_version: OmeVersion = "0.5",
     by_workers: bool = False,
 ) -> None:
@@ -26,7 +26,7 @@ def check_run(
     ----------
     stack, settings :
         See `napari_clip_denoise.inference.runs.denoise_to_file`.
-    path, overwrite, share, ome_version, by_workers :
+    path, overwrite, shard, ome_version, by_workers :
         See `napari_clip_denoise.formats.check_output`.
 
     Raises
@@ -44,7 +44,7 @@ def check_run(
         path,
         stack,
         overwrite=overwrite,
-        share=share,
+        shard=shard,
         ome_version=ome_version,
         by_workers=by_workers,
     )

@@ -65,7 +65,7 @@ def open_writer(
     path: str | Path,
     *,
     overwrite: bool = False,
-    share: tuple[int, int] = (0, 1),
+    shard: tuple[int, int] = (0, 1),
     ome_version: OmeVersion = "0.5",
 ) -> Writer:
     """Create or resume the output of a job.
@@ -76,7 +76,7 @@ def open_writer(
         The job whose result is written.
     settings : DenoiseSettings
         Settings that the job was prepared with, recorded as provenance.
-    path, overwrite, share, ome_version :
+    path, overwrite, shard, ome_version :
         See `napari_clip_denoise.inference.runs.denoise_to_file`.
 
     Returns
@@ -93,6 +93,6 @@ def open_writer(
         attributes=provenance(job, settings),
         fingerprint=fingerprint(job) if is_store else None,
         inherit=tuple(name for name in CHOSEN if getattr(settings, name) is None),
-        share=share,
+        shard=shard,
         ome_version=ome_version,
     )

@@ -86,7 +86,7 @@ def denoise_to_file(
     *,
     model: Model | None = None,
     overwrite: bool = False,
-    share: tuple[int, int] = (0, 1),
+    shard: tuple[int, int] = (0, 1),
     ome_version: OmeVersion = "0.5",
     on_start: OnStart | None = None,
     progress: OnProgress | None = None,
@@ -107,7 +107,7 @@ def denoise_to_file(
         Settings of the run.
     model : Model, optional
         Loaded model, used instead of ``settings.model``.
-    share : (int, int)
+    shard : (int, int)
         Only for OME-Zarr: (i, n) denoises part `i` of `n`, counted from 0. The run that finishes
         last completes the store; until then nothing exists under its name.
     ome_version : str
@@ -142,7 +142,7 @@ def denoise_to_file(
         Path(path),
         stack,
         overwrite=overwrite,
-        share=share,
+        shard=shard,
         ome_version=ome_version,
         by_workers=client is not None,
     )
@@ -151,7 +151,7 @@ def denoise_to_file(
     job = prepare(stack, model, settings)
     warn_if_rounded(job, notify)
     writer = open_writer(
-        job, settings, path, overwrite=overwrite, share=share, ome_version=ome_version
+        job, settings, path, overwrite=overwrite, shard=shard, ome_version=ome_version
     )
     if on_start is not None:
         on_start(writer.array, provenance(job, settings))

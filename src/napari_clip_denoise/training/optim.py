@@ -38,10 +38,10 @@ def learning_rate(step: int, settings: Optimisation) -> float:
         return settings.learning_rate * (step + 1) / settings.warm_up
     progress = (step - settings.warm_up) / max(1, settings.steps - settings.warm_up)
     if settings.schedule == "cosine":
-        share = (1 + math.cos(math.pi * progress)) / 2
+        fraction = (1 + math.cos(math.pi * progress)) / 2
     else:
-        share = min(1.0, (1 - progress) / settings.cool_down)
-    return settings.final_learning_rate + share * (
+        fraction = min(1.0, (1 - progress) / settings.cool_down)
+    return settings.final_learning_rate + fraction * (
         settings.learning_rate - settings.final_learning_rate
     )
 
@@ -50,7 +50,7 @@ def _rate_with_restarts(step: int, settings: Optimisation) -> float:
     begin = 0
     for period, minimum in zip(settings.periods, settings.minima, strict=True):
         if step < begin + period:
-            share = (1 + math.cos(math.pi * (step - begin) / period)) / 2
-            return minimum + share * (settings.learning_rate - minimum)
+            fraction = (1 + math.cos(math.pi * (step - begin) / period)) / 2
+            return minimum + fraction * (settings.learning_rate - minimum)
         begin += period
     return settings.minima[-1]

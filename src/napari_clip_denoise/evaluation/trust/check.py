@@ -52,7 +52,7 @@ class TrustReport:
         Denoised values, and the variance of the residual at each, (M,).
     noise : NoiseEstimate or None
         Noise measured in the noisy image alone; None if it has no noise.
-    noise_share : float
+    noise_fraction : float
         Variance of the residual divided by that of the noise.
     image_correlation : float
         Pearson correlation of the residual and the denoised image.
@@ -71,7 +71,7 @@ class TrustReport:
     intensities: np.ndarray
     variances: np.ndarray
     noise: NoiseEstimate | None
-    noise_share: float
+    noise_fraction: float
     image_correlation: float
     scores: dict[str, float] = field(default_factory=dict)
 
@@ -134,16 +134,16 @@ def check_result(
     highest, lowest, spread = blurred_extremes(standard, clean, known)
     removed, added = find_places(highest), find_places(-lowest)
     nearby_correlation = float(nearby.max())
-    share, is_flagged, verdict = np.nan, False, NO_NOISE
+    fraction, is_flagged, verdict = np.nan, False, NO_NOISE
     if noise is not None:
-        share = float(np.median(variances / np.maximum(noise.variance(intensities), 1e-12)))
+        fraction = float(np.median(variances / np.maximum(noise.variance(intensities), 1e-12)))
         measured = intensities <= max(noise.values.max(), intensities.min())
         findings = Findings(
             n_removed=len(removed),
             n_added=len(added),
             spread=spread,
             nearby_correlation=nearby_correlation,
-            noise_share=share,
+            noise_fraction=fraction,
             intensities=intensities[measured],
             ratios=variances[measured] / np.maximum(expected[measured], 1e-12),
         )
@@ -160,7 +160,7 @@ def check_result(
         intensities=intensities,
         variances=variances,
         noise=noise,
-        noise_share=share,
+        noise_fraction=fraction,
         image_correlation=pearson(residual[known], clean[known]),
         scores={} if reference is None else score(reference, noisy, denoised),
     )

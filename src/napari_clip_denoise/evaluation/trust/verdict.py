@@ -6,7 +6,7 @@ import numpy as np
 
 SPREAD_LIMIT = 1.3
 CORRELATION_LIMIT = 0.1
-LEAST_SHARE, MOST_SHARE = 0.6, 2.0
+LEAST_FRACTION, MOST_FRACTION = 0.6, 2.0
 EXCESS_LIMIT = 2.0
 """Ratio of residual to noise variance above which more than noise must have been removed."""
 DEFICIT_LIMIT = 0.4
@@ -22,7 +22,7 @@ class Findings:
     ----------
     n_removed, n_added : int
         Number of places where light was removed or added to an extent that noise cannot explain.
-    spread, nearby_correlation, noise_share : float
+    spread, nearby_correlation, noise_fraction : float
         See `trust.TrustReport`.
     intensities, ratios : numpy.ndarray
         Values at which the noise was measured, in ascending order, and the variance of the residual
@@ -33,7 +33,7 @@ class Findings:
     n_added: int
     spread: float
     nearby_correlation: float
-    noise_share: float
+    noise_fraction: float
     intensities: np.ndarray
     ratios: np.ndarray
 
@@ -53,7 +53,7 @@ def judge(findings: Findings) -> tuple[bool, str]:
     verdict : str
         One or two sentences.
     """
-    places, excess, share = _say_places(findings), _say_excess(findings), findings.noise_share
+    places, excess, fraction = _say_places(findings), _say_excess(findings), findings.noise_fraction
     if places:
         return True, f"{places} {excess}".rstrip()
     if not findings.is_white:
@@ -63,10 +63,10 @@ def judge(findings: Findings) -> tuple[bool, str]:
         )
     if excess:
         return True, f"Some signal was removed too, though no single place stands out. {excess}"
-    if share < LEAST_SHARE:
+    if fraction < LEAST_FRACTION:
         return False, (
-            f"Only {100 * share:.0f} % of the noise was removed; as far as can be seen, no signal "
-            "was."
+            f"Only {100 * fraction:.0f} % of the noise was removed; as far as can be seen, no "
+            "signal was."
         )
     deficit = findings.ratios < DEFICIT_LIMIT
     if np.count_nonzero(deficit) >= DEFICIT_BINS:
@@ -76,8 +76,8 @@ def judge(findings: Findings) -> tuple[bool, str]:
             f"{where}, only {100 * least:.0f} %."
         )
     return False, (
-        f"The residual looks like pure noise and has {100 * share:.0f} % of its variance: as far "
-        "as can be seen, only noise was removed."
+        f"The residual looks like pure noise and has {100 * fraction:.0f} % of its variance: as "
+        "far as can be seen, only noise was removed."
     )
 
 
@@ -92,10 +92,10 @@ def _say_excess(findings: Findings) -> str:
 
     The noise of correlated pixels is underestimated, but equally at all values.
     """
-    share = findings.noise_share
-    if findings.is_white and share > MOST_SHARE:
-        return f"The residual has {_number(share)} times the variance of the noise."
-    is_excess = findings.ratios > EXCESS_LIMIT * max(1.0, share)
+    fraction = findings.noise_fraction
+    if findings.is_white and fraction > MOST_FRACTION:
+        return f"The residual has {_number(fraction)} times the variance of the noise."
+    is_excess = findings.ratios > EXCESS_LIMIT * max(1.0, fraction)
     if not is_excess.any():
         return ""
     where, most = _where(findings.intensities, is_excess), findings.ratios[is_excess].max()

@@ -31,6 +31,7 @@ from napari_clip_denoise.formats.publish import (
     remove,
     remove_left_overs,
 )
+from napari_clip_denoise.formatting import counted
 from napari_clip_denoise.images.regions import Region, count, number
 from napari_clip_denoise.images.stack import Stack, as_dask
 
@@ -56,7 +57,7 @@ class OmeZarrWriter(PartialFile):
         otherwise. Without a fingerprint, the store is always created from scratch.
     inherit : tuple of str
         Keys of `fingerprint` whose values are taken from the store when a run is resumed.
-    share : (int, int)
+    shard : (int, int)
         ``(i, n)``: write only part `i` of `n`, counted from 0. The last part to finish completes
         the store.
     ome_version : {"0.5", "0.4"}
@@ -82,7 +83,7 @@ class OmeZarrWriter(PartialFile):
         attributes: dict[str, Any],
         fingerprint: dict[str, Any] | None = None,
         inherit: tuple[str, ...] = (),
-        share: tuple[int, int] = (0, 1),
+        shard: tuple[int, int] = (0, 1),
         ome_version: OmeVersion = "0.5",
     ):
         layout = StoreLayout.of(stack)
@@ -90,10 +91,10 @@ class OmeZarrWriter(PartialFile):
         self._layout = layout
         self._dtype = dtype
         self._own = {**attributes, "rgb": stack.is_rgb}
-        self._share = share
+        self._shard = shard
         self._version = ome_version
         self.region_shape = layout.region_of_source
-        self._manifest = Manifest(self.partial, path, share)
+        self._manifest = Manifest(self.partial, path, shard)
         try:
             with self._manifest.claimed():
                 self._group, self.pyramid = self._set_up(fingerprint, inherit)
@@ -175,7 +176,7 @@ class OmeZarrWriter(PartialFile):
 
     def regions(self) -> Iterator[Region]:
         """Iterate over the regions of this part."""
-        part, n_parts = self._share
+        part, n_parts = self._shard
         total = count(self.stack.shape, self.region_shape)
         start, stop = part * total // n_parts, (part + 1) * total // n_parts
         return islice(super().regions(), start, stop)
@@ -216,7 +217,7 @@ class OmeZarrWriter(PartialFile):
     def abort(self) -> None:
         """Remove everything written so far, unless the store is shared with other parts."""
         self._release()
-        if self._share[1] == 1 and is_own_unfinished_store(self.partial):
+        if self._shard[1] == 1 and is_own_unfinished_store(self.partial):
             remove(self.partial)
 
     def pause(self) -> None:
@@ -231,7 +232,7 @@ class OmeZarrWriter(PartialFile):
         self._manifest.release()
 
     def _close(self) -> None:
-        if self._share[1] > 1:
+        if self._shard[1] > 1:
             self._check_others()
         self.pyramid.fill()
         for left_by_a_killed_run in self.partial.rglob("*.partial"):
@@ -266,8 +267,8 @@ class OmeZarrWriter(PartialFile):
         n_damaged = self._forget_damaged(list(super().regions()))
         if n_damaged:
             raise OutputError(
-                f"{n_damaged} regions of {self.path} that other shares had finished are damaged; "
-                "run all shares again, they go on where they stopped."
+                f"{self.path} is damaged in {counted(n_damaged, 'region')} that other shards had "
+                "finished; run all shards again, they go on where they stopped."
             )
 
     def _number(self, index: Region) -> int:

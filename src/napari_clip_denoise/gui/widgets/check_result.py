@@ -267,7 +267,7 @@ class CheckResultWidget(TaskPanel):
 def _figures(checked: CheckedSample) -> str:
     report = checked.report
     lines = [
-        f"Residual variance: {100 * report.noise_share:.0f} % of the noise variance",
+        f"Residual variance: {100 * report.noise_fraction:.0f} % of the noise variance",
         f"Largest correlation between nearby pixels: {report.nearby_correlation:+.2f}",
         f"Correlation between residual and image: {report.image_correlation:+.2f}",
     ]

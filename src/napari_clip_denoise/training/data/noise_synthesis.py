@@ -65,8 +65,8 @@ def corrupt(
         level = rng.uniform(*noise.faint_sigma)
         noisy = Gaussian(level)(clean, rng)
     elif kind == "correlated":
-        share = rng.uniform() if rng.random() < noise.p_partial else 1.0
-        noisy = CorrelatedGaussian(sigma, rng.uniform(*noise.correlation), share)(clean, rng)
+        fraction = rng.uniform() if rng.random() < noise.p_partial else 1.0
+        noisy = CorrelatedGaussian(sigma, rng.uniform(*noise.correlation), fraction)(clean, rng)
     elif kind == "speckle":
         noisy = Speckle(sigma)(clean, rng)
         level = sigma * np.abs(clean)

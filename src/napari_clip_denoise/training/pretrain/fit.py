@@ -154,8 +154,8 @@ def train(
         if keeps:
             averaged = trained_denoiser(recipe, trainer.average)
             noisy, level, _ = step.batch
-            shares = alive(averaged, noisy.cpu(), level if level is None else level.cpu())
-            entry |= {f"alive_{depth}": share for depth, share in enumerate(shares, 1)}
+            living = alive(averaged, noisy.cpu(), level if level is None else level.cpu())
+            entry |= {f"alive_{depth}": fraction for depth, fraction in enumerate(living, 1)}
             if check:
                 entry["score"] = check(averaged)
         return entry
