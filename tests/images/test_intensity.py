@@ -159,3 +159,12 @@ def test_a_part_of_the_channels_keeps_its_mappings():
     mapping = estimate_mapping(as_stack(both, "cyx"), "anscombe")
     assert mapping.part(1, 2).channel(0) == mapping.channel(1)
     assert mapping.channel(0) != mapping.channel(1)
+
+
+@pytest.mark.parametrize("lowest", [-300, -1024, -2048])
+def test_no_transform_lifts_low_values_to_its_floor(lowest):
+    steps = np.linspace(lowest, 4095, 64).reshape(8, 8).astype(np.float32)
+    chart = np.kron(steps, np.ones((32, 32), np.float32))
+    (channel,) = estimate_mapping(as_stack(chart), "anscombe").channels
+    change = channel.denormalize_change(chart, np.full(chart.shape, 1e-6, np.float32))
+    assert np.abs(change).max() < 0.1

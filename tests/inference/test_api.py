@@ -318,19 +318,6 @@ def test_a_device_that_is_not_there_is_named(tiny, stack, monkeypatch):
         denoise(stack, tiny, device="cuda")
 
 
-@pytest.mark.gpu
-def test_the_gpu_agrees_with_the_cpu(stack):
-    import torch
-
-    if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
-    cpu = denoise(stack, device="cpu", output_dtype="float32")
-    exact = denoise(stack, device="cuda", precision="float32", output_dtype="float32")
-    fast = denoise(stack, device="cuda", output_dtype="float32")
-    np.testing.assert_allclose(exact, cpu, atol=1e-3 * np.ptp(stack))
-    np.testing.assert_allclose(fast, cpu, atol=2e-2 * np.ptp(stack))
-
-
 def test_a_model_that_nobody_holds_is_let_go_with_what_was_made_of_it(tiny_file):
     model = load(str(tiny_file))
     denoise(np.eye(40, 50, dtype=np.float32), model, device="cpu")
