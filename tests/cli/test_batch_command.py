@@ -86,3 +86,34 @@ def test_an_interrupted_batch_says_what_is_kept(cli, folder, tiny_file, tmp_path
     assert "Cancelled; finished files are kept." in err
     assert "1 done, 0 skipped, 0 failed, 2 not started" in out
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["a.npy"]
+
+
+def test_names_with_brackets_are_printed_as_they_are(cli, folder, tiny_file, tmp_path):
+    (folder / "a.npy").rename(folder / "a[bold].npy")
+    options = ("--model", tiny_file, "--device", "cpu", "--pattern", "a*")
+    code, out, _ = cli("batch", folder, "--output", tmp_path / "k[/b]", *options)
+    assert code == 0
+    assert "a[bold].npy" in out
+    assert (tmp_path / "k[/b]" / "a[bold].npy").exists()
+
+
+def test_folders_are_kept_and_results_are_no_sources(cli, folder, tiny_file):
+    (folder / "sub").mkdir()
+    (folder / "b.npy").rename(folder / "sub" / "a.npy")
+    arguments = ("batch", folder, "-o", folder / "out", "--pattern", "**/*.npy")
+    options = ("--model", tiny_file, "--device", "cpu")
+    code, _, err = cli(*arguments, *options)
+    assert code == 2
+    assert "--keep-folders" in err
+    for done, skipped in ((3, 0), (0, 3)):
+        code, out, _ = cli(*arguments, *options, "--keep-folders")
+        assert f"{done} done, {skipped} skipped, 0 failed" in out
+    results = {path.relative_to(folder / "out").as_posix() for path in folder.rglob("out/**/*.npy")}
+    assert results == {"a.npy", "c.npy", "sub/a.npy"}
+
+
+def test_results_beside_their_sources_are_no_sources(cli, folder, tiny_file):
+    arguments = ("batch", folder, "-o", folder, "--format", ".ome.zarr")
+    for done, skipped in ((3, 0), (0, 3)):
+        _, out, _ = cli(*arguments, "--model", tiny_file, "--device", "cpu")
+        assert f"{done} done, {skipped} skipped, 0 failed" in out

@@ -17,3 +17,11 @@ def test_models_are_renamed_exported_and_deleted(tiny_file, models_folder, tmp_p
     assert [entry.name for entry in entries()] == ["compact", "compact-rgb", "lab"]
     run(app, ["models", "delete", "lab", "--yes"])
     assert [entry.name for entry in entries()] == ["compact", "compact-rgb"]
+
+
+def test_a_broken_model_does_not_hide_the_others(cli, models_folder):
+    (models_folder / "broken.safetensors").write_bytes(b"no model")
+    code, out, _ = cli("models", "list")
+    assert code == 0
+    assert "compact" in out
+    assert "damaged" in out

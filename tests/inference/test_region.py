@@ -144,3 +144,12 @@ def test_padding_is_kept_and_never_seen(tiny, padding):
         replace(as_stack(np.where(around, -2000, values)), padding=padding), "minmax"
     )
     assert mapped.channel(0).low > -1200
+
+
+@pytest.mark.parametrize("dtype", ["i8", "u8", ">u8"])
+def test_unchanged_integers_of_64_bits_keep_their_last_bits(tiny, dtype):
+    generator = np.random.default_rng(0)
+    values = generator.integers(2**62, 2**63 - 1, (40, 50)).astype(dtype)
+    result = denoise(values, tiny, strength=0)
+    assert result.dtype == values.dtype
+    np.testing.assert_array_equal(result, values)

@@ -72,6 +72,14 @@ def test_killed_runs_end_with_the_bytes_of_one_that_was_not(tiny_file, tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"whole.ome.zarr", "killed.ome.zarr"}
 
 
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="needs fork")
+def test_runs_that_die_at_any_step_leave_old_or_new_and_are_completed(tiny_file, tmp_path):
+    command = [sys.executable, HERE / "dying_runs.py", tiny_file, tmp_path, "8"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) == 8
+
+
 def test_a_full_disk_loses_nothing(tiny, source, tmp_path, fail_at):
     store = tmp_path / "a.ome.zarr"
     seen = fail_at(4)

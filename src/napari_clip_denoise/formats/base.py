@@ -116,6 +116,9 @@ class PartialFile:
             return
         self.partial = unfinished_name(path, new_token())
         self._lock = OutputLock(path)
+        if path.exists() and not overwrite:  # by a run that has ended just now
+            self._unlock()
+            raise OutputError(f"{path} already exists; give another name or allow overwriting.")
         try:
             remove_left_overs(path)
             self.partial.touch(exist_ok=False)

@@ -159,7 +159,7 @@ def is_own_folder(folder: Path) -> bool:
         return False
     if files and all(map(_SERIES_FILES.fullmatch, names)):
         return all(map(_names_this_software, files))
-    return all(map(_STORE_FILES.fullmatch, names)) and (_is_own_store(folder) or not files)
+    return all(map(_STORE_FILES.fullmatch, names)) and (is_own_store(folder) or not files)
 
 
 def is_own_unfinished_store(folder: Path) -> bool:
@@ -224,7 +224,8 @@ def _rename_to_new(partial: Path, path: Path) -> None:
         partial.unlink()
 
 
-def _is_own_store(folder: Path) -> bool:
+def is_own_store(folder: Path) -> bool:
+    """Return whether a folder is a store that says that this program has made it."""
     for name in (*ZARR_FILES, ".zattrs"):
         try:
             content = json.loads((folder / name).read_bytes())

@@ -99,8 +99,10 @@ class Stack:
 
     @property
     def origin(self) -> str:
-        """The source as recorded in results: the path, or the name if the path is private."""
-        return self.name if self.is_private or self.path is None else str(self.path)
+        """The source as recorded in results: path or URL, or the name if that is private."""
+        if self.is_private or (self.path is None and self.opening is None):
+            return self.name
+        return str(self.path or self.opening.source)  # type: ignore[union-attr]
 
     @cached_property
     def shape(self) -> tuple[int, ...]:

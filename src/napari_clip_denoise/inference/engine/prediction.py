@@ -104,6 +104,8 @@ def _apply(prediction: Prediction, strength: float, buffers: BufferPool) -> np.n
         None if mask is None else mask[:, *inside] for mask in (given.missing, given.hot)
     )
     exact_type = np.result_type(values.dtype, np.float32)
+    native = values.dtype.newbyteorder("=")
+    has_long_integers = native in (np.int64, np.uint64) and native == job.dtype.newbyteorder("=")
     for plane, mapping in enumerate(job.mappings_of(region)):
         for rows in bands(colours.shape):
             exact = values[plane, rows].astype(exact_type)
@@ -120,9 +122,11 @@ def _apply(prediction: Prediction, strength: float, buffers: BufferPool) -> np.n
                 raw_change[missing[plane, rows]] = 0
             with np.errstate(over="ignore", invalid="ignore"):
                 exact[..., :3] += raw_change
-            if values.dtype.kind == "f":
-                _keep_finite(exact, values[plane, rows])
+            _keep_finite(exact, values[plane, rows])
             result[plane, rows] = cast(exact, job.dtype)
+            if has_long_integers:
+                kept = exact == values[plane, rows].astype(exact_type)
+                np.copyto(result[plane, rows], values[plane, rows], where=kept)
     return result.reshape([part.stop - part.start for part in region])
 
 
