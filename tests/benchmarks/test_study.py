@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from benchmarks import study
 from napari_clip_denoise import load
 from napari_clip_denoise.noise.simulation import fluorescence
-from napari_clip_denoise.training.pretrain.fit import learning_rate
+from napari_clip_denoise.training.optim import learning_rate
 
 
 @pytest.fixture

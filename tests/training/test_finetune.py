@@ -145,7 +145,7 @@ def test_the_same_seed_gives_the_same_model(model, noisy):
 
 
 def test_a_killed_training_goes_on_where_it_was(model, noisy, tmp_path):
-    class Killed(Exception):
+    class Killed(BaseException):
         pass
 
     def kill(learning):

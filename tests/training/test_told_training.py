@@ -24,7 +24,7 @@ from napari_clip_denoise.training.pretrain import fit
 from napari_clip_denoise.training.pretrain.encoders import calibrate
 from napari_clip_denoise.training.pretrain.log import read_log
 from napari_clip_denoise.training.pretrain.losses import relative_error
-from napari_clip_denoise.training.pretrain.package import write_model
+from napari_clip_denoise.training.pretrain.package import exact_halo, write_model
 from napari_clip_denoise.training.pretrain.recipe import Recipe
 from napari_clip_denoise.training.pretrain.rectifiers import RectifierGuard, alive
 
@@ -110,6 +110,19 @@ def test_the_trained_network_uses_the_level_and_its_constants_stay_0(data, tmp_p
         ]
     assert left[0] > left[1] > left[2]
     assert left[2] < 0.7 * 0.2
+
+
+def test_the_halo_of_a_deeper_decoder_reaches_further():
+    torch.manual_seed(0)
+    denoiser = Denoiser(TOLD).eval().requires_grad_(False)
+    image = torch.rand(1, 1, 512, 64)
+    calibrate(denoiser.encoder, [denoiser.prepare(image)[1]])
+    whole, part = denoiser(image), denoiser(image[:, :, 256:])
+    change = (whole[:, :, 256:] - part).abs().amax(dim=(0, 1, 3))
+    halo = exact_halo(TOLD)
+    assert halo == 128
+    assert change[0] > 1e-3
+    assert change[halo:].max() < 2e-6 * whole.abs().max()
 
 
 def test_the_log_tells_what_is_alive(data, tmp_path):

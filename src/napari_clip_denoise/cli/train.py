@@ -59,8 +59,8 @@ def train(
         settings = settings.smoke()
 
     def report(entry: dict[str, float]) -> None:
-        shares = [f"{entry[name]:.2f}" for name in ALIVE if name in entry]
-        living = f"  alive {' '.join(shares)}" if shares else ""
+        fractions = [f"{entry[name]:.2f}" for name in ALIVE if name in entry]
+        living = f"  alive {' '.join(fractions)}" if fractions else ""
         print(
             f"step {entry['step']:.0f}/{settings.optimisation.steps}  loss {entry['loss']:.4f}  "
             f"{entry['seconds']:.0f} s{living}",

@@ -249,7 +249,7 @@ def blind_validation(pool: PatchPool, request: Request) -> Validator:
 
 
 def patch_pool(sources: list[PatchSource], request: Request) -> PatchPool:
-    """Return a pool of patches with as many samples as images and network share."""
+    """Return a pool of patches; of RGB if both the network and all images are RGB."""
     rgb = request.network.channels == 3 and all(source.stack.is_rgb for source in sources)
     patch, seed = request.settings.patch, request.settings.seed
     told = request.network.noise_level
