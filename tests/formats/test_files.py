@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ import tifffile
 from PIL import Image
 
 from napari_clip_denoise.errors import InputError, OutputError
-from napari_clip_denoise.formats import create_writer, open_stack
+from napari_clip_denoise.formats import create_writer, lost_metadata, open_stack
 from napari_clip_denoise.images.regions import split, whole
 from napari_clip_denoise.images.stack import Metadata, as_stack
 
@@ -196,3 +197,24 @@ def test_pixels_that_are_no_real_numbers_are_refused(array):
 def test_empty_images_are_refused():
     with pytest.raises(InputError, match="0 x 4 x 4 holds no pixels"):
         as_stack(np.zeros((0, 4, 4)))
+
+
+@pytest.mark.parametrize(
+    ("axes", "name", "lost"),
+    [
+        ("tczyx", "a.ome.zarr", None),
+        ("tczyx", "a.ome.tif", None),
+        ("tczyx", "a.tif", "will not keep channel names"),
+        ("zyx", "a.tif", None),
+        ("zyx", "a.npy", "will not keep pixel sizes"),
+        ("yx", "a.png", "will not keep pixel sizes"),
+        ("tczyx", "a.npy", "will not keep pixel sizes and channel names"),
+    ],
+)
+def test_what_a_format_cannot_keep_is_told(axes, name, lost):
+    sentence = lost_metadata(Path(name), make(axes))
+    assert sentence is None if lost is None else lost in sentence
+
+
+def test_nothing_is_lost_of_what_was_not_there():
+    assert lost_metadata(Path("a.npy"), as_stack(np.zeros((4, 5)))) is None

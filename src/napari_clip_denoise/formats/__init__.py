@@ -180,6 +180,25 @@ def region_shape(path: Path, stack: Stack) -> tuple[int, ...]:
     return StoreLayout.of(stack).region_of_source
 
 
+def lost_metadata(path: Path, stack: Stack) -> str | None:
+    """Return a sentence that says what a format cannot keep of a stack; None if it keeps all."""
+    chosen = _written_format(path)
+    known = stack.metadata
+    present = {
+        "pixel sizes": any(known.units) or any(size != 1 for size in known.scale),
+        "the position": any(known.translation),
+        "channel names": any(known.channel_names),
+    }
+    keeps = (*chosen.keeps, *(("channel names",) if ".ome.tif" in path.name.lower() else ()))
+    lost = [name for name, is_there in present.items() if is_there and name not in keeps]
+    if not lost:
+        return None
+    return (
+        f"{path.name} will not keep {' and '.join(lost)} of the source, which its format has no "
+        "place for; write .ome.zarr to keep them."
+    )
+
+
 def _written_format(path: Path) -> Format:
     for each in FORMATS:
         if each.writes(path):

@@ -15,6 +15,8 @@ from napari_clip_denoise.formats.detect import (
 )
 
 PACKAGE = "napari_clip_denoise.formats"
+KEEPABLE = ("pixel sizes", "the position", "channel names")
+"""Metadata that a format may lose, in words."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class Format:
         Takes a path and returns whether it is of this format, where suffixes are not enough.
     has_series : bool
         Whether a file may hold several images, of which one is chosen by its number.
+    keeps : tuple of str
+        What a written file keeps of the metadata, out of `KEEPABLE`.
     """
 
     name: str
@@ -58,6 +62,7 @@ class Format:
     menu: dict[str, str] = field(default_factory=dict)
     fits: Callable[[Path], bool] | None = None
     has_series: bool = False
+    keeps: tuple[str, ...] = ()
 
     @property
     def is_store(self) -> bool:
@@ -95,6 +100,7 @@ FORMATS = (
         menu={".ome.zarr": "OME-Zarr"},
         fits=is_zarr,
         has_series=True,
+        keeps=KEEPABLE,
     ),
     Format(
         "Folder of TIFF or PNG files",
@@ -110,6 +116,7 @@ FORMATS = (
         suffixes=(".ome.tif", ".ome.tiff", ".tif", ".tiff", ".lsm"),
         written=(".tif", ".tiff"),
         menu={".ome.tif": "OME-TIFF", ".tif": "TIFF"},
+        keeps=("pixel sizes",),
     ),
     Format(
         "NIfTI",
@@ -118,6 +125,7 @@ FORMATS = (
         suffixes=NIFTI_SUFFIXES,
         written=NIFTI_SUFFIXES,
         menu={".nii.gz": "NIfTI"},
+        keeps=("pixel sizes", "the position"),
     ),
     Format(
         "MRC",
@@ -126,6 +134,7 @@ FORMATS = (
         suffixes=(".mrc", ".mrcs", ".map", ".rec", ".st"),
         written=(".mrc", ".mrcs", ".map", ".rec", ".st"),
         menu={".mrc": "MRC"},
+        keeps=("pixel sizes", "the position"),
     ),
     Format(
         "NumPy",
@@ -151,6 +160,7 @@ FORMATS = (
         written=("", *DICOM_SUFFIXES),
         options=("overwrite", "attributes"),
         fits=is_dicom,
+        keeps=KEEPABLE,
     ),
 )
 """All formats, in the order in which they are tried."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from napari_clip_denoise.errors import door
-from napari_clip_denoise.formats import check_output
+from napari_clip_denoise.formats import check_output, lost_metadata
 from napari_clip_denoise.formats.base import OmeVersion
 from napari_clip_denoise.formats.memory import MemoryWriter
 from napari_clip_denoise.images.regions import Region
@@ -146,6 +146,8 @@ def denoise_to_file(
         ome_version=ome_version,
         by_workers=client is not None,
     )
+    if lost := lost_metadata(Path(path), stack):
+        (notify or warnings.warn)(lost)
     model = model or loaded_model(settings.model, stack)
     warn_if_unsuitable(stack, model, notify)
     job = prepare(stack, model, settings)

@@ -170,7 +170,8 @@ def open_pyramid(root: Path, group: Any, layout: StoreLayout) -> Pyramid:
         Layout of the full resolution.
     """
     names = takewhile(lambda name: name in group, map(str, itertools.count()))
-    levels = tuple(group[name].with_config(CONFIG) for name in names)
+    with zarr.config.set({f"array.{key}": value for key, value in CONFIG.items()}):
+        levels = tuple(group[name] for name in names)
     return Pyramid(root, levels, layout)
 
 
