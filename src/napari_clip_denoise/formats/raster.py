@@ -37,6 +37,15 @@ def read_numpy(path: Path, axes: str | None) -> Stack:
 def read_picture(path: Path, axes: str | None, series: int | None) -> Stack:
     """Read a PNG, JPEG or BMP picture, upright.
 
+    Parameters
+    ----------
+    path : Path
+        The picture.
+    axes : str or None
+        Letters of its axes, such as ``"YXS"``; by default, they follow from its shape.
+    series : int or None
+        Number of the picture to read if the file contains several, from 0.
+
     Raises
     ------
     InputError

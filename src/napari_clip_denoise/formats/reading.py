@@ -35,6 +35,15 @@ def file_errors(message: str) -> Iterator[None]:
 def check_claim(path: object, shape: tuple[int, ...], itemsize: int) -> None:
     """Check that an image is not larger than any that is processed.
 
+    Parameters
+    ----------
+    path : object
+        File or folder to name in the message.
+    shape : tuple of int
+        Shape of the image.
+    itemsize : int
+        Bytes per value.
+
     Raises
     ------
     InputError
@@ -85,6 +94,15 @@ def check_fits_file(
 
 def check_memory_for(path: object, shape: tuple[int, ...], itemsize: int) -> None:
     """Check that an image that has to be read at once fits into memory.
+
+    Parameters
+    ----------
+    path : object
+        File or folder to name in the message.
+    shape : tuple of int
+        Shape of the image.
+    itemsize : int
+        Bytes per value.
 
     Raises
     ------

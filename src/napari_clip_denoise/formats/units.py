@@ -99,7 +99,22 @@ def unit_name(text: object) -> str | None:
 
 
 def converted(value: float, unit: str | None, target: str) -> float | None:
-    """Convert a length or time between units; None if the unit is unknown or of another kind."""
+    """Convert a length or time between units.
+
+    Parameters
+    ----------
+    value : float
+        Length or time.
+    unit : str or None
+        Unit of `value`.
+    target : str
+        Unit of the result.
+
+    Returns
+    -------
+    float or None
+        The converted value; None if a unit is unknown, or if one is a length and the other a time.
+    """
     for factors in (METERS, SECONDS):
         if unit in factors and target in factors:
             return value * (factors[unit] / factors[target])

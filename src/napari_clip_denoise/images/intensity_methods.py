@@ -98,7 +98,20 @@ class Anscombe(_Percentiles):
     def transform(
         self, sample: "ChannelSample", low: float, high: float
     ) -> "AnscombeTransform | None":
-        """Estimate the transform from the noise between two raw values."""
+        """Estimate the transform from the noise between two raw values.
+
+        Parameters
+        ----------
+        sample : ChannelSample
+            Sample of the channel.
+        low, high : float
+            Raw values that map to 0 and 1 if there is no transform.
+
+        Returns
+        -------
+        AnscombeTransform or None
+            None if the noise hardly grows with the value, or cannot be measured.
+        """
         return sample.stabilising_transform(low, high)
 
 

@@ -172,7 +172,17 @@ def loaded_model(model: str | Path | Model, stack: Stack) -> Model:
 
 
 def warn_if_unsuitable(stack: Stack, model: Model, notify: Notify | None = None) -> None:
-    """Tell the user if a model does not suit the image, through `notify` or as a warning."""
+    """Tell the user if a model does not suit the image.
+
+    Parameters
+    ----------
+    stack : Stack
+        Image to be denoised.
+    model : Model
+        Model to denoise it with.
+    notify : callable, optional
+        Receives the sentence; by default, it is a warning.
+    """
     if words := unsuitable_reason(model.card, rgb=stack.is_rgb):
         (notify or warnings.warn)(words)
 

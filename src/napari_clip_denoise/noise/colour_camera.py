@@ -9,8 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import correlate
 
-from napari_clip_denoise.noise._random import Image, Random, seed_from
-
 RGB_TO_XYZ = np.array(
     [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
 )
@@ -61,17 +59,8 @@ class RawCamera:
     signal: float
     constant: float
 
-    def __call__(self, clean: Image, rng: Random) -> Image:
-        """Add the noise to an image (3, Y, X) with values in [0, 1]; so is the result.
-
-        The computation runs on the CPU; a tensor is copied there and back.
-        """
-        if isinstance(clean, np.ndarray):
-            return self._take(clean, rng)
-        taken = self._take(clean.numpy(force=True), np.random.default_rng(seed_from(rng)))
-        return clean.new_tensor(taken)
-
-    def _take(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Add the noise to an image (3, Y, X) with values in [0, 1]; so is the result."""
         values, tones = tone_curve(rng.uniform(*GAMMA), rng.uniform(*CONTRAST))
         to_camera = camera_matrix(rng.dirichlet(np.ones(len(XYZ_TO_CAMERA))))
         balance = np.array([rng.uniform(*WHITE_BALANCE), 1, rng.uniform(*WHITE_BALANCE)])

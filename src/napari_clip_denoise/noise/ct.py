@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-
-from napari_clip_denoise.noise._random import Image, Random, filter_spectrum, normal
+from scipy import fft
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,9 @@ class Tomographic:
         power += np.roll(power[::-1, ::-1], 1, axis=(0, 1))
         return self.sigma**2 * power / power.mean()
 
-    def __call__(self, clean: Image, rng: Random) -> Image:
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Add the noise to an image (..., Y, X); it is periodic at the borders."""
         height, width = clean.shape[-2:]
-        gain = np.sqrt(self.power((height, width)))[:, : width // 2 + 1]
-        return clean + filter_spectrum(normal(clean, rng), gain)
+        gain = np.sqrt(self.power((height, width)))[:, : width // 2 + 1].astype(np.float32)
+        white = rng.standard_normal(clean.shape, np.float32)
+        return clean + fft.irfft2(fft.rfft2(white) * gain, s=(height, width))

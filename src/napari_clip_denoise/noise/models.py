@@ -1,9 +1,7 @@
 """Noise models, which make noisy images from clean ones.
 
-Images are float arrays or torch tensors (..., Y, X), scaled so that structures span about [0, 1].
-Results are clipped only where stated. The random generator is a `numpy.random.Generator` for
-arrays and a `torch.Generator` on the same device for tensors; the two yield different numbers
-with the same statistics.
+Images are float arrays (..., Y, X), scaled so that structures span about [0, 1]. Results are
+clipped only where stated.
 """
 
 import math
@@ -11,26 +9,13 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
-
-from napari_clip_denoise.noise._random import (
-    Image,
-    Random,
-    as_float32,
-    blur,
-    mean_filter,
-    n_values,
-    normal,
-    poisson,
-    replace,
-    uniform,
-)
+from scipy.ndimage import gaussian_filter, uniform_filter
 
 
 class NoiseModel(Protocol):
     """Anything that adds noise to a clean image."""
 
-    def __call__(self, clean: Image, rng: Random) -> Image:
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Return a noisy float32 image of the shape of `clean`."""
         ...
 
@@ -47,9 +32,9 @@ class Gaussian:
 
     sigma: float
 
-    def __call__(self, clean: Image, rng: Random) -> Image:
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Add the noise."""
-        return clean + self.sigma * normal(clean, rng)
+        return clean + self.sigma * rng.standard_normal(clean.shape, np.float32)
 
 
 @dataclass(frozen=True)
@@ -70,10 +55,10 @@ class CorrelatedGaussian:
     correlation: float
     fraction: float = 1.0
 
-    def __call__(self, clean: Image, rng: Random) -> Image:
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Add the noise."""
         smear = Smear(self.fraction, (self.correlation, self.correlation))
-        noise = smear(normal(clean, rng), rng)
+        noise = smear(rng.standard_normal(clean.shape, np.float32), rng)
         return clean + self.sigma / smear.deviation * noise
 
 
@@ -94,9 +79,10 @@ class Smear:
     fraction: float
     width: tuple[float, float]
 
-    def __call__(self, clean: Image, rng: Random) -> Image:
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Spread the values, with periodic borders."""
-        return as_float32(clean + self.fraction * (blur(clean, self.width) - clean))
+        blurred = gaussian_filter(clean, self.width, mode="wrap", axes=(-2, -1))
+        return (clean + self.fraction * (blurred - clean)).astype(np.float32)
 
     @property
     def deviation(self) -> float:
@@ -122,9 +108,10 @@ class MeanFilteredGaussian:
     sigma: float
     size: int = 3
 
-    def __call__(self, clean: Image, rng: Random) -> Image:
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Add the noise."""
-        return clean + self.sigma * mean_filter(normal(clean, rng), self.size)
+        white = rng.standard_normal(clean.shape, np.float32)
+        return clean + self.sigma * uniform_filter(white, self.size, axes=(-2, -1))
 
 
 @dataclass(frozen=True)
@@ -142,12 +129,12 @@ class ScaledPoisson:
 
     scale: float
 
-    def __call__(self, clean: Image, rng: Random) -> Image:
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw the photons and scale their deviation."""
         rounded = (clean.clip(0, 1) * 255).round() / 255
-        photons = 2.0 ** math.ceil(math.log2(n_values(rounded)))
-        noise = poisson(rounded * photons, rng) / photons - rounded
-        return as_float32((clean + self.scale * noise).clip(0, 1))
+        photons = 2.0 ** math.ceil(math.log2(len(np.unique(rounded))))
+        noise = rng.poisson(rounded * photons) / photons - rounded
+        return (clean + self.scale * noise).clip(0, 1).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -165,11 +152,11 @@ class PoissonGaussian:
     photons: float
     read_noise: float = 0.0
 
-    def __call__(self, clean: Image, rng: Random) -> Image:
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw the photons and read them out, on the scale of `clean`."""
-        counts = as_float32(poisson(clean.clip(0, None) * self.photons, rng))
+        counts = rng.poisson(clean.clip(0, None) * self.photons).astype(np.float32)
         if self.read_noise:
-            counts += self.read_noise * normal(clean, rng)
+            counts += self.read_noise * rng.standard_normal(clean.shape, np.float32)
         return counts / self.photons
 
 
@@ -185,9 +172,9 @@ class Speckle:
 
     sigma: float
 
-    def __call__(self, clean: Image, rng: Random) -> Image:
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Multiply by ``1 + N(0, sigma)``."""
-        return clean + clean * self.sigma * normal(clean, rng)
+        return clean + clean * self.sigma * rng.standard_normal(clean.shape, np.float32)
 
 
 @dataclass(frozen=True)
@@ -202,11 +189,13 @@ class SaltAndPepper:
 
     amount: float
 
-    def __call__(self, clean: Image, rng: Random) -> Image:
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Replace the affected pixels."""
-        draw = uniform(clean, rng)
-        noisy = replace(clean, draw < self.amount / 2, 0)
-        return as_float32(replace(noisy, draw > 1 - self.amount / 2, 1))
+        draw = rng.random(clean.shape, np.float32)
+        noisy = clean.astype(np.float32)
+        noisy[draw < self.amount / 2] = 0
+        noisy[draw > 1 - self.amount / 2] = 1
+        return noisy
 
 
 @dataclass(frozen=True)
@@ -227,11 +216,11 @@ class Stripes:
     axis: Literal["rows", "columns"] = "rows"
     correlation: float = 0.0
 
-    def __call__(self, clean: Image, rng: Random) -> Image:
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Add the offsets."""
         rows = self.axis == "rows"
         shape = (*clean.shape[:-1], 1) if rows else (*clean.shape[:-2], 1, clean.shape[-1])
-        offsets = normal(clean, rng, shape)
+        offsets = rng.standard_normal(shape, np.float32)
         if self.correlation:
             across = Smear(1, (self.correlation, 0) if rows else (0, self.correlation))
             offsets = across(offsets, rng) / across.deviation
@@ -250,10 +239,10 @@ class Quantised:
 
     levels: int = 256
 
-    def __call__(self, clean: Image, rng: Random) -> Image:
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Round to the nearest level within [0, 1]."""
         top = self.levels - 1
-        return as_float32((clean.clip(0, 1) * top).round() / top)
+        return ((clean.clip(0, 1) * top).round() / top).astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -268,7 +257,7 @@ class Mixture:
 
     models: tuple[NoiseModel, ...]
 
-    def __call__(self, clean: Image, rng: Random) -> Image:
+    def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Apply each model to the result of the previous one."""
         for model in self.models:
             clean = model(clean, rng)

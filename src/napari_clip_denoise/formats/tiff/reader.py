@@ -33,6 +33,15 @@ STRUCTURE = (
 def read_tiff(path: Path, axes: str | None, series: int | None) -> Stack:
     """Open an image of a TIFF file at full resolution.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+    axes : str or None
+        Letters of the image's axes, such as ``"TZYX"``; by default, those of the file.
+    series : int or None
+        Number of the image to open if the file contains several, from 0.
+
     Raises
     ------
     InputError

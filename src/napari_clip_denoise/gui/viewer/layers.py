@@ -151,6 +151,15 @@ def stack_of(layer: Image) -> Stack:
 def current_plane(viewer: ViewerModel, layer: Image, stack: Stack) -> Region:
     """Return the plane of a layer that is on screen; see `plane_at`.
 
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Viewer that shows the layer.
+    layer : Image
+        The layer.
+    stack : Stack
+        Image of the layer.
+
     Raises
     ------
     InputError

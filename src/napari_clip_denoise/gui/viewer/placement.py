@@ -15,7 +15,17 @@ def covers(layer: Layer) -> bool:
 
 
 def place_above(viewer: ViewerModel, layer: Layer, others: Iterable[Layer]) -> None:
-    """Insert a layer directly above the topmost of other layers, without selecting it."""
+    """Insert a layer directly above the topmost of other layers, without selecting it.
+
+    Parameters
+    ----------
+    viewer : ViewerModel
+        Viewer with the other layers.
+    layer : Layer
+        Layer to insert.
+    others : iterable of Layer
+        Layers to stay below it; if there are none, the layer is inserted at the bottom.
+    """
     selected = set(viewer.layers.selection)
     above = 1 + max((viewer.layers.index(other) for other in others), default=-1)
     viewer.layers.insert(above, layer)

@@ -26,7 +26,18 @@ def to_network(planes: np.ndarray, channels: int) -> np.ndarray:
 
 
 def from_network(images: np.ndarray, n_planes: int, n_samples: int) -> np.ndarray:
-    """Convert images (M, channels, Y, X) back to planes (N, Y, X, S)."""
+    """Convert images (M, channels, Y, X) back to planes (N, Y, X, S).
+
+    Parameters
+    ----------
+    images : numpy.ndarray
+        Images in the layout of the network.
+    n_planes : int
+        Number of planes N.
+    n_samples : int
+        Number of samples per pixel S, such as 3 for RGB. If each of them went through the network
+        by itself, repeated in all channels, the channels of the result are averaged.
+    """
     n_images, channels, height, width = images.shape
     if n_images == n_planes * n_samples and n_samples != channels:
         images = images.mean(axis=1)

@@ -47,7 +47,17 @@ def add_structures(clean: np.ndarray, settings: Extremes, rng: np.random.Generat
 def saturate(
     noisy: np.ndarray, clean: np.ndarray, settings: Extremes, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Occasionally clip both patches (C, Y, X) at a high quantile, like a saturated detector."""
+    """Occasionally clip both patches at a high quantile, like a saturated detector.
+
+    Parameters
+    ----------
+    noisy, clean : numpy.ndarray
+        (C, Y, X).
+    settings : Extremes
+        Probabilities and ranges.
+    rng : numpy.random.Generator
+        Random number generator.
+    """
     if rng.random() >= settings.saturated:
         return noisy, clean
     top = np.quantile(clean, rng.uniform(0.6, 0.99))
@@ -62,7 +72,17 @@ def scale(settings: Extremes, rng: np.random.Generator) -> np.float32:
 
 
 def add_hot_pixels(noisy: np.ndarray, settings: Extremes, rng: np.random.Generator) -> np.ndarray:
-    """Occasionally replace single pixels of a noisy patch (C, Y, X) by hot and dead ones."""
+    """Occasionally replace single pixels of a noisy patch by hot and dead ones.
+
+    Parameters
+    ----------
+    noisy : numpy.ndarray
+        (C, Y, X).
+    settings : Extremes
+        Probabilities and ranges.
+    rng : numpy.random.Generator
+        Random number generator.
+    """
     if rng.random() >= settings.hot:
         return noisy
     hit = rng.random(noisy.shape[-2:]) < _log_uniform(settings.hot_fraction, rng)

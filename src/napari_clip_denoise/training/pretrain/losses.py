@@ -11,12 +11,23 @@ def root_mean_square(denoised: Tensor, noisy: Tensor, clean: Tensor) -> Tensor:
 
     Its minimiser is the conditional mean, so intensities stay unbiased. Unlike the mean squared
     error, it gives weak and strong noise equal weight.
+
+    Parameters
+    ----------
+    denoised, noisy, clean : Tensor
+        (N, C, H, W). `noisy` is not used.
     """
     return ((denoised - clean).square().mean(dim=(1, 2, 3)) + 1e-6).sqrt().mean()
 
 
 def mean_absolute(denoised: Tensor, noisy: Tensor, clean: Tensor) -> Tensor:
-    """Return the mean absolute error, the loss used in the paper."""
+    """Return the mean absolute error, the loss used in the paper.
+
+    Parameters
+    ----------
+    denoised, noisy, clean : Tensor
+        (N, C, H, W). `noisy` is not used.
+    """
     return (denoised - clean).abs().mean()
 
 
