@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from napari.utils import progress
 from qtpy.QtCore import Qt
 
 WAIT = 60_000
@@ -14,7 +15,8 @@ def picture(viewer, qtbot):
     qtbot.wait(500)
 
     def take():
-        qtbot.wait(150)
+        qtbot.waitUntil(lambda: not progress._all_instances)
+        qtbot.wait(250)
         return viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
 
     return take

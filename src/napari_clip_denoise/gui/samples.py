@@ -17,8 +17,8 @@ def noisy_plane() -> list[tuple[Any, dict[str, Any], str]]:
 
 
 def noisy_stack() -> list[tuple[Any, dict[str, Any], str]]:
-    """Simulate a noisy 3D fluorescence stack (24, 384, 384), uint16."""
-    return [_layer((24, 384, 384), "Simulated noisy 3D", seed=7)]
+    """Simulate a noisy 3D fluorescence stack (24, 256, 256), uint16."""
+    return [_layer((24, 256, 256), "Simulated noisy 3D", seed=7)]
 
 
 def _layer(shape: tuple[int, ...], name: str, *, seed: int) -> tuple[Any, dict[str, Any], str]:

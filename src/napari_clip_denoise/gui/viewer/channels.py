@@ -1,6 +1,7 @@
 """Image layers that are channels of one image, as napari splits it along its channel axis."""
 
-import dask.array as da
+from typing import Any
+
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image
@@ -27,6 +28,8 @@ def channels_of(viewer: ViewerModel, layer: Image) -> list[Image]:
 
 def stack_of_channels(layers: list[Image]) -> Stack:
     """Join channels to one stack with a channel axis, which is read on demand."""
+    import dask.array as da
+
     parts = [stack_of(layer) for layer in layers]
     first = parts[0]
     place = channel_axis(first.axes)
@@ -59,7 +62,9 @@ def _is_like(one: Image, other: Image) -> bool:
     return all(np.allclose(one.data_to_world(x), other.data_to_world(x)) for x in points)
 
 
-def _lazy(array: object) -> da.Array:
+def _lazy(array: object) -> Any:
+    import dask.array as da
+
     return array if isinstance(array, da.Array) else da.from_array(array, name=False)
 
 

@@ -16,7 +16,7 @@ from napari_clip_denoise.gui.viewer.layers import (
     shows_planes,
     stack_of,
 )
-from napari_clip_denoise.gui.viewer.pairs import offset_in, pair_with, results_of
+from napari_clip_denoise.gui.viewer.origin import offset_in, pair_with, results_of
 from napari_clip_denoise.gui.viewer.placement import Visibility, place_above
 from napari_clip_denoise.gui.viewer.region_of_interest import visible_part
 

@@ -18,7 +18,7 @@ from napari_clip_denoise.gui.viewer.layers import (
     result_arguments,
     stack_of,
 )
-from napari_clip_denoise.gui.viewer.pairs import results_of
+from napari_clip_denoise.gui.viewer.origin import results_of
 from napari_clip_denoise.gui.viewer.placement import (
     Visibility,
     covers,

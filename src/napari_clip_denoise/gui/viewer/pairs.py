@@ -1,63 +1,14 @@
-"""Pairs of a noisy layer and its result, and their relative position."""
+"""Pairs of a noisy layer and its result, as they are checked."""
 
 from typing import Any
 
-import dask.array as da
-import numpy as np
 from napari.layers import Image
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.evaluation.trust.sample import Pair
 from napari_clip_denoise.formatting import software
-from napari_clip_denoise.gui.viewer.layers import METADATA, shape_of, stack_of
+from napari_clip_denoise.gui.viewer.layers import METADATA, stack_of
+from napari_clip_denoise.gui.viewer.origin import offset_in
 from napari_clip_denoise.inference.settings import DenoiseSettings
-
-TOLERANCE = 0.05
-"""Largest misalignment of two layers, in pixels."""
-
-
-def guess_pair(images: list[Image]) -> tuple[Image | None, Image | None]:
-    """Return the last result among image layers, after its source; both None if not found."""
-    for result in reversed(images):
-        name = result.metadata.get(METADATA, {}).get("source")
-        for source in images:
-            if source != result and source.name == name:
-                return source, result
-    return None, None
-
-
-def results_of(images: list[Image], source: Image) -> list[Image]:
-    """List the results that were made from an image, from bottom to top."""
-    return [
-        each
-        for each in images
-        if each != source
-        and (made := each.metadata.get(METADATA, {})).get("source") == source.name
-        and "is" not in made
-    ]
-
-
-def pair_with(images: list[Image], layer: Image) -> tuple[Image, Image] | None:
-    """Return an image and its result, if a layer is one of the two.
-
-    Parameters
-    ----------
-    images : list of Image
-        The layers to search.
-    layer : Image
-        A result, or an image, whose topmost visible result is taken.
-
-    Returns
-    -------
-    tuple of (Image, Image), or None
-        The image and its result.
-    """
-    for source in images:
-        if layer in results_of(images, source):
-            return source, layer
-    results = results_of(images, layer)
-    visible = [result for result in results if result.visible]
-    return (layer, (visible or results)[-1]) if results else None
 
 
 def settings_of(result: Image) -> DenoiseSettings:
@@ -100,8 +51,8 @@ def derived_from(noisy: Image, denoised: Image, what: str) -> dict[str, Any]:
     }
 
 
-def pair_of(noisy: Image, denoised: Image, reference: Image | None) -> Pair:
-    """Make a pair from layers.
+def pair_of(noisy: Image, denoised: Image, reference: Image | None) -> dict[str, Any]:
+    """Return the arguments of a `Pair` that layers make.
 
     Parameters
     ----------
@@ -112,7 +63,7 @@ def pair_of(noisy: Image, denoised: Image, reference: Image | None) -> Pair:
 
     Returns
     -------
-    Pair
+    dict
         The stacks and their relative position.
 
     Raises
@@ -120,49 +71,10 @@ def pair_of(noisy: Image, denoised: Image, reference: Image | None) -> Pair:
     InputError
         If the pixels of the denoised layer are not aligned with those of the others.
     """
-    return Pair(
-        noisy=stack_of(noisy),
-        denoised=stack_of(denoised),
-        offset=offset_in(noisy, denoised),
-        reference=None if reference is None else stack_of(reference),
-        reference_offset=() if reference is None else offset_in(reference, denoised),
-    )
-
-
-def offset_in(outer: Image, inner: Image) -> tuple[int, ...]:
-    """Return the position in the outer layer of the first pixel of the inner layer.
-
-    Raises
-    ------
-    InputError
-        If the inner layer is not within the outer one, or their pixels are not aligned.
-    """
-    shapes = [shape_of(layer) for layer in (outer, inner)]
-    refusal = InputError(
-        f"The pixels of '{inner.name}' are not aligned with those of '{outer.name}'; choose a "
-        "result and the image it was made from."
-    )
-    if outer.ndim != inner.ndim or outer.rgb != inner.rgb:
-        raise refusal
-    corners = [np.zeros(inner.ndim), np.array(shapes[1][: inner.ndim]) - 1]
-    first, last = (np.array(outer.world_to_data(inner.data_to_world(c))) for c in corners)
-    offset = np.rint(first)
-    misses = max(np.abs(first - offset).max(), np.abs(last - offset - corners[1]).max())
-    is_inside = np.all(offset >= 0) and np.all(last < np.array(shapes[0][: inner.ndim]) - 0.5)
-    if misses > TOLERANCE or not is_inside:
-        raise refusal
-    return (*(int(i) for i in offset), *(0,) * (len(shapes[1]) - inner.ndim))
-
-
-def residual_of(pair: Pair) -> da.Array:
-    """Return noisy minus denoised, float32, read on demand."""
-    index = tuple(
-        slice(shift, shift + size)
-        for shift, size in zip(pair.offset, pair.denoised.shape, strict=True)
-    )
-    noisy, denoised = (_lazy(stack.array) for stack in (pair.noisy, pair.denoised))
-    return noisy[index].astype(np.float32) - denoised.astype(np.float32)
-
-
-def _lazy(array: Any) -> da.Array:
-    return array if isinstance(array, da.Array) else da.from_array(array, name=False)
+    return {
+        "noisy": stack_of(noisy),
+        "denoised": stack_of(denoised),
+        "offset": offset_in(noisy, denoised),
+        "reference": None if reference is None else stack_of(reference),
+        "reference_offset": () if reference is None else offset_in(reference, denoised),
+    }

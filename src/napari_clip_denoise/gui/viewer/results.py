@@ -4,16 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import dask.array as da
 import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_clip_denoise.gui.viewer.layers import images_of, remove, result_arguments
 from napari_clip_denoise.gui.viewer.naming import result_name
-from napari_clip_denoise.gui.viewer.pairs import results_of
+from napari_clip_denoise.gui.viewer.origin import results_of
 from napari_clip_denoise.gui.viewer.placement import covers, place_above
 from napari_clip_denoise.images.regions import Region
+from napari_clip_denoise.images.stack import as_dask
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Target:
         if self.channel is None:
             return array
         axis, position = self.channel
-        lazy = array if isinstance(array, np.ndarray) else da.from_array(array, name=False)
+        lazy = array if isinstance(array, np.ndarray) else as_dask(array, array.chunks)
         return lazy[(slice(None),) * axis + (position,)]
 
     def record(self, made: dict[str, Any]) -> dict[str, Any]:

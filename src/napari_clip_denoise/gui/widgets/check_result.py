@@ -1,6 +1,6 @@
 """The Check result widget."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import napari
 import numpy as np
@@ -12,12 +12,6 @@ from qtpy.QtWidgets import (
 )
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
-from napari_clip_denoise.evaluation.trust.sample import (
-    CheckedSample,
-    Pair,
-    check_sample,
-    choose_planes,
-)
 from napari_clip_denoise.gui.forms.rows import labelled, menu_of_names
 from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
 from napari_clip_denoise.gui.parts.plots import CurvePlot, MapPlot
@@ -32,17 +26,20 @@ from napari_clip_denoise.gui.viewer.layers import (
     stack_of,
     when_layers_change,
 )
+from napari_clip_denoise.gui.viewer.origin import guess_pair
 from napari_clip_denoise.gui.viewer.pairs import (
     derived_from,
-    guess_pair,
     pair_of,
-    residual_of,
     settings_of,
 )
+from napari_clip_denoise.gui.workers.check import check_pair
 from napari_clip_denoise.gui.workers.uncertainty import uncertainty_steps
 from napari_clip_denoise.images.regions import Region, whole
 from napari_clip_denoise.inference.preview import View, central_part
 from napari_clip_denoise.inference.progress import CancelToken
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.evaluation.trust.sample import CheckedSample
 
 SCOPES = (("Current plane", False), ("Five planes across the layer", True))
 CORRELATION_SHOWN = 0.2
@@ -134,21 +131,21 @@ class CheckResultWidget(TaskPanel):
             noisy, denoised = self._chosen()
             pair = pair_of(noisy, denoised, self.reference.value)
             if everywhere := self.scope.value:
-                plane = plane_at(denoised, pair.denoised, self._viewer.dims.point)
+                plane = plane_at(denoised, pair["denoised"], self._viewer.dims.point)
             else:
-                plane = current_plane(self._viewer, denoised, pair.denoised)
-            regions = choose_planes(pair.denoised, plane, everywhere=everywhere)
+                plane = current_plane(self._viewer, denoised, pair["denoised"])
         except ClipDenoiseError as error:
             self.complain(error)
             return
         cancel = CancelToken()
         self.task.start(
-            check_sample,
+            check_pair,
             pair,
-            regions,
+            plane,
+            everywhere,
             cancel,
             control=cancel,
-            finish=lambda checked: self._show(checked, pair, noisy, denoised),
+            finish=lambda found: self._show(found[0], found[1], noisy, denoised),
             message="Examining the residual …",
         )
 
@@ -211,7 +208,7 @@ class CheckResultWidget(TaskPanel):
             raise InputError("Choose two different images: a noisy one and its denoised version.")
         return noisy, denoised
 
-    def _show(self, checked: CheckedSample, pair: Pair, noisy: Image, denoised: Image) -> str:
+    def _show(self, checked: "CheckedSample", residual: Any, noisy: Image, denoised: Image) -> str:
         self.checked = checked
         report = checked.report
         self.verdict.setText(f"<b>{report.verdict}</b>")
@@ -220,11 +217,11 @@ class CheckResultWidget(TaskPanel):
         fitted = np.empty(0) if noise is None else noise.variance(report.intensities)
         self.curve.show_curve(report.intensities, report.variances, fitted)
         self.map.show_map(report.autocorrelation)
-        residual = self._arguments(noisy, denoised, "residual")
+        arguments = self._arguments(noisy, denoised, "residual")
         if not denoised.rgb:
             limit = 3 * float(report.residual.std()) or 1.0
-            residual |= {"colormap": "gray", "contrast_limits": (-limit, limit)}
-        self._viewer.add_image(residual_of(pair), **residual, visible=False)
+            arguments |= {"colormap": "gray", "contrast_limits": (-limit, limit)}
+        self._viewer.add_image(residual, **arguments, visible=False)
         for (what, colour), places in ((REMOVED, report.removed), (ADDED, report.added)):
             self._mark(checked.positions(places), self._arguments(noisy, denoised, what), colour)
         return ""
@@ -264,7 +261,7 @@ class CheckResultWidget(TaskPanel):
             self.noisy.value, self.denoised.value = noisy, denoised
 
 
-def _figures(checked: CheckedSample) -> str:
+def _figures(checked: "CheckedSample") -> str:
     report = checked.report
     lines = [
         f"Residual variance: {100 * report.noise_fraction:.0f} % of the noise variance",

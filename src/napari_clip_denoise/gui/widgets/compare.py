@@ -25,7 +25,7 @@ from napari_clip_denoise.gui.viewer.layers import (
     stack_of,
     when_layers_change,
 )
-from napari_clip_denoise.gui.viewer.pairs import offset_in
+from napari_clip_denoise.gui.viewer.origin import offset_in
 from napari_clip_denoise.gui.viewer.region_of_interest import region_of_interest
 from napari_clip_denoise.gui.viewer.tiles import Tiles
 from napari_clip_denoise.images.regions import Region

@@ -155,6 +155,8 @@ def warm_up() -> None:
     """Import the modules that denoising needs, which takes seconds, before the first run."""
     lower_priority()
     keep_triton_out()
+    import dask.array  # noqa: F401
+
     from napari_clip_denoise.inference import pipeline, provenance  # noqa: F401
     from napari_clip_denoise.inference.engine import region  # noqa: F401
     from napari_clip_denoise.models import checkpoint  # noqa: F401
