@@ -151,3 +151,31 @@ def test_the_curtain_follows_the_slider_and_goes_with_the_panel(
     widget.deleteLater()
     qtbot.waitUntil(lambda: len(viewer.layers) == 2, timeout=5_000)
     assert all(layer.visible for layer in viewer.layers)
+
+
+def test_a_run_opens_the_curtain_which_then_divides_the_newest_result(
+    viewer, widget, run, qtbot, noisy
+):
+    viewer.add_image(noisy)
+    first = run()
+    widget.preview.curtain.setValue(100)
+    qtbot.waitUntil(lambda: not first.visible)
+    widget.run_button.click()
+    qtbot.waitUntil(lambda: not widget.is_running, timeout=WAIT)
+    assert widget.preview.curtain.value() == 0
+    assert first.visible
+    widget.preview.curtain.setValue(100)
+    second = viewer.layers[2]
+    qtbot.waitUntil(lambda: first.visible and not second.visible, timeout=5_000)
+    names = [layer.name for layer in viewer.layers]
+    assert names[-2:] == [second.name, f"{second.name} curtain"]
+    widget.preview.curtain.setValue(0)
+    assert len(viewer.layers) == 3
+
+
+def test_the_curtain_opens_with_the_preview(viewer, widget, preview, qtbot, noisy):
+    viewer.add_image(noisy)
+    preview()
+    widget.preview.curtain.setValue(100)
+    widget.preview.toggle.click()
+    assert widget.preview.curtain.value() == 0

@@ -98,12 +98,15 @@ class PreviewRow(QWidget):
     def pause(self, is_paused: bool) -> None:
         """Stop or resume requests for new previews, to leave the machine to other work."""
         self.preview.is_paused = is_paused
+        if not self.preview.is_on:
+            self.curtain.setValue(0)
 
     def _switch(self, is_on: bool) -> None:
         if is_on:
             self.preview.start()
         else:
             self.preview.stop()
+            self.curtain.setValue(0)
         self._tick()
 
     def _tick(self) -> None:

@@ -97,8 +97,8 @@ class CheckResultWidget(TaskPanel):
         self.verdict.setWordWrap(True)
         self.figures = QLabel("")
         self.figures.setWordWrap(True)
-        self.curve = CurvePlot("Residual variance")
-        self.map = MapPlot("Autocorrelation", CORRELATION_SHOWN)
+        self.curve = CurvePlot("Variance over intensity")
+        self.map = MapPlot("Residual autocorrelation", CORRELATION_SHOWN)
         self.curve.setToolTip(
             "Points: variance of the residual at pixels of about that intensity. Line: variance of "
             "the noise, measured in flat areas of the noisy image. They agree if only noise was "
