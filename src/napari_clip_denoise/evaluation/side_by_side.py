@@ -41,7 +41,7 @@ class Compared:
     @property
     def title(self) -> str:
         """Name, time and scores in one line."""
-        parts = [self.name, f"{self.seconds:.2f} s"]
+        parts = [self.name, *([f"{self.seconds:.2f} s"] if self.seconds else [])]
         if self.scores is not None:
             parts += [f"{self.scores[0]:.1f} dB", f"SSIM {self.scores[1]:.3f}"]
         return " · ".join(parts)

@@ -1,6 +1,5 @@
 """Opening images in napari with their scale, units, axes, channels and contrast limits."""
 
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,14 @@ import pint
 import zarr
 
 from napari_clip_denoise.formats import open_stack
-from napari_clip_denoise.formats.publish import OWN_KEY
+from napari_clip_denoise.formats.publish import OWN_KEY, is_own_store
 from napari_clip_denoise.formats.table import FORMATS
 from napari_clip_denoise.gui.viewer.layers import METADATA, NO_UNIT
 from napari_clip_denoise.images.axes import leading_axes
 from napari_clip_denoise.images.stack import Stack, as_dask
 
-OPENED = ("OME-Zarr", "NIfTI", "MRC", "DICOM")
-"""Names of the formats that napari itself does not open, or without what they tell."""
+OPENED = ("NIfTI", "MRC", "DICOM")
+"""Names of the formats that are opened, besides the OME-Zarr files that this plugin wrote."""
 CHANNEL = "c"
 LayerData = tuple[Any, dict[str, Any], str]
 
@@ -30,7 +29,7 @@ def get_reader(path: str | Sequence[str]) -> Callable[[str], list[LayerData]] | 
         path = path[0]
     place = Path(path)
     reads = next((each.name for each in FORMATS if each.reads(place)), None)
-    return read_layers if reads in OPENED else None
+    return read_layers if reads in OPENED or is_own_store(place) else None
 
 
 def read_layers(path: str | Sequence[str]) -> list[LayerData]:
@@ -93,13 +92,14 @@ def _levels(stack: Stack) -> list[Any]:
         return [stack.array]
     n_leading = len(stack.leading_shape)
     group = _group(stack)
-    if group is None or not isinstance(stack.array, zarr.Array):
+    if group is None:
         return [as_dask(stack.array, (1,) * n_leading + stack.shape[n_leading:])]
     described: Any = group.attrs.get("ome", group.attrs.asdict())
-    paths = [level["path"] for level in described["multiscales"][0]["datasets"]]
-    arrays: list[Any] = [group[path] for path in paths]
-    whole = [array for array in arrays if math.prod(array.shape)]
-    return [as_dask(array, array.chunks) for array in whole]
+    arrays: list[Any] = [group[level["path"]] for level in described["multiscales"][0]["datasets"]]
+    levels = [as_dask(array, array.chunks) for array in arrays]
+    if stack.is_rgb:  # stored as channels, which only time precedes
+        levels = [np.moveaxis(level, int("t" in stack.axes), -1) for level in levels]
+    return levels
 
 
 def _record(stack: Stack) -> dict[str, Any]:
