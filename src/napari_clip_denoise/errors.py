@@ -95,7 +95,7 @@ def door(function: Callable[P, T]) -> Callable[P, T]:
 
 def in_words(error: BaseException) -> str:
     """Return the message to show to the user; for errors of other packages, how to report them."""
-    return str(error if isinstance(error, ClipDenoiseError) else _unexpected(error, ""))
+    return str(_ours(error, ""))
 
 
 @contextmanager
@@ -104,13 +104,20 @@ def _only_ours(subject: str) -> Generator[None, None, None]:
         yield
     except ClipDenoiseError:
         raise
-    except MemoryError as error:
-        raise DeviceError(
+    except Exception as error:
+        raise _ours(error, subject) from error
+
+
+def _ours(error: BaseException, subject: str) -> ClipDenoiseError:
+    """Return the exception of this package that stands for any other."""
+    if isinstance(error, ClipDenoiseError):
+        return error
+    if isinstance(error, MemoryError):
+        return DeviceError(
             f"{subject or 'This'} needs more memory than there is; close other programs, or give "
             "a part of the image or smaller tiles."
-        ) from error
-    except Exception as error:
-        raise _unexpected(error, subject) from error
+        )
+    return _unexpected(error, subject)
 
 
 def _unexpected(error: BaseException, subject: str) -> UnexpectedError:

@@ -65,7 +65,7 @@ def test_a_file_that_fails_does_not_stop_the_rest(folder, tiny, tmp_path, monkey
 
     monkeypatch.setattr("napari_clip_denoise.inference.runs.denoise_to_file", explode)
     (result,) = denoise_files([folder / "b.tif"], tmp_path / "other", SETTINGS, model=tiny)
-    assert result.message == "MemoryError: none left"
+    assert "needs more memory than there is" in result.message
 
 
 def test_what_is_there_is_skipped_or_replaced(folder, tiny, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from napari_clip_denoise import denoise
-from napari_clip_denoise.errors import OutOfDeviceMemory
+from napari_clip_denoise.errors import OutOfDeviceMemory, UnexpectedError
 from napari_clip_denoise.images.regions import split
 from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.inference import timing as profile
@@ -127,8 +127,9 @@ def test_where_nothing_fits_it_says_so(tiny, noisy, memory):
 
 def test_other_errors_of_the_network_are_not_swallowed(tiny, noisy, memory):
     memory(RuntimeError("something else"), cuda=0, cpu=0)
-    with pytest.raises(RuntimeError, match="something else"):
+    with pytest.raises(UnexpectedError, match="something else") as error:
         denoise(noisy, tiny, device="cpu", intensity=(0, 999))
+    assert isinstance(error.value.__cause__, RuntimeError)
 
 
 def test_a_region_has_the_same_bytes_in_any_run(tiny, noisy):

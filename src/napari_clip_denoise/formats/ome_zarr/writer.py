@@ -126,7 +126,7 @@ class OmeZarrWriter(PartialFile):
             if self._manifest.others_at_work() or (differs and not self._overwrite):
                 raise OutputError(
                     f"{self.path} was started differently ({differs or 'its files are damaged'}); "
-                    "use the same settings, allow overwriting to start over, or give "
+                    "use the same settings, allow overwriting (--overwrite) to start over, or give "
                     "another name."
                 )
         self._manifest.clear()
