@@ -13,6 +13,7 @@ from napari_clip_denoise.evaluation.features import (
     plot,
     to_markdown,
 )
+from napari_clip_denoise.models.checkpoint import save_model
 from napari_clip_denoise.noise.simulation import fluorescence
 
 
@@ -44,6 +45,28 @@ def test_more_noise_changes_features_more(found):
         assert weak.directions == strong.directions
     assert found[0].image == found[2].image
     assert found[0].cosine != found[2].cosine
+
+
+@pytest.mark.parametrize("name", ["tiny", "told"])
+def test_an_encoder_sees_what_it_sees_in_its_network(name, folder, request, tmp_path):
+    model = request.getfixturevalue(name)
+    save_model(model, tmp_path / "a.safetensors")
+    (found,) = feature_similarity(
+        [str(tmp_path / "a.safetensors")], folder, noises=["gaussian-25"], limit=1
+    )
+    clean = np.asarray(Image.open(folder / "0.png"), np.float32)[3:67, 5:85] / 255
+    noise = np.random.default_rng(0).standard_normal((3, 70, 90), np.float32) * 25 / 255
+    noise = torch.from_numpy(noise[:, None, 3:67, 5:85])
+    clean = torch.from_numpy(clean).movedim(-1, 0)[:, None]
+    levels = [()] * 2
+    if name == "told":
+        levels = [(torch.full_like(clean, level),) for level in (0, noise.square().mean().sqrt())]
+    with torch.inference_mode():
+        before = model.denoiser.features(clean, *levels[0])[1:]
+        after = model.denoiser.features(clean + noise, *levels[1])[1:]
+    expected = [cosine_similarity(*pair).item() for pair in zip(before, after, strict=True)]
+    assert min(expected) < 0.95
+    assert found.cosine == pytest.approx(expected, abs=1e-4)
 
 
 def test_directions_are_their_definition():

@@ -1,4 +1,6 @@
+import io
 import sys
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -71,6 +73,19 @@ def test_onnx_gives_what_the_network_gives_at_any_size(name, published, publishe
         np.testing.assert_allclose(denoised, expected, atol=1e-4)
 
 
+def test_onnx_of_a_network_that_is_told_the_noise_level_has_it_as_second_input(told):
+    session = onnxruntime.InferenceSession(onnx_bytes(told))
+    assert [given.name for given in session.get_inputs()] == ["noisy", "noise_level"]
+    rng = np.random.default_rng(0)
+    for n, height, width in SIZES:
+        batch, level = rng.random((2, n, 1, height, width), np.float32)
+        level[0, :, ::3] = np.nan
+        (denoised,) = session.run(None, {"noisy": batch, "noise_level": level})
+        expected = told.denoiser(*map(torch.from_numpy, (batch, level))).numpy()
+        assert np.abs(expected - in_use(told, batch)).mean() > 0.01
+        np.testing.assert_allclose(denoised, expected, atol=1e-4)
+
+
 def test_onnx_says_which_sizes_it_takes_and_holds_the_card(published, published_onnx):
     exported = onnx.load_from_string(published_onnx)
     shape = exported.graph.input[0].type.tensor_type.shape
@@ -81,16 +96,16 @@ def test_onnx_says_which_sizes_it_takes_and_holds_the_card(published, published_
 
 
 @pytest.fixture(scope="module")
-def packages(tiny, published, tmp_path_factory):
-    """Both models as packages of the zoo."""
+def packages(tiny, published, told, tmp_path_factory):
+    """All three models as packages of the zoo."""
     folder = tmp_path_factory.mktemp("packages")
     licensed = tiny.card.model_copy(update={"licence": "BSD-3-Clause (weights)"})
-    for model in (replace(tiny, card=licensed), published):
+    for model in (replace(tiny, card=licensed), published, told):
         write_bioimageio(model, folder / f"{model.card.name}.zip", ["Ada Lovelace"])
     return folder
 
 
-@pytest.mark.parametrize("name", ["tiny", "paper.like"])
+@pytest.mark.parametrize("name", ["tiny", "paper.like", "told"])
 def test_a_package_of_the_zoo_passes_the_zoos_own_tests(name, packages):
     summary = core.test_model(packages / f"{name}.zip")
     assert summary.status == "passed", summary.format()
@@ -119,6 +134,22 @@ def test_a_package_maps_a_window_there_and_back(published, packages):
     expected = in_use(published, (noisy - low) / (high - low)) * (high - low) + low
     assert np.ptp(expected) > 0.1 * (high - low)
     np.testing.assert_allclose(denoised, expected, atol=1e-3 * (high - low))
+
+
+def test_a_package_of_a_network_that_is_told_the_noise_level_has_the_blind_one(told, packages):
+    described = core.load_description(packages / "told.zip")
+    assert [given.id for given in described.inputs] == ["noisy"]
+    page = described.documentation.get_reader().read().decode()
+    assert "in which the noise level is unknown." in page
+    noisy = get_test_input_sample(described).members["noisy"].data.to_numpy()
+    denoised = get_test_output_sample(described).members["denoised"].data.to_numpy()
+    low, high = np.percentile(noisy, (1, 99))
+    expected = in_use(told, ((noisy - low) / (high - low)).astype(np.float32))
+    np.testing.assert_allclose(denoised, expected, atol=1e-3)
+    package = zipfile.ZipFile(packages / "told.zip")
+    script = torch.jit.load(io.BytesIO(package.read("weights.pt")))
+    np.testing.assert_allclose(script(torch.from_numpy(expected[:, :, :32, :48])),
+                               in_use(told, expected[:, :, :32, :48]), atol=1e-5)  # fmt: skip
 
 
 def test_a_licence_with_an_spdx_identifier_is_given_by_it(packages):

@@ -1,7 +1,8 @@
 """Measurement of how much noise changes the features of an encoder, as argued in the paper."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,13 +20,17 @@ from napari_clip_denoise.evaluation.scores.datasets import (
     read_image,
 )
 from napari_clip_denoise.evaluation.scores.report import markdown_table
+from napari_clip_denoise.models.folder import CLIP_MODEL
+from napari_clip_denoise.models.registry import load
 from napari_clip_denoise.network.config import EncoderConfig
-from napari_clip_denoise.network.denoiser import STRIDE
+from napari_clip_denoise.network.denoiser import STRIDE, Denoiser
 from napari_clip_denoise.network.encoder import Encoder
-from napari_clip_denoise.training.pretrain.encoders import load_encoder
+from napari_clip_denoise.training.pretrain.encoders import RANDOM, load_encoder
 
 DEPTHS = (1, 2, 3, 4)
 LARGEST = 512
+View = Callable[[Tensor, float], list[Tensor]]
+"""Features F1 to F4 of an image (1, C, Y, X) with noise of a certain level."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,9 @@ def feature_similarity(
     """Measure how much noise changes the features of encoders.
 
     At each position, the channel vector of the noisy image's feature is compared with that of the
-    clean image; see `cosine_similarity`.
+    clean image; see `cosine_similarity`. The encoder of a model sees what it sees in the network: a
+    network for grey images gets the colours one by one, and a network that is told the noise level
+    is told the root mean square of the noise, and 0 for the clean image.
 
     Parameters
     ----------
@@ -73,7 +80,7 @@ def feature_similarity(
         ``"clip-rn50"`` (CLIP's own encoder), ``"random"`` (random weights in the architecture of
         the previous encoder, or of CLIP's if it comes first), or models by name or file.
     data : str or Path
-        Folder of clean images, grey or RGB; a grey image is repeated in three channels.
+        Folder of clean images, grey or RGB; networks for RGB get a grey image three times.
     noises : sequence of str
         Noises to test, by name or kind, such as ``"gaussian-25"`` or ``"poisson"``; all if empty.
     limit : int, optional
@@ -102,10 +109,14 @@ def feature_similarity(
     shape = EncoderConfig()
     results = []
     for source in encoders:
-        encoder = load_encoder(source, shape, seed=seed, clip_weights=clip_weights)
-        shape = encoder.config
+        if source in (RANDOM, CLIP_MODEL):
+            encoder = load_encoder(source, shape, seed=seed, clip_weights=clip_weights)
+            shape, view = encoder.config, partial(_of_encoder, encoder)
+        else:
+            denoiser = load(source, clip_weights=clip_weights).denoiser
+            shape, view = denoiser.config.encoder, partial(_of_network, denoiser)
         for noise in chosen:
-            measured = np.array([_of_image(encoder, image, noise) for image in images])
+            measured = np.array([_of_image(view, image, noise) for image in images])
             similarity, directions = measured.mean(axis=0).tolist()
             results.append(
                 FeatureSimilarity(
@@ -115,13 +126,32 @@ def feature_similarity(
     return results
 
 
+def _of_encoder(encoder: Encoder, image: Tensor, level: float) -> list[Tensor]:
+    """Return the features F1 to F4 of an image (1, C, Y, X) without the level of its noise."""
+    return encoder(image.expand(-1, 3, -1, -1))
+
+
+def _of_network(denoiser: Denoiser, image: Tensor, level: float) -> list[Tensor]:
+    """Return the features F1 to F4 of an image (1, C, Y, X), as its network computes them."""
+    colours = image.shape[1]
+    if denoiser.config.channels == 1:
+        image = image.transpose(0, 1)
+    elif colours == 1:
+        image = image.expand(-1, denoiser.config.channels, -1, -1)
+    if not denoiser.config.noise_level:
+        return denoiser.features(image)[1:]
+    return denoiser.features(image, torch.full_like(image[:, :1], level))[1:]
+
+
 @torch.inference_mode()
-def _of_image(encoder: Encoder, image: CleanImage, noise: str) -> list[list[float]]:
+def _of_image(view: View, image: CleanImage, noise: str) -> list[list[float]]:
     """Return the similarities of F0 to F4, and the effective number of directions of each."""
-    clean = image.unit
-    noisy = add_noise(clean, noise, rgb=image.rgb)
-    pair = [_to_tensor(values, image.rgb) for values in (clean, noisy)]
-    before, after = ([tensor, *encoder(tensor)] for tensor in pair)
+    pair = [
+        _to_tensor(values, image.rgb)
+        for values in (image.unit, add_noise(image.unit, noise, rgb=image.rgb))
+    ]
+    level = (pair[1] - pair[0]).square().mean().sqrt().item()
+    before, after = ([each, *view(each, told)] for each, told in zip(pair, (0, level), strict=True))
     return [
         [cosine_similarity(a, b).item() for a, b in zip(before, after, strict=True)],
         [effective_directions(a) for a in before],
@@ -154,14 +184,14 @@ def effective_directions(feature: Tensor) -> float:
     Parameters
     ----------
     feature : Tensor
-        Feature of one image, (1, C, H, W).
+        Feature of one image, (N, C, H, W), with N > 1 if its colours are seen one by one.
 
     Returns
     -------
     float
         Effective number of directions, from 1 to C.
     """
-    flat = feature[0].flatten(1).double()
+    flat = feature.transpose(0, 1).flatten(1).double()
     variances = torch.linalg.svdvals(flat - flat.mean(dim=1, keepdim=True)).square()
     return (variances.sum().square() / variances.square().sum()).item()
 
@@ -170,7 +200,7 @@ def _to_tensor(values: np.ndarray, rgb: bool) -> Tensor:
     """Crop the centre of an image, or of a stack's first plane, to a multiple of the stride."""
     n_axes = 3 if rgb else 2
     plane = values.reshape(-1, *values.shape[-n_axes:])[0]
-    planes = np.moveaxis(plane, -1, 0) if rgb else np.stack([plane] * 3)
+    planes = np.moveaxis(plane, -1, 0) if rgb else plane[np.newaxis]
     size = [min(LARGEST, side // STRIDE * STRIDE) for side in planes.shape[1:]]
     if not all(size):
         raise InputError(f"Images of fewer than {STRIDE} pixels a side have no features.")

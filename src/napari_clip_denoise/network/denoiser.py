@@ -104,7 +104,7 @@ class Denoiser(nn.Module):
         """Return a noise level in which the learned value stands for an unknown one."""
         unknown = self.unknown_level.to(image.dtype)
         if level is None:
-            return unknown.expand(len(image), 1, *image.shape[-2:])
+            return unknown.expand(image.shape[0], 1, *image.shape[-2:])
         return torch.where(level.isnan(), unknown, level)
 
     def augment(

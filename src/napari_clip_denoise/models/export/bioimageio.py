@@ -34,7 +34,7 @@ HOW_TO_USE = """
 ## Use
 
 Rows and columns are multiples of {multiple}; pixels within {halo} of a cut through a plane are to
-be thrown away. {mapping}
+be thrown away. {mapping}{blind}
 
 ## Validation
 
@@ -42,6 +42,10 @@ Take noisy images whose clean counterparts are known, such as the mean of many f
 and compare PSNR and SSIM before and after. Look at noisy minus denoised, too: it must hold noise
 and no structure. Scores above were measured with the plugin napari-clip-denoise.
 """
+BLIND = (
+    " The plugin tells this network how strong the noise is, so it removes it better than the "
+    "package, in which the noise level is unknown."
+)
 
 
 def write_bioimageio(model: Model, path: Path, authors: Sequence[str] = ()) -> None:
@@ -49,6 +53,9 @@ def write_bioimageio(model: Model, path: Path, authors: Sequence[str] = ()) -> N
 
     The package contains the network as TorchScript and ONNX, a simulated test input with its
     output, the intensity mapping as far as the format supports it, and the card as documentation.
+
+    A network that is told the noise level becomes one for an unknown level: the format can map an
+    image by its percentiles, but not divide a second input, the level, by their difference.
 
     Parameters
     ----------
@@ -87,8 +94,13 @@ def _describe(model: Model, folder: Path, authors: Sequence[str]) -> Any:
     np.save(folder / f"{INPUT}.npy", noisy)
     np.save(folder / f"{OUTPUT}.npy", mapping.denormalize(denoised))
     (folder / "weights.pt").write_bytes(torchscript_bytes(model))
-    (folder / "weights.onnx").write_bytes(onnx_bytes(model))
-    use = HOW_TO_USE.format(multiple=card.pad_multiple, halo=card.halo, mapping=mapping.words)
+    (folder / "weights.onnx").write_bytes(onnx_bytes(model, blind=True))
+    use = HOW_TO_USE.format(
+        multiple=card.pad_multiple,
+        halo=card.halo,
+        mapping=mapping.words,
+        blind=BLIND if card.network.noise_level else "",
+    )
     (folder / "README.md").write_text(as_markdown(card) + use, encoding="utf-8")
 
     return zoo.ModelDescr(
