@@ -292,11 +292,12 @@ def work_through(user: User, folder: Path, model: str, minutes: float) -> Iterat
     user.wait(lambda: tuning.plot.n_judged > 1)
     yield "a model learns"
     user.wait(lambda: not tuning.is_running)
+    name = tuning.form.name.value
     user.click(tuning.save_button)
     yield "the model is saved"
 
     user.turn_to("Denoise")
-    user.pick(panel.form.model.native, tuning.form.name.value)
+    user.pick(panel.form.model.native, name)
     user.type(panel.form.store.line_edit.native, str(folder / "denoised.ome.zarr"))
     user.wait(panel.plan.isVisible, 30)
     yield "a store is named"

@@ -65,8 +65,11 @@ def test_a_model_learns_is_saved_and_offered_at_once(both, qtbot, grainy, clean)
     assert "mine" in denoise.form.model.choices
     assert (user_folder() / "mine.safetensors").exists()
     assert not widget.save_button.isEnabled()
+    assert form.name.value == "mine-2"
+    form.name.value = "mine"
     widget.start_button.click()
     assert not widget.is_running, "the name is taken now"
+    assert type(form)(viewer).name.value == "my-microscope"
 
 
 def test_cancel_keeps_nothing(both, qtbot, grainy):

@@ -48,3 +48,14 @@ def test_opening_a_widget_does_not_load_what_only_its_work_needs(module):
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["Denoise", "Denoise files", "Check result", "Fine-tune", "Compare", "Models"]
+)
+def test_a_panel_fits_into_330_pixels(make_napari_viewer, qtbot, name):
+    viewer = make_napari_viewer(show=True)
+    viewer.add_image(np.zeros((4, 20, 20)), name="a name that is far too long for any narrow panel")
+    _, panel = viewer.window.add_plugin_dock_widget("napari-clip-denoise", name)
+    qtbot.wait(100)
+    assert panel.minimumSizeHint().width() <= 330

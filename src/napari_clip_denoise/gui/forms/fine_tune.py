@@ -1,5 +1,6 @@
 """The settings of the Fine-tune widget, as a form."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ from napari_clip_denoise.gui.viewer.layers import (
     when_layers_change,
 )
 from napari_clip_denoise.images.axes import leading_axes
+from napari_clip_denoise.models.registry import entries
 from napari_clip_denoise.training.finetune.registry import objective_choices
 from napari_clip_denoise.training.finetune.settings import FineTuneSettings, make_fine_tune_settings
 
 FOLDER = "folder"
+NAME = "my-microscope"
 NOTHING, CLEAN, REPEATS, AXIS = "nothing", "clean", "repeats", "axis"
 KINDS = (
     ("Nothing else", NOTHING),
@@ -72,7 +75,7 @@ class FineTuneForm(QWidget):
         )
         self.device = ComboBox(choices=DEVICES, tooltip="Automatic uses a GPU if there is one.")
         self.name = LineEdit(
-            value="my-microscope", tooltip="Name of the new model: letters, digits and . _ -"
+            value=free_name(NAME), tooltip="Name of the new model: letters, digits and . _ -"
         )
         self._rows = labelled(
             ("Images", self.noisy),
@@ -141,6 +144,10 @@ class FineTuneForm(QWidget):
             device=self.device.value,
         )
 
+    def propose_name(self) -> None:
+        """Change the name to a free one, if a model has it."""
+        self.name.value = free_name(self.name.value.strip())
+
     def _show_rows(self) -> None:
         pairs = self.kind.value in (CLEAN, REPEATS)
         self.repeat_axis.reset_choices()
@@ -175,6 +182,16 @@ class FineTuneForm(QWidget):
         if image is not None and (is_open or not self._is_chosen):
             self.noisy.value = image
         self._is_chosen = self.noisy.value != FOLDER
+
+
+def free_name(name: str) -> str:
+    """Return a name, with the next free number if a model already has it."""
+    taken = {entry.name for entry in entries()}
+    if name not in taken:
+        return name
+    stem, _, number = name.rpartition("-")
+    stem = stem if stem and number.isdecimal() else name
+    return next(each for n in itertools.count(2) if (each := f"{stem}-{n}") not in taken)
 
 
 def _folder(tooltip: str) -> FileEdit:

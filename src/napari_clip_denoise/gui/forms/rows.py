@@ -8,8 +8,8 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QFormLayout, QLabel, QWidget
 
 CHOOSE = "Choose …"
-LEAST_LETTERS = 20
-"""Number of letters of a name that a menu shows, however narrow its panel is."""
+LEAST_LETTERS = 10
+"""Number of letters that a menu shows, however narrow its panel is."""
 
 
 def labelled(*rows: tuple[str, Widget | QWidget]) -> QFormLayout:
@@ -38,6 +38,10 @@ def add_row(rows: QFormLayout, text: str, widget: Widget | QWidget, position: in
     if isinstance(widget, FileEdit):
         widget.choose_btn.text = CHOOSE
     field: QWidget = widget if isinstance(widget, QWidget) else widget.native
+    if isinstance(field, QComboBox):
+        policy = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        field.setSizeAdjustPolicy(policy)
+        field.setMinimumContentsLength(LEAST_LETTERS)
     label = QLabel(text)
     label.setBuddy(field)
     label.setToolTip(field.whatsThis() or field.toolTip())
@@ -78,8 +82,6 @@ def menu_of_names(choices: Any, tooltip: str) -> ComboBox:
     """
     menu = ComboBox(choices=choices, tooltip=tooltip)
     box: QComboBox = menu.native
-    box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(LEAST_LETTERS)
     box.setWhatsThis(tooltip)
     if (names := box.view()) is not None:
         names.setTextElideMode(Qt.TextElideMode.ElideMiddle)

@@ -100,6 +100,7 @@ class FineTuneWidget(TaskPanel):
             return
         model_list.changed.emit()
         self.save_button.setEnabled(False)
+        self.form.propose_name()
         show_info(f"Saved as '{model.card.name}'; you can now choose it in the Denoise panel.")
 
     def _paint(self, event: Any) -> None:
