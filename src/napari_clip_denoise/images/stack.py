@@ -205,8 +205,7 @@ class Stack:
 
 
 def _decode(array: zarr.Array, index: tuple[slice, ...], acquire: Acquire) -> np.ndarray:
-    starts_and_stops = zip(index, array.shape, strict=True)
-    shape = tuple(len(range(*part.indices(size))) for part, size in starts_and_stops)
+    shape = tuple(len(range(*p.indices(n))) for p, n in zip(index, array.shape, strict=True))
     into = acquire(shape, array.dtype)
     array.get_basic_selection(index, out=NDBuffer.from_numpy_array(into))
     return into

@@ -220,7 +220,7 @@ class Stripes:
         """Add the offsets."""
         rows = self.axis == "rows"
         shape = (*clean.shape[:-1], 1) if rows else (*clean.shape[:-2], 1, clean.shape[-1])
-        offsets = rng.standard_normal(shape, np.float32)
+        offsets: np.ndarray = rng.standard_normal(shape, np.float32)
         if self.correlation:
             across = Smear(1, (self.correlation, 0) if rows else (0, self.correlation))
             offsets = across(offsets, rng) / across.deviation
