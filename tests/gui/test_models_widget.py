@@ -79,7 +79,7 @@ def test_a_wrong_file_is_notified(panel, qtbot, errors, tmp_path):
     wrong.write_bytes(b"nothing")
     panel.import_file(wrong)
     qtbot.waitUntil(lambda: bool(errors()), timeout=60_000)
-    assert "damaged or not a model" in errors()[0]
+    assert "damaged or no model" in errors()[0]
 
 
 def test_what_comes_with_the_program_cannot_be_changed_and_says_why(panel):
