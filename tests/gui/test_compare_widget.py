@@ -41,7 +41,7 @@ def test_methods_are_shown_side_by_side(viewer, panel, qtbot, noisy, errors):
     qtbot.waitUntil(lambda: layer.corner_pixels[1, 1] > 0, timeout=10_000)
     panel.run_button.click()
     qtbot.waitUntil(lambda: not panel.is_running, timeout=60_000)
-    names = [each.name.split(" · ")[0] for each in viewer.layers]
+    names = [each.name.split(" · ")[0].split(" [")[0] for each in viewer.layers]
     assert names == ["noisy", "noisy", "tiny", "gaussian"]
     assert viewer.canvas.grid.enabled
     assert "tiny" in panel.label.text()
