@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
+from napari_clip_denoise.images.channel_sample import ChannelSample
+from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.noise.correlation import REACH, NoiseCorrelation, estimate_correlation
@@ -36,12 +38,26 @@ def test_correlation_and_variance_of_blurred_noise(clean, width):
     noisy = CorrelatedGaussian(0.2, width)(clean, np.random.default_rng(0))
     truth = CorrelatedGaussian(1, width)(np.zeros((999, 999)), np.random.default_rng(1))
     found = estimate_correlation([noisy])
+    assert found.is_of_noise
     expected = (truth[:, 1:] * truth[:, :-1]).mean()
     assert found.horizontal == pytest.approx(expected, abs=0.06)
     assert found.vertical == pytest.approx(expected, abs=0.06)
     estimate = estimate_noise([noisy])
     variance = estimate.variance(noisy.mean()) / found.seen_by_high_pass
     assert variance == pytest.approx(0.04, rel=0.25)
+
+
+@pytest.mark.parametrize("density", [0.03, 0.1])
+@pytest.mark.parametrize("width", [1.0, 1.5, 2.0])
+def test_dense_spots_are_no_correlated_noise(density, width):
+    rng = np.random.default_rng(0)
+    shape = (4, 256, 256)
+    points = (rng.random(shape) < density) * rng.uniform(0.5, 1, shape)
+    spots = gaussian_filter(points, (0, width, width))
+    noisy = spots / np.quantile(spots, 0.999) + 0.06 * rng.standard_normal(shape)
+    assert estimate_correlation(noisy).horizontal > 0.5
+    found = ChannelSample(as_stack(noisy.astype(np.float32))).noise(None)
+    assert found.variance(np.median(noisy)) ** 0.5 == pytest.approx(0.06, rel=0.05)
 
 
 def test_direction_and_reach_of_lines(clean):

@@ -17,6 +17,10 @@ MAX_CLIPPED = 0.02
 NOTICEABLE = 0.1
 SPECTRUM_SIDE = 32
 MOST_SPREAD = 1.5
+WIDE = 0.7
+"""Fall of the correlation from neighbours to diagonal neighbours; less if a point is as wide."""
+MOST_WHITE = 3.0
+"""White noise on top of blurred noise, relative to what the high-pass filter sees of the latter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,8 +61,18 @@ class NoiseCorrelation:
 
     @property
     def is_of_noise(self) -> bool:
-        """True if it was measured in regions that hold nothing but noise."""
-        return self.spread <= MOST_SPREAD
+        """True if it was measured in regions that hold nothing but noise.
+
+        Dense small structures fill all regions alike. They are as wide as the image of a point, and
+        the white noise on them has high frequencies, which noise of this width has not.
+        """
+        if self.spread > MOST_SPREAD:
+            return False
+        beside = (self.horizontal + self.vertical) / 2
+        diagonal = float(self.table[REACH + 1, REACH + 1] + self.table[REACH + 1, REACH - 1]) / 2
+        if beside < NOTICEABLE or diagonal < WIDE * beside:
+            return True
+        return self.seen_by_high_pass <= MOST_WHITE * _seen_of_blurred(diagonal / beside)
 
     @property
     def extent(self) -> tuple[int, int]:
@@ -143,6 +157,14 @@ def _blocks(plane: np.ndarray) -> np.ndarray:
     ends = blocks[finite].min(initial=np.inf), blocks[finite].max(initial=-np.inf)
     clipped = np.isin(blocks, ends).mean(axis=(1, 2))
     return blocks[finite.all(axis=(1, 2)) & (clipped <= MAX_CLIPPED)]
+
+
+def _seen_of_blurred(fall: float) -> float:
+    """Return the fraction of Gaussian-blurred white noise that passes the high-pass filter.
+
+    Its correlation at distance d is ``fall ** d**2``.
+    """
+    return ((6 - 8 * fall + 2 * fall**4) / 6) ** 2
 
 
 def _without_slope(blocks: np.ndarray) -> np.ndarray:
