@@ -48,8 +48,8 @@ def count(pixels, colour):
 
 
 def luminance(rgb):
-    share = np.asarray(rgb) / 255
-    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    fraction = np.asarray(rgb) / 255
+    linear = np.where(fraction <= 0.04045, fraction / 12.92, ((fraction + 0.055) / 1.055) ** 2.4)
     return float(linear @ (0.2126, 0.7152, 0.0722))
 
 

@@ -25,7 +25,7 @@ def test_what_has_no_length_counts_its_seconds_beside_a_bar_that_stands_still(
     assert row.label.text() == "Working …"
     qtbot.waitUntil(lambda: row.label.text() == "Working … 1 min 05 s")
     assert (row.bar.minimum(), row.bar.value(), row.bar.maximum()) == (0, 0, STEPS)
-    row.show_share(0.5, "half")
+    row.show_fraction(0.5, "half")
     assert row.bar.value() == STEPS // 2
     assert not row.clock.isActive()
     assert row.label.text() == "half"

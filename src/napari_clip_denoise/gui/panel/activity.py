@@ -42,9 +42,9 @@ class Activity(QObject):
         self.show(0, message)
         self._timer.start()
 
-    def show(self, share: float, message: str) -> None:
+    def show(self, fraction: float, message: str) -> None:
         """Show the completed fraction of the work, from 0 to 1, and a message."""
-        self._entry.wanted = share, message
+        self._entry.wanted = fraction, message
 
     def end(self) -> None:
         """Remove the entry."""
@@ -65,13 +65,13 @@ class Entry:
         if self.wanted is None:
             self.close()
             return
-        share, message = self.wanted
+        fraction, message = self.wanted
         if self._bar is None:
             self._bar = progress(total=STEPS, desc=message, file=Nowhere())
         bar = self._bar
         if bar.desc != message:
             bar.set_description(message)
-        if self._bar is bar and (step := round(STEPS * share) - bar.n):
+        if self._bar is bar and (step := round(STEPS * fraction) - bar.n):
             bar.update(step)
 
     def close(self) -> None:

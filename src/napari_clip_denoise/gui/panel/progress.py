@@ -50,19 +50,19 @@ class ProgressRow(QWidget):
         self._message, self._begun = message, time.monotonic()
         self.clock.start(SECOND)
 
-    def show_share(self, share: float, message: str) -> None:
+    def show_fraction(self, fraction: float, message: str) -> None:
         """Show the completed fraction of the work, and a message.
 
         Parameters
         ----------
-        share : float
+        fraction : float
             Completed fraction, from 0 to 1.
         message : str
             The progress in words.
         """
-        self.bar.setValue(round(STEPS * share))
+        self.bar.setValue(round(STEPS * fraction))
         self.say(message)
-        self._activity.show(share, message)
+        self._activity.show(fraction, message)
 
     def end(self, message: str, *, is_done: bool) -> None:
         """Hide the bar and show a final message.

@@ -111,18 +111,18 @@ class Task(QObject):
         self._progress.begin(message)
         self._worker.start()
 
-    def show(self, share: float, message: str) -> None:
+    def show(self, fraction: float, message: str) -> None:
         """Show the progress, unless the work was asked to stop.
 
         Parameters
         ----------
-        share : float
+        fraction : float
             Completed fraction of the work, from 0 to 1.
         message : str
             The progress in words.
         """
         if not self._is_ending:
-            self._progress.show_share(share, message)
+            self._progress.show_fraction(fraction, message)
 
     def cancel(self) -> None:
         """Ask the work to stop; it ends within a second or two."""

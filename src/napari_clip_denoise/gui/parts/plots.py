@@ -207,6 +207,6 @@ class PicturePlot(Plot):
         )
 
 
-def faded(colour: QColor, share: float = 0.4) -> QColor:
+def faded(colour: QColor, fraction: float = 0.4) -> QColor:
     """Return a colour with the given opacity, from 0 to 1."""
-    return QColor(colour.red(), colour.green(), colour.blue(), round(255 * share))
+    return QColor(colour.red(), colour.green(), colour.blue(), round(255 * fraction))
