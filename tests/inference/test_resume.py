@@ -88,6 +88,7 @@ def test_a_full_disk_loses_nothing(tiny, source, tmp_path, fail_at):
     progress = []
     first = len(seen)
     run(source, store, tiny, progress=progress.append)
+    progress = [report for report in progress if not report.message]
     assert 1 <= len(seen) - first <= 3
     assert progress[0].done >= 3
     assert progress[0].planes_per_second == 0

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 def describe_planes(progress: Progress) -> str:
     """Describe the progress of a run in planes, with its speed and the remaining time."""
+    if progress.message:
+        return f"{progress.message}: {progress.done:.0f}/{progress.total} regions"
     left = progress.seconds_left
     return f"{progress.done:.0f}/{progress.total} planes, {progress.planes_per_second:.1f}/s" + (
         f", {format_seconds(left)} left" if left else ""
@@ -27,6 +29,8 @@ def describe_planes(progress: Progress) -> str:
 
 def describe_files(progress: "BatchProgress") -> str:
     """Describe the progress of a batch, with the current file and the remaining time."""
+    if progress.message:
+        return f"{progress.message}: {progress.source.name}"
     left = progress.seconds_left
     return (
         f"{int(progress.done)}/{progress.total} files, {progress.source.name} "

@@ -2,6 +2,7 @@
 
 import math
 import stat
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -80,6 +81,7 @@ def create_writer(
     inherit: tuple[str, ...] = (),
     shard: tuple[int, int] = (0, 1),
     ome_version: OmeVersion = "0.5",
+    on_verified: Callable[[int, int], object] | None = None,
 ) -> Writer:
     """Create a writer for the format given by the suffix of a path.
 
@@ -98,7 +100,7 @@ def create_writer(
         Whether to replace an existing output once the new one is complete.
     attributes : dict, optional
         How the result was made, as plain values; stored in OME-Zarr and, as a sentence, in DICOM.
-    fingerprint, inherit, shard, ome_version :
+    fingerprint, inherit, shard, ome_version, on_verified :
         Only for OME-Zarr, see `OmeZarrWriter`.
 
     Returns
@@ -125,6 +127,7 @@ def create_writer(
         "inherit": inherit,
         "shard": shard,
         "ome_version": ome_version,
+        "on_verified": on_verified,
     }
     writer: Writer = chosen.writer(
         path, stack, dtype, **{name: options[name] for name in chosen.options}
@@ -181,7 +184,7 @@ def region_shape(path: Path, stack: Stack) -> tuple[int, ...]:
 
 
 def lost_metadata(path: Path, stack: Stack) -> str | None:
-    """Return a sentence that says what a format cannot keep of a stack; None if it keeps all."""
+    """Return what a format cannot keep of a stack, in words; None if it keeps all."""
     chosen = _written_format(path)
     known = stack.metadata
     present = {
@@ -191,12 +194,19 @@ def lost_metadata(path: Path, stack: Stack) -> str | None:
     }
     keeps = (*chosen.keeps, *(("channel names",) if ".ome.tif" in path.name.lower() else ()))
     lost = [name for name, is_there in present.items() if is_there and name not in keeps]
-    if not lost:
-        return None
-    return (
-        f"{path.name} will not keep {' and '.join(lost)} of the source, which its format has no "
-        "place for; write .ome.zarr to keep them."
-    )
+    sentences = []
+    if lost:
+        sentences.append(
+            f"{path.name} will not keep {' and '.join(lost)} of the source, which its format has "
+            "no place for; write .ome.zarr to keep them."
+        )
+    if stack.low_is_white and not chosen.keeps_white:
+        sentences.append(
+            "The source asks viewers to show its low values white (MONOCHROME1); "
+            f"{path.name} keeps the values, but viewers will show low ones black. Write DICOM to "
+            "keep the look, too."
+        )
+    return " ".join(sentences) or None
 
 
 def _written_format(path: Path) -> Format:

@@ -118,7 +118,8 @@ def plan_outputs(
         if output in outputs:
             raise InputError(
                 f"{outputs[output]} and {source} would both be written to {output}; keep their "
-                "folders (--keep-folders, keep_folders= in Python), or denoise them separately."
+                "folders (Keep folders in the window, --keep-folders, keep_folders= in Python), "
+                "or denoise them separately."
             )
         outputs[output] = source
     return list(outputs)

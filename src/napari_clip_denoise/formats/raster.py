@@ -11,12 +11,16 @@ from PIL import Image, ImageOps
 from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.formats.base import PartialFile
 from napari_clip_denoise.formats.flat import FlatWriter
+from napari_clip_denoise.formats.orientation import upright
 from napari_clip_denoise.formats.reading import file_errors
 from napari_clip_denoise.images.stack import Stack, as_stack
 
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16", "I;16B", "I")
 RGBA = 4
 OPAQUE = 255
+DEEP_OPAQUE = 65535
+GREY_AND_ALPHA = 2
+ORIENTATION = 0x0112
 
 
 def read_numpy(path: Path, axes: str | None) -> Stack:
@@ -80,31 +84,60 @@ def _read_picture(path: Path, series: int | None) -> np.ndarray:
             raise InputError(
                 f"{path} holds {picture.mode} colours, not grey or RGB; convert it to RGB first."
             )
+        if path.suffix.lower() == ".png" and _is_deep(path):
+            if n_frames > 1:
+                raise InputError(
+                    f"{path} holds several pictures of 16 bits, which are not read from one PNG; "
+                    "save them as TIFF."
+                )
+            return _read_deep(path, picture)
         if n_frames > 1:
             picture.seek(series or 0)
-        if path.suffix.lower() == ".png" and _has_deep_colours(path):
-            return np.asarray(imagecodecs.png_decode(path.read_bytes()))
-        upright: Image.Image = ImageOps.exif_transpose(picture)
-        if "transparency" in upright.info or upright.mode in ("LA", "PA"):
-            upright = upright.convert("RGBA")
-            if np.asarray(upright)[..., 3].min() < OPAQUE:
-                raise InputError(
-                    f"{path} has transparent pixels, which have no intensity; save it without."
-                )
-            upright = upright.convert("L" if picture.mode in ("1", "L", "LA") else "RGB")
-        elif upright.mode == "P":
-            upright = upright.convert("RGB")
-        elif upright.mode == "1":
-            upright = upright.convert("L")
-        array = np.asarray(upright)
+        turned: Image.Image = ImageOps.exif_transpose(picture)
+        if "transparency" in turned.info or turned.mode in ("LA", "PA"):
+            turned = turned.convert("RGBA")
+            _check_opaque(path, np.asarray(turned)[..., 3] < OPAQUE)
+            turned = turned.convert("L" if picture.mode in ("1", "L", "LA") else "RGB")
+        elif turned.mode == "P":
+            turned = turned.convert("RGB")
+        elif turned.mode == "1":
+            turned = turned.convert("L")
+        array = np.asarray(turned)
     return array.astype(np.uint16) if array.dtype == np.int32 else array
 
 
-def _has_deep_colours(path: Path) -> bool:
-    """Return whether a PNG holds colours of 16 bits, of which Pillow reads only 8."""
+def _is_deep(path: Path) -> bool:
+    """Return whether a PNG holds 16 bits, of which Pillow keeps only 8 in colours."""
     with path.open("rb") as file:
-        header = file.read(26)
-    return header[24:26] in (b"\x10\x02", b"\x10\x04", b"\x10\x06")
+        return file.read(25)[24:] == b"\x10"
+
+
+def _read_deep(path: Path, picture: Image.Image) -> np.ndarray:
+    """Read a PNG of 16 bits, upright.
+
+    Parameters
+    ----------
+    path : Path
+        The picture.
+    picture : PIL.Image.Image
+        The same, for its mode, orientation and transparent colour.
+    """
+    array = np.asarray(imagecodecs.png_decode(path.read_bytes()))
+    transparent = picture.info.get("transparency")
+    n_samples = array.shape[2] if array.ndim == 3 else 1
+    if n_samples == GREY_AND_ALPHA or (n_samples == RGBA and transparent is not None):
+        _check_opaque(path, array[..., -1] < DEEP_OPAQUE)
+        array = array[..., 0] if n_samples == GREY_AND_ALPHA else array[..., :3]
+    elif transparent is not None:
+        _check_opaque(path, (array == transparent).reshape(*array.shape[:2], -1).all(-1))
+    return np.asarray(upright(array, "yxs"[: array.ndim], picture.getexif().get(ORIENTATION, 1)))
+
+
+def _check_opaque(path: Path, is_transparent: np.ndarray) -> None:
+    if is_transparent.any():
+        raise InputError(
+            f"{path} has transparent pixels, which have no intensity; save it without."
+        )
 
 
 class NumpyWriter(FlatWriter):

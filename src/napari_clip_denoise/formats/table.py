@@ -51,6 +51,8 @@ class Format:
         Whether a file may hold several images, of which one is chosen by its number.
     keeps : tuple of str
         What a written file keeps of the metadata, out of `KEEPABLE`.
+    keeps_white : bool
+        Whether a written file says, as its source does, that low values are white.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Format:
     fits: Callable[[Path], bool] | None = None
     has_series: bool = False
     keeps: tuple[str, ...] = ()
+    keeps_white: bool = False
 
     @property
     def is_store(self) -> bool:
@@ -96,7 +99,15 @@ FORMATS = (
         write="ome_zarr.writer:OmeZarrWriter",
         suffixes=(".ome.zarr", ".zarr"),
         written=(".ome.zarr", ".zarr"),
-        options=("overwrite", "attributes", "fingerprint", "inherit", "shard", "ome_version"),
+        options=(
+            "overwrite",
+            "attributes",
+            "fingerprint",
+            "inherit",
+            "shard",
+            "ome_version",
+            "on_verified",
+        ),
         menu={".ome.zarr": "OME-Zarr"},
         fits=is_zarr,
         has_series=True,
@@ -161,6 +172,7 @@ FORMATS = (
         options=("overwrite", "attributes"),
         fits=is_dicom,
         keeps=KEEPABLE,
+        keeps_white=True,
     ),
 )
 """All formats, in the order in which they are tried."""

@@ -1,13 +1,18 @@
 """Arrays of other libraries as arrays that are sliced like those of NumPy."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import zarr
+from zarr.buffer.cpu import NDBuffer
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.axes import name_axes
 
 LARGEST_ITEM_BYTES = 8
+
+Acquire = Callable[[tuple[int, ...], np.dtype], np.ndarray]
 
 
 def plain_array(array: Any) -> tuple[Any, str]:
@@ -76,3 +81,11 @@ def _converted(array: Any) -> np.ndarray:
             f"A {type(array).__name__} cannot be used as an image ({error}); give an array of "
             "numbers whose rows are equally long."
         ) from error
+
+
+def decode(array: zarr.Array, index: tuple[slice, ...], acquire: Acquire) -> np.ndarray:
+    """Read a part of a zarr array into memory from `acquire`, which takes a shape and a type."""
+    shape = tuple(len(range(*p.indices(n))) for p, n in zip(index, array.shape, strict=True))
+    into = acquire(shape, array.dtype)
+    array.get_basic_selection(index, out=NDBuffer.from_numpy_array(into))
+    return into

@@ -1,7 +1,7 @@
 """Lazily read images of any size."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -9,16 +9,13 @@ from typing import Any, Self
 
 import numpy as np
 import zarr
-from zarr.buffer.cpu import NDBuffer
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
-from napari_clip_denoise.images.arrays import plain_array
+from napari_clip_denoise.images.arrays import Acquire, decode, plain_array
 from napari_clip_denoise.images.axes import infer_axes, leading_axes, plane_last, read_axes
 from napari_clip_denoise.images.opening import Opening
 
 REGION_PIXELS = 2**22
-
-Acquire = Callable[[tuple[int, ...], np.dtype], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -85,6 +82,8 @@ class Stack:
         Describes how `formats.open_stack` opens the same stack again; None for an array.
     padding : (float, float) or None
         Lowest and highest value of pixels outside the field of view, which are never touched.
+    low_is_white : bool
+        Whether the file asks viewers to show low values white; the values are as stored.
     """
 
     array: Any
@@ -96,6 +95,7 @@ class Stack:
     source_axes: str = ""
     opening: Opening | None = None
     padding: tuple[float, float] | None = None
+    low_is_white: bool = False
 
     @property
     def origin(self) -> str:
@@ -171,7 +171,7 @@ class Stack:
         """
         try:
             if isinstance(self.array, zarr.Array):
-                return _decode(self.array, index, acquire)
+                return decode(self.array, index, acquire)
             part = self.array[index]
             if is_dask(part):
                 part = part.compute(scheduler="synchronous")
@@ -202,13 +202,6 @@ class Stack:
         samples = (slice(0, 3),) if self.is_rgb else ()
         part = self.read((*(slice(int(i), int(i) + 1) for i in position), *window, *samples))
         return part.reshape(part.shape[len(position) :])
-
-
-def _decode(array: zarr.Array, index: tuple[slice, ...], acquire: Acquire) -> np.ndarray:
-    shape = tuple(len(range(*p.indices(n))) for p, n in zip(index, array.shape, strict=True))
-    into = acquire(shape, array.dtype)
-    array.get_basic_selection(index, out=NDBuffer.from_numpy_array(into))
-    return into
 
 
 def as_stack(

@@ -60,12 +60,15 @@ class BatchProgress:
         Number of files to denoise, excluding skipped ones.
     seconds : float
         Time since the first file was started, in seconds.
+    message : str
+        What is done to the current file instead of denoising it, if anything.
     """
 
     source: Path
     done: float
     total: int
     seconds: float
+    message: str = ""
 
     @property
     def file_done(self) -> float:
@@ -165,10 +168,10 @@ def denoise_files(
             continue
 
         def report(inner: Progress, source: Path = source, done: int = done) -> None:
-            part = min(inner.done / inner.total, 0.999)
+            part = 0.0 if inner.message else min(inner.done / inner.total, 0.999)
             if progress is not None:
                 passed = time.monotonic() - started
-                progress(BatchProgress(source, done + part, total, passed))
+                progress(BatchProgress(source, done + part, total, passed, inner.message))
 
         report(Progress(0, 1, 0))
         begun = time.monotonic()

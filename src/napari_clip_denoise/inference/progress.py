@@ -10,6 +10,7 @@ from napari_clip_denoise.errors import Cancelled
 
 Notify = Callable[[str], None]
 """Callable that receives a sentence for the user."""
+VERIFYING = "Verifying what an earlier run has finished"
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,16 @@ class Progress:
         Time since this run started its first plane, in seconds.
     before : float
         Planes denoised by an earlier run.
+    message : str
+        What is done instead of denoising, such as `VERIFYING`; `done` and `total` then count
+        regions.
     """
 
     done: float
     total: int
     seconds: float
     before: float = 0.0
+    message: str = ""
 
     @property
     def planes_per_second(self) -> float:
@@ -70,6 +75,20 @@ class CancelToken:
         """
         if self.is_cancelled:
             raise Cancelled("The run was cancelled; nothing was written.")
+
+
+def verification_reporter(
+    on_progress: Callable[[Progress], None] | None, cancel: CancelToken | None
+) -> Callable[[int, int], None]:
+    """Return a function to call after each verified region, which reports it or stops the run."""
+
+    def report(done: int, total: int) -> None:
+        if cancel is not None:
+            cancel.check()
+        if on_progress is not None:
+            on_progress(Progress(done, total, 0.0, done, VERIFYING))
+
+    return report
 
 
 class ProgressCounter:

@@ -1,5 +1,6 @@
 """Records of how a result was made, for users and for comparing runs, written with the result."""
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,7 @@ def open_writer(
     overwrite: bool = False,
     shard: tuple[int, int] = (0, 1),
     ome_version: OmeVersion = "0.5",
+    on_verified: Callable[[int, int], object] | None = None,
 ) -> Writer:
     """Create or resume the output of a job.
 
@@ -78,6 +80,9 @@ def open_writer(
         Settings that the job was prepared with, recorded as provenance.
     path, overwrite, shard, ome_version :
         See `napari_clip_denoise.inference.runs.denoise_to_file`.
+    on_verified : callable, optional
+        Called while the regions of an interrupted run are verified, with the number of those that
+        have been, and of all.
 
     Returns
     -------
@@ -95,4 +100,5 @@ def open_writer(
         inherit=tuple(name for name in CHOSEN if getattr(settings, name) is None),
         shard=shard,
         ome_version=ome_version,
+        on_verified=on_verified,
     )

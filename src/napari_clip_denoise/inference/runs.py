@@ -15,7 +15,11 @@ from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.job import Job, prepare
 from napari_clip_denoise.inference.pipeline import OnProgress, run_to_writer
-from napari_clip_denoise.inference.progress import CancelToken, Notify
+from napari_clip_denoise.inference.progress import (
+    CancelToken,
+    Notify,
+    verification_reporter,
+)
 from napari_clip_denoise.inference.provenance import open_writer, provenance
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.inference.timing import Profile
@@ -153,7 +157,13 @@ def denoise_to_file(
     job = prepare(stack, model, settings)
     warn_if_rounded(job, notify)
     writer = open_writer(
-        job, settings, path, overwrite=overwrite, shard=shard, ome_version=ome_version
+        job,
+        settings,
+        path,
+        overwrite=overwrite,
+        shard=shard,
+        ome_version=ome_version,
+        on_verified=verification_reporter(progress, cancel),
     )
     if on_start is not None:
         on_start(writer.array, provenance(job, settings))

@@ -25,7 +25,8 @@ with from_extra("medical", "DICOM files"):
         SegmentationStorage,
     )
 
-GREY = ("MONOCHROME1", "MONOCHROME2")
+LOW_IS_WHITE = "MONOCHROME1"
+GREY = (LOW_IS_WHITE, "MONOCHROME2")
 NO_PICTURES = (RTDoseStorage, SegmentationStorage)
 MOST_FRAMES = 2**20
 DAMAGED = "the file may be damaged."
@@ -244,6 +245,11 @@ def check_size(header: Any, path: Path) -> None:
     syntax = header.file_meta.TransferSyntaxUID
     packed = bool(syntax.is_compressed or syntax.is_deflated)
     check_fits_file(path, shape, int(header.BitsAllocated) // 8, compressed=packed)
+
+
+def is_low_white(header: Any) -> bool:
+    """Return whether low values are shown white, such as bone in a radiograph."""
+    return bool(header.get("PhotometricInterpretation") == LOW_IS_WHITE)
 
 
 def padding_of(header: Any) -> tuple[int, int] | None:

@@ -12,6 +12,7 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats.medical.dicom_file import (
     check_size,
     count_frames,
+    is_low_white,
     padding_of,
     pydicom_read,
     read_frames,
@@ -116,6 +117,7 @@ def find_frames(path: Path) -> Frames:
         axes="tyx" if is_timed else "zyx",
         step=step or None,
         is_ct=header.get("Modality") == "CT",
+        low_is_white=is_low_white(header),
     )
 
 

@@ -14,6 +14,7 @@ from napari_clip_denoise.formats.medical.dicom_file import (
     check_single_frame,
     check_size,
     count_frames,
+    is_low_white,
     padding_of,
     read_header,
 )
@@ -62,7 +63,7 @@ def read_dicom(path: Path, axes: str | None) -> Stack:
         path=path,
         is_private=True,
     )
-    return replace(stack, padding=padding)
+    return replace(stack, padding=padding, low_is_white=series.low_is_white)
 
 
 def find_series(path: Path) -> Series:
@@ -139,6 +140,7 @@ def _series(files: list[tuple[Path, Any]]) -> Series:
         directions=directions,
         thickness=float(first.get("SliceThickness") or 1),
         is_ct=first.get("Modality") == "CT",
+        low_is_white=any(map(is_low_white, headers)),
     )
 
 

@@ -70,6 +70,8 @@ class Series:
         One letter per dimension.
     is_ct : bool
         Whether the values are Hounsfield units.
+    low_is_white : bool
+        Whether low values are shown white (MONOCHROME1).
     """
 
     name: str
@@ -80,6 +82,7 @@ class Series:
     thickness: float
     axes: str = "zyx"
     is_ct: bool = False
+    low_is_white: bool = False
 
     @property
     def dtype(self) -> np.dtype:

@@ -3,7 +3,6 @@
 import os
 import zlib
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from napari_clip_denoise.formats.ome_zarr.pyramid import (
     open_pyramid,
 )
 from napari_clip_denoise.formats.ome_zarr.resume import Manifest
+from napari_clip_denoise.formats.ome_zarr.verify import OnVerified, damaged_regions
 from napari_clip_denoise.formats.publish import (
     OWN_KEY,
     is_own_unfinished_store,
@@ -37,7 +37,6 @@ from napari_clip_denoise.images.stack import Stack, as_dask
 
 SET_UP = "set-up"
 """Key of the fingerprint for the checksums of the metadata that a run begins with."""
-THREADS = 4
 
 
 class OmeZarrWriter(PartialFile):
@@ -62,6 +61,8 @@ class OmeZarrWriter(PartialFile):
         the store.
     ome_version : {"0.5", "0.4"}
         OME-Zarr version; only 0.5 is sharded.
+    on_verified : callable, optional
+        Told how many finished regions have been verified, see `damaged_regions`.
 
     Raises
     ------
@@ -85,6 +86,7 @@ class OmeZarrWriter(PartialFile):
         inherit: tuple[str, ...] = (),
         shard: tuple[int, int] = (0, 1),
         ome_version: OmeVersion = "0.5",
+        on_verified: OnVerified | None = None,
     ):
         layout = StoreLayout.of(stack)
         super().__init__(path, stack, overwrite=overwrite)
@@ -93,6 +95,7 @@ class OmeZarrWriter(PartialFile):
         self._own = {**attributes, "rgb": stack.is_rgb}
         self._shard = shard
         self._version = ome_version
+        self._on_verified = on_verified
         self.region_shape = layout.region_of_source
         self._manifest = Manifest(self.partial, path, shard)
         try:
@@ -164,13 +167,9 @@ class OmeZarrWriter(PartialFile):
         int
             The number of such regions.
         """
-        recorded = self._manifest.finished()
         numbers = {self._number(region): region for region in regions}
-        known = [number for number in numbers if number in recorded]
-        with ThreadPoolExecutor(THREADS) as pool:
-            found = pool.map(lambda number: self.pyramid.checksum(numbers[number]), known)
-            pairs = zip(known, found, strict=True)
-            damaged = {number for number, checksum in pairs if checksum != recorded[number]}
+        recorded = self._manifest.finished()
+        damaged = damaged_regions(self.pyramid, numbers, recorded, self._on_verified)
         self._manifest.forget(damaged)
         return len(damaged)
 

@@ -7,6 +7,7 @@ import numpy as np
 from tifffile import COMPRESSION, PHOTOMETRIC
 
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.formats.orientation import is_turned, upright, upright_order
 from napari_clip_denoise.images.stack import Metadata, as_dask
 
 GREY_OR_RGB = (PHOTOMETRIC.MINISBLACK, PHOTOMETRIC.RGB)
@@ -22,9 +23,6 @@ NAMES = {
 RAMP_ERROR = 256
 """Largest departure from a straight line, of 65535, of a palette that only tints grey values."""
 ORIENTATION = "Orientation"
-FLIPS = {2: "x", 3: "yx", 4: "y", 6: "y", 7: "yx", 8: "x"}
-"""Axes to reverse for each orientation, before the plane is transposed."""
-TRANSPOSED = (5, 6, 7, 8)
 
 
 def as_the_file_says(
@@ -66,17 +64,10 @@ def as_the_file_says(
         raise InputError(f"{path} holds {named}, not intensities; convert it to grey or RGB first.")
     tag = page.tags.get(ORIENTATION)
     orientation = 1 if tag is None else int(tag.value)
-    if not axes or orientation not in (*FLIPS, *TRANSPOSED):
+    if not axes or not is_turned(orientation):
         return array, axes, metadata
-    turned = as_dask(array, array.chunks)
-    flipped = FLIPS.get(orientation, "")
-    turned = turned[tuple(slice(None, None, -1 if axis in flipped else 1) for axis in axes)]
-    if orientation not in TRANSPOSED:
-        return turned, axes, metadata
-    order = list(range(len(axes)))
-    y, x = axes.index("y"), axes.index("x")
-    order[y], order[x] = x, y
-    return turned.transpose(order), axes, metadata.reordered(order)
+    turned = upright(as_dask(array, array.chunks), axes, orientation)
+    return turned, axes, metadata.reordered(upright_order(axes, orientation))
 
 
 def _inverted(page: Any, array: Any, path: Path) -> Any:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from magicgui.types import FileDialogMode
-from magicgui.widgets import ComboBox, Container, FileEdit, LineEdit, PushButton
+from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, LineEdit, PushButton
 from qtpy.QtWidgets import QFileDialog
 
 from napari_clip_denoise.errors import InputError
@@ -47,11 +47,17 @@ class BatchForm(SettingsForm):
         self.existing = ComboBox(
             choices=EXISTING, tooltip="What to do if the result of a file already exists."
         )
+        self.keep_folders = CheckBox(
+            text="",
+            value=False,
+            tooltip="Write the result of a file in a subfolder into a subfolder of the same name.",
+        )
         self.insert_rows(0, ("Images", self.inputs), ("", buttons), ("Pattern", self.pattern))
         self.append_rows(
             ("Save to", self.output),
             ("Format", self.format),
             ("If the output exists", self.existing),
+            ("Keep folders", self.keep_folders),
         )
 
     def chosen_sources(self) -> list[Path]:
@@ -62,12 +68,11 @@ class BatchForm(SettingsForm):
         InputError
             If there are none.
         """
-        inputs = [part.strip() for part in self.inputs.value.split(SEPARATOR) if part.strip()]
+        inputs = self._chosen_inputs()
         if not inputs:
             raise InputError("There are no images to denoise; choose a folder or files.")
-        paths = [Path(part).expanduser() for part in inputs]
         results = self.output.line_edit.value.strip() or None
-        return find_sources(paths, self.pattern.value, results=results)
+        return find_sources(inputs, self.pattern.value, results=results)
 
     def chosen_folder(self) -> Path:
         """Return the folder for the results.
@@ -81,6 +86,14 @@ class BatchForm(SettingsForm):
         if not text:
             raise InputError("There is no folder for the results; choose one under 'Save to'.")
         return Path(text).expanduser()
+
+    def kept_folders(self) -> tuple[Path, ...]:
+        """Return the folders and patterns whose subfolders the results keep; empty for none."""
+        return tuple(self._chosen_inputs()) if self.keep_folders.value else ()
+
+    def _chosen_inputs(self) -> list[Path]:
+        parts = (part.strip() for part in self.inputs.value.split(SEPARATOR))
+        return [Path(part).expanduser() for part in parts if part]
 
     def _choose_folder(self) -> None:
         if folder := QFileDialog.getExistingDirectory(self, "Folder of images"):

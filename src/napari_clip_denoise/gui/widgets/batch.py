@@ -31,6 +31,7 @@ class BatchRequest:
     settings: DenoiseSettings
     suffix: str | None
     existing: Any
+    keep_folders: tuple[Path, ...] = ()
 
 
 def batch_steps(
@@ -61,6 +62,7 @@ def batch_steps(
             request.settings,
             suffix=request.suffix,
             existing=request.existing,
+            keep_folders=request.keep_folders,
             progress=report,
             cancel=cancel,
             notify=report,
@@ -121,6 +123,7 @@ class BatchWidget(TaskPanel):
                 form.settings(),
                 form.format.value,
                 form.existing.value,
+                form.kept_folders(),
             )
         except ClipDenoiseError as error:
             self.complain(error)
@@ -163,7 +166,8 @@ class BatchWidget(TaskPanel):
             self._at_work = message.source
             self.table.show_state(message.source, f"{100 * message.file_done:.0f} %")
             files = f"{int(message.done)} of {counted(message.total, 'file')}"
-            words = progress_line(files, seconds_left=message.seconds_left)
+            parts = [message.message] if message.message else []
+            words = progress_line(files, *parts, seconds_left=message.seconds_left)
             self.task.show(message.done / message.total, words)
 
     def _finish(self, _: object) -> str:

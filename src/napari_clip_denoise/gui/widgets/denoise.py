@@ -205,6 +205,9 @@ class DenoiseWidget(TaskPanel):
 
 def describe(progress: Progress) -> str:
     """Describe the progress of a run, such as ``37 of 120 planes · 4.1 planes/s · 20 s left``."""
+    if progress.message:
+        regions = f"{int(progress.done)} of {counted(progress.total, 'region')}"
+        return progress_line(progress.message, regions)
     parts = [f"{int(progress.done + 1e-6)} of {counted(progress.total, 'plane')}"]
     if progress.total == 1:
         parts = [f"{100 * progress.done:.0f} %"]
