@@ -168,3 +168,14 @@ def test_no_transform_lifts_low_values_to_its_floor(lowest):
     (channel,) = estimate_mapping(as_stack(chart), "anscombe").channels
     change = channel.denormalize_change(chart, np.full(chart.shape, 1e-6, np.float32))
     assert np.abs(change).max() < 0.1
+
+
+@pytest.mark.parametrize("read_noise", [0.5, 1.0, 3.0])
+def test_a_dark_background_with_read_noise_is_stabilised(read_noise):
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:256, :256]
+    photons = 0.05 + 30 * np.exp(-((y - 128) ** 2 + (x - 128) ** 2) / 2000)
+    noisy = 100 + 8 * (rng.poisson(photons) + rng.normal(0, read_noise, photons.shape))
+    (channel,) = estimate_mapping(as_stack(noisy), "anscombe").channels
+    assert channel.anscombe is not None
+    assert channel.anscombe.gain == pytest.approx(8, rel=0.25)

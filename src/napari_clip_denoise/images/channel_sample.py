@@ -26,6 +26,12 @@ MAX_WINDOWS_PER_SIDE = 4
 LEAST_GROWTH = 1.5
 MOST_CORRELATION = 0.45
 LEAST_SEEN = 0.02
+MOST_LIFTED_PHOTONS = 2.0
+MOST_LIFTED = 0.15
+"""How far the floor of a transform may lie above usual values, in photons and of the range.
+
+Read noise around a dark level reaches a photon below the floor.
+"""
 MOST_COUNTS = 8
 LARGE = 1e30
 """Ranges beyond this, or below its inverse, are calculated in float64."""
@@ -85,7 +91,9 @@ class ChannelSample:
             return None
         at_low, at_high = found.variance(np.array([low, high]))
         transform = AnscombeTransform(found.gain, found.intercept)
-        if at_high <= LEAST_GROWTH * at_low or transform.floor > low:
+        lifted = transform.floor - low
+        most_lifted = min(MOST_LIFTED_PHOTONS * found.gain, MOST_LIFTED * (high - low))
+        if at_high <= LEAST_GROWTH * at_low or lifted > most_lifted:
             return None
         return None if _is_correlated(self._middles) else transform
 
@@ -131,7 +139,7 @@ class ChannelSample:
         values = np.concatenate([plane.ravel() for plane in planes])
         if values.dtype.kind == "f":
             values = values[np.isfinite(values)]
-            if values.size and np.abs(values).max() > LARGE:
+            if values.size and float(np.abs(values).max()) > LARGE:
                 values = values.astype(np.float64)
         if not values.size:
             where = "The image" if self._channel is None else f"Channel {self._channel}"
