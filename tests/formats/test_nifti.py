@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from medical import TILTED, hounsfield, write_series
+from napari_clip_denoise import denoise
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats import create_writer, open_stack
 from napari_clip_denoise.images.regions import split, whole
@@ -187,6 +188,35 @@ def test_damaged_and_odd_files_are_refused(tmp_path):
     nibabel.save(nibabel.Nifti1Image(colour, np.eye(4)), tmp_path / "c.nii")
     with pytest.raises(InputError, match="give real numbers"):
         open_stack(tmp_path / "c.nii")
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize(("dtype", "around"), [("i2", -2000), ("f4", -3024.5)])
+def test_what_lies_around_a_scan_is_kept_and_never_seen(tmp_path, suffix, dtype, around):
+    values = hounsfield((3, 80, 90)).astype(dtype)
+    y, x = np.mgrid[:80, :90]
+    outside = np.broadcast_to(np.hypot(y - 40, x - 45) > 38, values.shape)
+    levels = np.array([-1000, 40, 900], dtype)
+    clean = levels[np.abs(values[..., None] - levels).argmin(-1)]
+    alone = _rms(denoise(values, "compact", intensity="window"), clean, ~outside)
+    values[outside] = around
+    nibabel.save(nibabel.Nifti1Image(values.T, AFFINE), tmp_path / f"ct{suffix}")
+    stack = open_stack(tmp_path / f"ct{suffix}")
+    assert stack.padding == (around, around)
+    result = denoise(stack, "compact", intensity="window")
+    np.testing.assert_array_equal(result[outside], values[outside])
+    beside = ~outside & (values < -900)
+    assert abs(result[beside].mean() - values[beside].mean()) < 30
+    assert _rms(result, clean, ~outside) < 1.05 * alone < 0.8 * _rms(values, clean, ~outside)
+
+
+def _rms(values, clean, where):
+    return np.sqrt(np.mean((values[where].astype(float) - clean[where]) ** 2))
+
+
+def test_corners_that_tissue_can_have_are_no_padding(tmp_path):
+    nibabel.save(nibabel.Nifti1Image(hounsfield().T, AFFINE), tmp_path / "ct.nii")
+    assert open_stack(tmp_path / "ct.nii").padding is None
 
 
 def test_an_aborted_volume_leaves_nothing(tmp_path):

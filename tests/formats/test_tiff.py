@@ -159,6 +159,20 @@ def test_tinted_grey_is_grey(tmp_path):
     np.testing.assert_array_equal(pixels(open_stack(path)), GREY)
 
 
+def test_palettes_of_16_bits_are_told_apart(tmp_path):
+    array = RNG.integers(0, 65535, (30, 40), "u2")
+    tint = np.zeros((3, 65536), "u2")
+    tint[0] = np.arange(65536)
+    path = save(tmp_path, array, photometric="palette", colormap=tint)
+    stack = open_stack(path)
+    assert stack.dtype == array.dtype
+    np.testing.assert_array_equal(pixels(stack), array)
+    colours = RNG.integers(0, 65535, (3, 65536), "u2")
+    path = save(tmp_path, array, photometric="palette", colormap=colours)
+    with pytest.raises(InputError, match=r"a\.tif holds the numbers of palette colours"):
+        open_stack(path)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_images_are_set_upright(tmp_path, orientation):
     picture = Image.fromarray(GREY)

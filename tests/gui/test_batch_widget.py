@@ -7,6 +7,8 @@ from napari_clip_denoise import denoise
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.gui.widgets.batch import BatchWidget
 from napari_clip_denoise.images.regions import whole
+from napari_clip_denoise.inference.batch import BatchProgress
+from napari_clip_denoise.inference.progress import VERIFYING
 
 
 @pytest.fixture
@@ -114,6 +116,33 @@ def test_wrong_input_is_notified(batch, run, errors):
         assert batch.run_button.isEnabled()
         assert batch.progress.bar.maximum() > 0
         field.value = before
+
+
+def test_folders_are_kept_on_demand(batch, run, errors, folder, tiny, tmp_path):
+    (folder / "sub").mkdir()
+    (folder / "b.npy").rename(folder / "sub" / "a.npy")
+    batch.form.pattern.value = "**/*.npy"
+    assert batch.form.kept_folders() == ()
+    run()
+    assert "Keep folders" in errors()[-1]
+    assert not (tmp_path / "out").exists()
+    batch.form.keep_folders.value = True
+    assert batch.form.kept_folders() == (folder,)
+    run()
+    assert batch.table.states() == ["done"] * 3
+    results = {
+        path.relative_to(tmp_path / "out").as_posix() for path in tmp_path.rglob("out/**/*.npy")
+    }
+    assert results == {"a.npy", "c.npy", "sub/a.npy"}
+    for name in results:
+        expected = denoise(np.load(folder / name), tiny, device="cpu")
+        np.testing.assert_array_equal(np.load(tmp_path / "out" / name), expected)
+
+
+def test_verification_is_shown_for_the_file_at_work(batch, folder):
+    batch.table.list_files([folder / "a.npy"])
+    batch._take((BatchProgress(folder / "a.npy", 0.0, 3, 1.0, VERIFYING),))
+    assert batch.progress.label.text() == f"0 of 3 files · {VERIFYING}"
 
 
 def test_files_are_chosen_with_dialogs(batch, folder, monkeypatch):

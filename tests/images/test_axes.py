@@ -4,7 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.images.axes import infer_axes, leading_axes, parse_axes, plane_axes
+from napari_clip_denoise.images.axes import (
+    infer_axes,
+    leading_axes,
+    name_axes,
+    parse_axes,
+    plane_axes,
+)
 
 
 @pytest.mark.parametrize(
@@ -66,3 +72,20 @@ def test_a_small_last_axis_of_bytes_is_rgb():
 def test_too_few_dimensions_are_refused():
     with pytest.raises(InputError, match="of 1 dimensions is not an image"):
         infer_axes((9,))
+
+
+@pytest.mark.parametrize(
+    ("names", "axes"),
+    [
+        (["channel", None, None], "cyx"),
+        (["channel", "row", None], "cyx"),
+        (["time", "latitude", "longitude"], "tyx"),
+        (["latitude", "longitude", "time"], "yxt"),
+        ([None, "c", None, None], "zcyx"),
+        ([None, None, None], ""),
+        (["first", "second", "third"], ""),
+        (["c", "z", None], ""),
+    ],
+)
+def test_names_are_kept_where_they_do_not_name_the_plane(names, axes):
+    assert name_axes(names) == axes

@@ -8,7 +8,7 @@ import torch
 import zarr
 
 from napari_clip_denoise import denoise
-from napari_clip_denoise.errors import OutputError
+from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.formats.ome_zarr import layout as store_layout
 from napari_clip_denoise.formats.ome_zarr.writer import OmeZarrWriter
@@ -96,6 +96,13 @@ def test_a_result_tells_its_threads_which_repeat_it(threads, run):
     threads(2)
     pixels = [zarr.open_group(path)["0"][:] for path in (first, run("again", threads=3))]
     np.testing.assert_array_equal(*pixels)
+
+
+@pytest.mark.parametrize("number", [100_000, 0, -1])
+def test_absurd_numbers_of_threads_are_one_sentence(tiny, number):
+    noisy = np.zeros((20, 30), "u2")
+    with pytest.raises(InputError, match=f"setting threads={number} is wrong: input should be"):
+        denoise(noisy, tiny, device="cpu", threads=number)
 
 
 def test_an_array_is_denoised_with_the_threads_asked_for(threads, tiny):

@@ -120,12 +120,13 @@ def name_axes(names: Sequence[str | None]) -> str:
     ----------
     names : sequence of (str or None)
         Names such as ``"z"`` or ``"channel"``. Axes without a name, and those whose name is not
-        known or repeats another, are stepped through: they get free letters.
+        known or repeats another, are stepped through: they get free letters. If the names say
+        something, but not which axes span the plane, the last of these do.
 
     Returns
     -------
     str
-        One letter per dimension, or ``""`` if the plane is not named.
+        One letter per dimension, or ``""`` if the names do not tell any, or leave no plane.
     """
     letters: list[str] = []
     for name in names:
@@ -133,6 +134,8 @@ def name_axes(names: Sequence[str | None]) -> str:
         letter = word if len(word) == 1 else _WORDS.get(word, "")
         is_usable = letter.isascii() and letter.isalpha() and letter not in letters
         letters.append(letter if is_usable else "")
+    if any(letters):
+        _complete_plane(letters)
     if not {"y", "x"} <= set(letters):
         return ""
     named = set(letters)
@@ -143,6 +146,15 @@ def name_axes(names: Sequence[str | None]) -> str:
     if not usual:
         unnamed.reverse()
     return "".join(letter or unnamed.pop(0) for letter in letters)
+
+
+def _complete_plane(letters: list[str]) -> None:
+    """Give the last axes without a letter those of the plane that are missing, in place."""
+    missing = [letter for letter in "yx" if letter not in letters]
+    free = [i for i, letter in enumerate(letters) if not letter]
+    if missing and len(free) >= len(missing):
+        for place, letter in zip(free[-len(missing) :], missing, strict=True):
+            letters[place] = letter
 
 
 def infer_axes(shape: tuple[int, ...], *, rgb: bool = False, dtype: object = None) -> str:

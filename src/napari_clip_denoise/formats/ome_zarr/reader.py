@@ -87,6 +87,8 @@ def _read(
     if images:
         inner = images[_chosen(path, len(images), series)]
         return read_zarr(path / inner if isinstance(path, Path) else f"{path}/{inner}", axes, None)
+    if "well" in ome or (BIOFORMATS2RAW in ome and not ome.get("multiscales")):
+        raise InputError(f"{path} lists no images; give the folder of one, such as {path}/0.")
     multiscales = ome.get("multiscales") or []
     number = _chosen(path, len(multiscales), series) if multiscales else 0
     array = full_resolution(node, number)
