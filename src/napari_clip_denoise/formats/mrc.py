@@ -12,8 +12,8 @@ import numpy as np
 from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.formats.flat import FlatWriter
 from napari_clip_denoise.formats.reading import file_errors
-from napari_clip_denoise.formats.units import converted
 from napari_clip_denoise.images.stack import Metadata, Stack, as_stack
+from napari_clip_denoise.images.units import converted
 from napari_clip_denoise.optional import from_extra
 
 with from_extra("mrc", "MRC files"):

@@ -8,9 +8,9 @@ import numpy as np
 import zarr
 from yaozarrs import v04, v05
 
-from napari_clip_denoise.formats.units import NGFF, unit_name
 from napari_clip_denoise.images.axes import name_axes
 from napari_clip_denoise.images.stack import Metadata
+from napari_clip_denoise.images.units import NGFF, unit_name
 
 ORDER = "tczyx"
 KINDS = {"t": "time", "c": "channel", "z": "space", "y": "space", "x": "space"}

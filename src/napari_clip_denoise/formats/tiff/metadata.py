@@ -4,8 +4,8 @@ from typing import Any
 
 import tifffile
 
-from napari_clip_denoise.formats.units import unit_name
 from napari_clip_denoise.images.stack import Metadata
+from napari_clip_denoise.images.units import unit_name
 
 AXES_KEY = "clip_denoise_axes"
 RESOLUTION_UNITS = {2: "inch", 3: "centimeter"}

@@ -9,8 +9,8 @@ import tifffile
 from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.formats.flat import FlatWriter
 from napari_clip_denoise.formats.tiff.metadata import AXES_KEY
-from napari_clip_denoise.formats.units import LENGTHS, TIMES
 from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.images.units import LENGTHS, TIMES
 
 BIGTIFF_BYTES = 39 * 10**8
 IMAGEJ_ORDER = "tzcyx"
