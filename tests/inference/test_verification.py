@@ -4,8 +4,9 @@ import errno
 
 import numpy as np
 import pytest
+import typer
 
-from napari_clip_denoise.cli.progress import describe_files, describe_planes
+from napari_clip_denoise.cli.progress import describe_files, describe_planes, progress_bar
 from napari_clip_denoise.errors import Cancelled, OutputError
 from napari_clip_denoise.formats.ome_zarr import layout as store_layout
 from napari_clip_denoise.formats.ome_zarr.pyramid import Pyramid
@@ -101,9 +102,10 @@ def test_verification_can_be_cancelled_and_what_was_finished_stays(
         if report.done == 2:
             cancel.cancel()
 
-    with pytest.raises(Cancelled):
+    with pytest.raises(Cancelled, match="what an earlier run has finished is kept"):
         run(progress=at_the_second, cancel=cancel)
     assert files_of(partial / "0") == before
+    assert len(looked_at) <= interrupted
     assert not (tmp_path / "a.ome.zarr").exists()
     reports = []
     run(progress=reports.append)
@@ -156,3 +158,19 @@ def test_verification_is_described_in_words(tmp_path):
     assert words == "Verifying what an earlier run has finished: 3/8 regions"
     words = describe_files(BatchProgress(tmp_path / "a.npy", 1.0, 4, 2.0, VERIFYING))
     assert words == "Verifying what an earlier run has finished: a.npy"
+
+
+def test_ctrl_c_on_the_command_line_says_what_is_kept(capsys):
+    for progress, kept in (
+        (Progress(3, 8, 0.0, 3, VERIFYING), "what an earlier run has finished is kept"),
+        (Progress(3, 8, 2.0), "nothing was written"),
+    ):
+        with pytest.raises(typer.Exit):
+            _interrupt_after(progress)
+        assert f"Cancelled; {kept}." in capsys.readouterr().err
+
+
+def _interrupt_after(progress):
+    with progress_bar("Denoising") as report:
+        report(progress)
+        raise KeyboardInterrupt

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
 from napari_clip_denoise.formatting import format_seconds
-from napari_clip_denoise.inference.progress import Progress
+from napari_clip_denoise.inference.progress import KEPT, VERIFYING, Progress
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.batch import BatchProgress
@@ -69,8 +69,11 @@ def progress_bar(
     )
     with Bar(*columns, console=Console(stderr=True), transient=False) as bar:
         task = bar.add_task(label, total=None, state="preparing")
+        is_verifying = False
 
         def report(progress: Any) -> None:
+            nonlocal is_verifying
+            is_verifying = progress.message == VERIFYING
             state = describe(progress)
             bar.update(task, total=progress.total, completed=progress.done, state=state)
 
@@ -78,5 +81,5 @@ def progress_bar(
             yield report
         except KeyboardInterrupt:
             bar.stop()
-            print(f"Cancelled; {kept}.", file=sys.stderr)
+            print(f"Cancelled; {KEPT if is_verifying else kept}.", file=sys.stderr)
             raise typer.Exit(130) from None

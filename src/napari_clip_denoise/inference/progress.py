@@ -11,6 +11,7 @@ from napari_clip_denoise.errors import Cancelled
 Notify = Callable[[str], None]
 """Callable that receives a sentence for the user."""
 VERIFYING = "Verifying what an earlier run has finished"
+KEPT = "what an earlier run has finished is kept"
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,8 @@ def verification_reporter(
     """Return a function to call after each verified region, which reports it or stops the run."""
 
     def report(done: int, total: int) -> None:
-        if cancel is not None:
-            cancel.check()
+        if cancel is not None and cancel.is_cancelled:
+            raise Cancelled(f"The run was cancelled; {KEPT}.")
         if on_progress is not None:
             on_progress(Progress(done, total, 0.0, done, VERIFYING))
 

@@ -32,7 +32,7 @@ from napari_clip_denoise.gui.workers.denoise import (
     warm_up,
 )
 from napari_clip_denoise.images.regions import whole
-from napari_clip_denoise.inference.progress import CancelToken, Progress
+from napari_clip_denoise.inference.progress import KEPT, VERIFYING, CancelToken, Progress
 
 REFRESH_SECONDS = 0.5
 WARM_UP_MILLISECONDS = 500
@@ -126,6 +126,7 @@ class DenoiseWidget(TaskPanel):
         self.preview.pause(True)
         self._results = Results(self._viewer, self._targets(request), self.task.cancel)
         self._started = time.monotonic()
+        self._is_verifying = False
         cancel = CancelToken()
         self.task.start(
             denoise_steps,
@@ -183,6 +184,7 @@ class DenoiseWidget(TaskPanel):
                 self._results.begin(message.array, message.provenance)
         last = messages[-1] if messages else None
         if isinstance(last, Progress):
+            self._is_verifying = last.message == VERIFYING
             self.task.show(last.done / last.total, describe(last))
             if time.monotonic() - self._refreshed > REFRESH_SECONDS:
                 self._results.refresh()
@@ -200,7 +202,7 @@ class DenoiseWidget(TaskPanel):
         self.preview.pause(False)
         assert self._results is not None
         self._results.discard()
-        return NOTHING_KEPT
+        return f"Cancelled; {KEPT}." if self._is_verifying else NOTHING_KEPT
 
 
 def describe(progress: Progress) -> str:
