@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -264,3 +265,27 @@ def test_regions_are_put_where_they_belong(tmp_path, order):
     np.testing.assert_array_equal(np.asarray(flat), turned)
     flat.close()
     assert path.read_bytes() == b"header" + turned.tobytes()
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_a_removal_that_was_cut_short_is_completed(tmp_path, monkeypatch, version):
+    store = begin(tmp_path / "a.ome.zarr", ome_version=version).finish()
+    old = store.with_name(f".{store.name}.0123abcd.old")
+    n_files = sum(file.is_file() for file in store.rglob("*"))
+    unlink = os.unlink
+    for survived in range(n_files):
+        shutil.copytree(store, old)
+        left = iter(range(survived))
+
+        def cut_short(*arguments, left=left, **options):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            unlink(*arguments, **options)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "unlink", cut_short)
+            with pytest.raises(KeyboardInterrupt):
+                publish.remove(old)
+        assert old.exists()
+        publish.remove_left_overs(store)
+        assert [path.name for path in tmp_path.iterdir()] == [store.name]

@@ -20,6 +20,8 @@ from napari_clip_denoise.formats.detect import ZARR_FILES
 
 OWN_KEY = "napari_clip_denoise"
 """Key of the attributes of a store that say how this program made it."""
+OWNER_FILES = ("zarr.json", ".zattrs")
+"""Files at the top of a store that hold its attributes."""
 SOFTWARE = "napari-clip-denoise"
 LONGEST_NAME = 255
 TOKEN_BYTES = 4
@@ -176,11 +178,20 @@ def is_own_unfinished_store(folder: Path) -> bool:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, link or folder if it exists; what a link points to stays."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
+    """Remove a file, link or folder if it exists; what a link points to stays.
+
+    The file that says whose store a folder is goes last, so that a removal that was cut short can
+    be completed by the next run.
+    """
+    if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
+        return
+    for inside in sorted(path.iterdir(), key=lambda each: each.name in OWNER_FILES):
+        if inside.is_dir() and not inside.is_symlink():
+            shutil.rmtree(inside)
+        else:
+            inside.unlink(missing_ok=True)
+    path.rmdir()
 
 
 def check_name(path: Path) -> None:
