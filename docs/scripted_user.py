@@ -102,6 +102,10 @@ class User:
     def open_panel(self, name: str) -> QWidget:
         """Open a widget of the plugin from the menu."""
         self.choose_menu("Plugins", PLUGIN, name)
+        return self.panel(name)
+
+    def panel(self, name: str) -> QWidget:
+        """Return a widget of the plugin that is open."""
         docks = self.viewer.window.dock_widgets
         title = next(title for title in docks if title.startswith(f"{name} ("))
         return docks[title]
@@ -262,7 +266,7 @@ def work_through(user: User, folder: Path, model: str, minutes: float) -> Iterat
     user.press(Qt.Key.Key_R, CONTROL)
 
     user.click(panel.run_button)
-    user.wait(lambda: panel.progress.bar.value() > 0)
+    user.wait(lambda: "left" in panel.progress.label.text())
     yield "a run"
     user.click(panel.cancel_button)
     user.wait(lambda: not panel.is_running)
