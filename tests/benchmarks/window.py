@@ -17,6 +17,8 @@ from typing import Any
 from stalls import StallWatch
 
 IMPORT_SECONDS = 0.05
+PATIENCE = 900.0
+"""How long to wait on a busy machine, in seconds."""
 SCRIPT = Path(__file__).parents[2] / "docs" / "scripted_user.py"
 
 
@@ -59,6 +61,7 @@ class Meter:
     def __init__(self) -> None:
         self._imports = ImportWatch()
         self.stalls: list[float] = []
+        self.busiest: list[float] = []
         self.slow: list[str] = []
 
     def measure(self, what: str, act: Callable[[], object]) -> None:
@@ -68,6 +71,7 @@ class Meter:
         act()
         words = stalls.stop()
         self.stalls.append(stalls.longest)
+        self.busiest.append(stalls.busiest)
         new = self._imports.found[first:]
         slow = [
             f"{name} {1000 * clock:.0f} ms ({1000 * processor:.0f} ms of processor time)"
@@ -75,13 +79,16 @@ class Meter:
             if clock > IMPORT_SECONDS
         ]
         self.slow += slow
-        print(f"{what}: longest stall {words}; slow imports: {', '.join(slow) or 'none'}")
+        print(
+            f"{what}: longest stall {words}; slow imports: {', '.join(slow) or 'none'}", flush=True
+        )
 
     def summarise(self) -> None:
         """Print the two figures of all."""
         self._imports.stop()
         load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
         print(f"Longest stall of all: {1000 * max(self.stalls):.0f} ms")
+        print(f"Most processor time of one turn: {1000 * max(self.busiest):.0f} ms")
         print(f"Imports on the main thread over 50 ms: {len(self.slow)}")
         print(f"Load of the machine: {load} on {os.cpu_count()} cores")
 
@@ -119,8 +126,8 @@ def steps(
         def act() -> None:
             shown = user.panel(name)
             user.click(getattr(shown, button))
-            user.wait(lambda: shown.is_running, 10)
-            user.wait(lambda: not shown.is_running)
+            user.wait(lambda: shown.is_running, PATIENCE)
+            user.wait(lambda: not shown.is_running, PATIENCE)
 
         return act
 

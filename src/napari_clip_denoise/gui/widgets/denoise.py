@@ -90,7 +90,7 @@ class DenoiseWidget(TaskPanel):
         )
         self._warm_up = QTimer(self)
         self._warm_up.setSingleShot(True)
-        self._warm_up.timeout.connect(lambda: create_worker(warm_up))
+        self._warm_up.timeout.connect(lambda: create_worker(_warm_up))
         self.form.axes.failed.connect(self.complain)
         self.form.layer.changed.connect(self._forget_message)
         self.form.targets_changed.connect(self._name_run)
@@ -200,6 +200,18 @@ class DenoiseWidget(TaskPanel):
             of_all = f"{self._n_finished} of {counted(len(self._results), 'layer')}"
             return f"Cancelled; the results of {of_all} are kept."
         return f"Cancelled; {KEPT}." if self._is_verifying else NOTHING_KEPT
+
+
+def _warm_up() -> None:
+    """Import what denoising needs, and the other panels, before the user asks for them."""
+    warm_up()
+    from napari_clip_denoise.gui.widgets import (  # noqa: F401
+        batch,
+        check_result,
+        compare,
+        fine_tune,
+        models,
+    )
 
 
 def _targets(run: Run, region: Region) -> list[Target]:
