@@ -72,7 +72,11 @@ class ModelCard(BaseModel):
         Margin of a tile in pixels that is computed and discarded, measured so that tiles match
         the whole plane.
     clamp : bool
-        Whether results are clipped to [0, 1] on the network's scale, as in the paper.
+        Whether results are kept within [0, 1] on the network's scale, as in the paper. A value
+        outside it may stay as far outside as it was.
+    clip_input : bool
+        Whether values are clipped to [0, 1] before they reach the network. Results are then clipped
+        to [0, 1] without exception.
     intensity : str
         Recommended intensity mapping.
     recipe : dict
@@ -103,6 +107,7 @@ class ModelCard(BaseModel):
     pad_multiple: Annotated[int, Field(gt=0, le=MOST_MARGIN, multiple_of=16)] = 16
     halo: Annotated[int, Field(ge=0, le=MOST_MARGIN, multiple_of=16)] = 64
     clamp: bool = False
+    clip_input: bool = False
     intensity: str = "anscombe"
     recipe: dict[str, Any] = {}
     data: str = ""

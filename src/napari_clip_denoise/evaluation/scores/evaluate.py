@@ -88,7 +88,13 @@ def evaluate(
     """
     settings = make_settings(device=device)
     rows = conditions(suite, [Path(folder) for folder in data], noises=noises, limit=limit)
-    methods = make_methods(models, baselines, settings.device, self_ensemble=self_ensemble)
+    methods = make_methods(
+        models,
+        baselines,
+        settings.device,
+        self_ensemble=self_ensemble,
+        clip_input=suite != "paper",
+    )
 
     from napari_clip_denoise.inference.engine.device import resolve_device
 

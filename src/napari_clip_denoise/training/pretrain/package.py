@@ -57,6 +57,7 @@ def write_model(
         pad_multiple=PUBLISHED_PAD_MULTIPLE if as_published else STRIDE,
         halo=exact_halo(recipe.network),
         clamp=as_published,
+        clip_input=as_published,
         intensity=recipe.intensity,
         recipe=recipe.model_dump(mode="json"),
         data=recipe.data_terms,
