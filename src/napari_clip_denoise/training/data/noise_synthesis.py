@@ -71,7 +71,8 @@ def corrupt(
         noisy = Speckle(sigma)(clean, rng)
         level = sigma * np.abs(clean)
     elif kind == "camera":
-        noisy = RawCamera(noise.camera_signal, noise.camera_constant)(clean, rng)
+        camera = RawCamera(noise.camera_signal, noise.camera_constant, noise.camera_as_published)
+        noisy = camera(clean, rng)
         level = np.nan
     elif kind == "tomographic":
         streaks, direction = rng.uniform(*noise.streaks), rng.uniform(0, np.pi)

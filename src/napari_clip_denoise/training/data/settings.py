@@ -44,6 +44,8 @@ class ImageGroup(Settings):
         `normalise`.
     p_downsample : float
         Probability of averaging 2x2 pixels, which reduces the noise of the clean images.
+    pad : bool
+        Whether images smaller than a patch are continued by mirroring, instead of left out.
     """
 
     FORMER: ClassVar[dict[str, str]] = {"halve": "p_downsample"}
@@ -53,6 +55,7 @@ class ImageGroup(Settings):
     normalise: bool = True
     values: Range | None = None
     p_downsample: Probability = 0.3
+    pad: bool = False
 
 
 class Simulation(Settings):
@@ -154,6 +157,8 @@ class Noise(Settings):
         Read noise in photons.
     camera_signal, camera_constant : float
         Standard deviation of raw camera noise: relative to the value, and at the value 0.
+    camera_as_published : bool
+        Whether the camera develops its pixels as the code of the paper's authors, see `RawCamera`.
     stripes, salt_and_pepper, quantised : float
         Probabilities of adding these to any kind of noise.
     stripe_sigma, impulses : tuple of float
@@ -194,6 +199,7 @@ class Noise(Settings):
     read_noise: Range = (0.0, 3.0)
     camera_signal: float = 0.04
     camera_constant: float = 0.03
+    camera_as_published: bool = False
     stripes: Weight = 0.0
     salt_and_pepper: Weight = 0.0
     quantised: Weight = 0.0
