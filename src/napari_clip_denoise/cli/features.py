@@ -13,8 +13,8 @@ def features(
     encoder: Annotated[
         list[str] | None,
         typer.Option(
-            help="clip-rn50, random (of the shape of the one before), or a model; "
-            "may be repeated. By default compact and random."
+            help="clip-rn50, another CLIP such as open_clip:RN101:openai, random (of the shape of "
+            "the one before), or a model; may be repeated. By default compact and random."
         ),
     ] = None,
     noise: Annotated[

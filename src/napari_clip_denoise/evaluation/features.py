@@ -20,7 +20,7 @@ from napari_clip_denoise.evaluation.scores.datasets import (
     read_image,
 )
 from napari_clip_denoise.evaluation.scores.report import markdown_table
-from napari_clip_denoise.models.folder import CLIP_MODEL
+from napari_clip_denoise.models.clip_source import is_clip
 from napari_clip_denoise.models.registry import load
 from napari_clip_denoise.network.config import EncoderConfig
 from napari_clip_denoise.network.denoiser import STRIDE, Denoiser
@@ -109,7 +109,7 @@ def feature_similarity(
     shape = EncoderConfig()
     results = []
     for source in encoders:
-        if source in (RANDOM, CLIP_MODEL):
+        if source == RANDOM or is_clip(source):
             encoder = load_encoder(source, shape, seed=seed, clip_weights=clip_weights)
             shape, view = encoder.config, partial(_of_encoder, encoder)
         else:

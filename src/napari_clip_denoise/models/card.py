@@ -18,11 +18,17 @@ class EncoderCard(BaseModel):
     ----------
     source : str
         Source of the weights, or a description of their training.
+    weights : str
+        Name of the weights if they are not included, such as ``open_clip:RN101:openai``; empty for
+        RN50 of OpenAI.
     sha256 : str
         SHA-256 of its tensors, see `napari_clip_denoise.models.checkpoint.tensors_sha256`.
     included : bool
         Whether the model file contains its tensors. Otherwise it is loaded from its source, and
         its SHA-256 is checked.
+    statistics : bool
+        Whether the file contains the statistics of the batch normalisation nevertheless, because
+        they are not those of the source.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,6 +36,8 @@ class EncoderCard(BaseModel):
     source: str
     sha256: str = ""
     included: bool = True
+    weights: str = ""
+    statistics: bool = False
 
 
 class Score(BaseModel):
