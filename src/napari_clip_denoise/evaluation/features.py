@@ -14,11 +14,10 @@ from torch.nn import functional
 from napari_clip_denoise.errors import InputError, OutputError, door
 from napari_clip_denoise.evaluation.scores.datasets import (
     CleanImage,
-    add_noise,
-    chosen_noises,
     clean_images,
     read_image,
 )
+from napari_clip_denoise.evaluation.scores.noises import add_noise, chosen_noises
 from napari_clip_denoise.evaluation.scores.report import markdown_table
 from napari_clip_denoise.models.clip_source import is_clip
 from napari_clip_denoise.models.registry import load
