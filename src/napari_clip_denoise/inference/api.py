@@ -66,6 +66,8 @@ def denoise(
         stabilising the shot noise if there is any), ``"percentile"``, ``"minmax"``, ``"dtype"``,
         ``"window"`` (CT), or the raw values (low, high) that become 0 and 1; ``(0.0, 1.0)``
         passes the values to the network unchanged. All planes of a channel get the same mapping.
+        With a checkpoint of the paper's authors, which clips values, the default is the mapping on
+        its card.
     output_dtype : str, optional
         Type of the result, rounded and clipped to fit; by default that of the input.
     device : str

@@ -41,7 +41,8 @@ class DenoiseSettings(BaseModel):
         images and ``compact`` for all others.
     intensity : str or (float, float)
         Mapping of raw values to the network's scale, see
-        `napari_clip_denoise.images.intensity.estimate_mapping`.
+        `napari_clip_denoise.images.intensity.estimate_mapping`. With a model that clips values, the
+        default is the mapping on its card.
     noise_level : str or float
         For models that are told the noise level: ``"auto"`` measures it, a number is its standard
         deviation in raw units, and ``"blind"`` tells the network that it is unknown.

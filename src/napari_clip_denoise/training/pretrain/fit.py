@@ -123,16 +123,23 @@ def train(
 
     torch.manual_seed(recipe.seed)
     denoiser = Denoiser(recipe.network, settings.augmentation_level)
+    if recipe.decoder_init == "torch":
+        denoiser.decoder.init_as_published()
+    elif recipe.decoder_init == "identity":
+        nn.init.zeros_(denoiser.decoder.last.weight)
     if init_from is not None:
         denoiser.load_state_dict(initial_weights(denoiser, init_from, recipe.reinit))
-    if settings.calibrate:
-        parts = recipe.reinit if init_from is not None else ("encoder.",)
-        _calibrate(denoiser, recipe, patches, parts)
     state = None
     if resume and state_path.exists():
         state = load_checkpoint(state_path, "start anew in another folder")
-    elif encoder is not None:
-        denoiser.encoder.load_state_dict(encoder().state_dict())
+    else:
+        if encoder is not None:
+            denoiser.encoder.load_state_dict(encoder().state_dict())
+        if settings.calibrate or recipe.batch_norm == "calibrate":
+            whole = encoder is not None or init_from is None
+            parts = ("encoder.",) if whole else recipe.reinit
+            _calibrate(denoiser, recipe, patches, parts)
+    denoiser.encoder.adapts = recipe.batch_norm == "adapt"
     denoiser.encoder.set_trainable(settings.train_encoder)
     guard = RectifierGuard(denoiser.encoder) if settings.alive else None
 
