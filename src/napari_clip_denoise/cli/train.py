@@ -21,7 +21,8 @@ def train(
     encoder: Annotated[
         str | None,
         typer.Option(
-            help="Train a decoder on this frozen encoder instead: clip-rn50, random, or a model."
+            help="Train a decoder on this frozen encoder instead: clip-rn50, another CLIP such as "
+            "open_clip:RN101:openai, random, or a model."
         ),
     ] = None,
     clip_weights: ClipWeightsOption = None,

@@ -17,7 +17,7 @@ from napari_clip_denoise.models.folder import (
 )
 
 if TYPE_CHECKING:
-    from napari_clip_denoise.models.card import ModelCard
+    from napari_clip_denoise.models.card import EncoderCard, ModelCard
     from napari_clip_denoise.models.checkpoint import Model
     from napari_clip_denoise.network.encoder import Encoder
 
@@ -120,8 +120,8 @@ def load(
     name_or_path, rgb :
         See `find`.
     clip_weights : str or Path, optional
-        Local file with CLIP's RN50 weights, for a model that contains only a decoder. By default
-        they are loaded from open_clip's cache, or downloaded to it.
+        Local file with the weights of its CLIP encoder, for a model that contains only a decoder.
+        By default a copy on this computer is used, or they are downloaded to open_clip's cache.
 
     Returns
     -------
@@ -136,10 +136,11 @@ def load(
     path = find(name_or_path, rgb=rgb)
     from napari_clip_denoise.models.checkpoint import load_model
 
-    def encoder() -> "Encoder":
+    def encoder(card: "EncoderCard") -> "Encoder":
         from napari_clip_denoise.models.clip_encoder import load_clip_encoder
+        from napari_clip_denoise.models.clip_source import ClipSource
 
-        return load_clip_encoder(clip_weights)
+        return load_clip_encoder(clip_weights, source=ClipSource.parse(card.weights))
 
     return load_model(path, encoder=encoder)
 

@@ -8,7 +8,6 @@ from torch.nn import functional as F  # noqa: N812
 
 from napari_clip_denoise.network.config import DenoiserConfig
 
-IMAGE_FEATURE_CHANNELS = 3
 NEGATIVE_SLOPE = 0.2
 
 
@@ -81,7 +80,7 @@ class Decoder(nn.Module):
         phases = config.decoder_stride**2
         levels = int(config.noise_level)
         if config.decoder_stride == 1:
-            skips = [IMAGE_FEATURE_CHANNELS + levels, fine, *coarser[:2], 0]
+            skips = [config.encoder.in_channels + levels, fine, *coarser[:2], 0]
         else:
             skips = [fine + phases * config.channels + levels, *coarser[:2], 0]
         below = (coarser[-1], *config.decoder_channels[:-1])
@@ -100,13 +99,23 @@ class Decoder(nn.Module):
             if isinstance(conv, nn.Conv2d):
                 nn.init.kaiming_normal_(conv.weight, a=NEGATIVE_SLOPE)
 
+    def init_as_published(self) -> None:
+        """Initialise the weights as in the paper's code, by the default of torch.
+
+        The outputs are then about 7 times smaller than with the initialisation of He et al., which
+        preserves the variance from layer to layer.
+        """
+        for conv in self.modules():
+            if isinstance(conv, nn.Conv2d):
+                conv.reset_parameters()
+
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Decode the features F0 to F4 to an image.
 
         Parameters
         ----------
         features : sequence of Tensor
-            F0, which is the image (N, channels, H, W), with three channels for stride 1, followed
+            F0, which is the image (N, channels, H, W), for stride 1 the encoder's input, followed
             by the channel of the noise level if the network takes one; then the encoder's F1 to F4.
 
         Returns

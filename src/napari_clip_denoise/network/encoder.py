@@ -46,9 +46,9 @@ class Bottleneck(nn.Module):
 class Encoder(nn.Module):
     """Dense features of an image at strides 2, 4, 8 and 16.
 
-    The encoder is frozen: its parameters require no gradient, and its batch normalisation always
-    uses the stored statistics, even after ``.train()``. Parameter names match the ``visual`` tower
-    of ``open_clip``, so its state dict can be loaded directly.
+    The encoder is frozen: its parameters require no gradient, and its batch normalisation uses the
+    stored statistics, even after ``.train()``, unless it `adapts`. Parameter names match the
+    ``visual`` tower of ``open_clip``, so its state dict can be loaded directly.
 
     Parameters
     ----------
@@ -61,11 +61,14 @@ class Encoder(nn.Module):
     ICML 2021. Cheng, Liang, Tan, "Transfer CLIP for Generalizable Image Denoising", CVPR 2024.
     """
 
+    adapts = False
+    """Whether, in training mode, the statistics of the batch normalisation follow the batches."""
+
     def __init__(self, config: EncoderConfig | None = None):
         super().__init__()
         self.config = config = config or EncoderConfig()
         width, half = config.width, config.width // 2
-        self.conv1, self.bn1, self.act1 = _convolution(3, half, 3, stride=2)
+        self.conv1, self.bn1, self.act1 = _convolution(config.in_channels, half, 3, stride=2)
         self.conv2, self.bn2, self.act2 = _convolution(half, half, 3)
         self.conv3, self.bn3, self.act3 = _convolution(half, width, 3)
         self.avgpool = nn.AvgPool2d(2)
@@ -96,8 +99,8 @@ class Encoder(nn.Module):
                 module.bias.requires_grad_(False)
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode regardless of `mode`, as the encoder is frozen."""
-        return super().train(False)
+        """Stay in evaluation mode regardless of `mode`, unless the encoder `adapts`."""
+        return super().train(mode and self.adapts)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Compute the features F1 to F4.
@@ -105,8 +108,8 @@ class Encoder(nn.Module):
         Parameters
         ----------
         image : Tensor
-            (N, 3, H, W), values about [0, 1], not standardised by CLIP's mean and standard
-            deviation. H and W are multiples of 16.
+            (N, in_channels, H, W), values about [0, 1], not standardised by CLIP's mean and
+            standard deviation. H and W are multiples of 16.
 
         Returns
         -------

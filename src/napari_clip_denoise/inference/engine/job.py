@@ -8,14 +8,19 @@ import numpy as np
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import (
+    DEFAULT_INTENSITY,
     ChannelMapping,
+    Intensity,
     IntensityMapping,
     estimate_mapping,
+    parse_intensity,
 )
+from napari_clip_denoise.images.lines import Destripe
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.device import resolve_device, resolve_precision
 from napari_clip_denoise.inference.engine.engine import Runner, get_runner
+from napari_clip_denoise.inference.engine.lines import PlaneLines
 from napari_clip_denoise.inference.engine.tiling import AxisTile, half_tile, padded, tile_axis
 from napari_clip_denoise.inference.engine.values import result_dtype
 from napari_clip_denoise.inference.settings import DenoiseSettings, HotPixels
@@ -23,6 +28,8 @@ from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.checkpoint import Model
 
 LARGE_TILE = 1024
+LARGEST_EXACT = 2**22
+"""Pixels of a plane up to which a network whose tiles differ from the plane gets it whole."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,10 @@ class Job:
         Whether each tile is denoised in eight orientations.
     hot_pixels : str
         ``"keep"`` or ``"replace"``, see `DenoiseSettings`.
+    destripe : str
+        ``"off"``, ``"rows"`` or ``"columns"``, see `DenoiseSettings`.
+    lines : PlaneLines or None
+        Offsets of the lines that are removed, if any.
     """
 
     stack: Stack
@@ -61,6 +72,8 @@ class Job:
     batch: int
     self_ensemble: bool = False
     hot_pixels: HotPixels = "keep"
+    destripe: Destripe = "off"
+    lines: PlaneLines | None = None
 
     def mappings_of(self, region: Region) -> list[ChannelMapping]:
         """Return the intensity mapping of each plane of a region, in C order."""
@@ -128,6 +141,8 @@ def prepare(
         batch=batch,
         self_ensemble=settings.self_ensemble,
         hot_pixels=settings.hot_pixels,
+        destripe=settings.destripe,
+        lines=None if settings.destripe == "off" else PlaneLines(stack, settings.destripe),
     )
 
 
@@ -148,14 +163,25 @@ def mapping_for(stack: Stack, card: ModelCard, settings: DenoiseSettings) -> Int
     InputError
         If the model cannot be told a noise level that is given.
     """
+    intensity = intensity_for(card, settings)
     if card.network.noise_level:
-        return estimate_mapping(stack, settings.intensity, settings.noise_level)
+        return estimate_mapping(stack, intensity, settings.noise_level)
     if isinstance(settings.noise_level, float):
         raise InputError(
             f"The model {card.name} cannot be told the noise level; leave it at auto, or choose "
             "another model."
         )
-    return estimate_mapping(stack, settings.intensity)
+    return estimate_mapping(stack, intensity)
+
+
+def intensity_for(card: ModelCard, settings: DenoiseSettings) -> Intensity:
+    """Return the intensity mapping of a run, a name or a pair of raw values.
+
+    A model that clips its input needs a fixed range. If the settings leave the mapping at its
+    automatic default, that is the one on the model's card.
+    """
+    is_default = settings.intensity == DEFAULT_INTENSITY
+    return parse_intensity(card.intensity) if card.clip_input and is_default else settings.intensity
 
 
 def tile_grid(
@@ -206,7 +232,11 @@ def _tile_shape(rows: tuple[AxisTile, ...], columns: tuple[AxisTile, ...]) -> tu
 
 
 def _default_tile(plane_shape: tuple[int, int], runner: Runner) -> int:
-    """Return the tile side: the plane's up to a megapixel, to avoid tiling, else a large one."""
-    multiple = runner.card.pad_multiple
-    height, width = (padded(length, multiple) for length in plane_shape)
-    return max(height, width) if height * width <= LARGE_TILE**2 else LARGE_TILE
+    """Return the tile side: the plane's up to a megapixel, to avoid tiling, else a large one.
+
+    With ``align_corners=True``, tiles differ from the plane, so that is up to 4 megapixels.
+    """
+    card = runner.card
+    height, width = (padded(length, card.pad_multiple) for length in plane_shape)
+    most = LARGEST_EXACT if card.network.align_corners else LARGE_TILE**2
+    return max(height, width) if height * width <= most else LARGE_TILE
