@@ -97,9 +97,7 @@ class CheckResultWidget(TaskPanel):
         self.verdict.setWordWrap(True)
         self.figures = QLabel("")
         self.figures.setWordWrap(True)
-        self.curve = CurvePlot(
-            "Variance over intensity", "intensity", "variance", ("residual", "noise")
-        )
+        self.curve = CurvePlot("Residual variance", "intensity", "variance", ("residual", "noise"))
         self.map = MapPlot(
             "Autocorrelation", "shift in x (px)", "shift in y (px)", CORRELATION_SHOWN
         )
