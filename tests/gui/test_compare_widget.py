@@ -1,3 +1,4 @@
+import re
 import shutil
 
 import numpy as np
@@ -41,10 +42,12 @@ def test_methods_are_shown_side_by_side(viewer, panel, qtbot, noisy, errors):
     qtbot.waitUntil(lambda: layer.corner_pixels[1, 1] > 0, timeout=10_000)
     panel.run_button.click()
     qtbot.waitUntil(lambda: not panel.is_running, timeout=60_000)
-    names = [each.name.split(" · ")[0].split(" [")[0] for each in viewer.layers]
-    assert names == ["noisy", "noisy", "tiny", "gaussian"]
+    assert [each.name for each in viewer.layers] == ["noisy", "Noisy", "tiny", "Gaussian filter"]
+    assert [each.name_overlay.visible for each in viewer.layers] == [False, True, True, True]
+    assert [each.visible for each in viewer.layers] == [False, True, True, True]
     assert viewer.canvas.grid.enabled
-    assert "tiny" in panel.label.text()
+    assert viewer.canvas.grid.position(1, viewer.layers) == (0, 0)
+    assert re.fullmatch(r"Noisy\ntiny · [\d.]+ s\nGaussian filter · [\d.]+ s", panel.label.text())
     plane = viewer.dims.current_step[0]
     shown = viewer.layers[1]
     first = np.rint(layer.world_to_data(shown.data_to_world((0, 0, 0)))).astype(int)
@@ -97,6 +100,7 @@ def test_a_new_comparison_replaces_the_last_and_clear_restores_the_window(
     assert list(viewer.layers) == [layer]
     assert not viewer.canvas.grid.enabled
     assert viewer.canvas.grid.stride == 1
+    assert layer.visible
     assert not panel.label.text()
     assert not panel.clear_button.isEnabled()
 

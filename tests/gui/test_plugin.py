@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
+from napari_clip_denoise.gui.viewer.layers import is_derived
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY
 from napari_clip_denoise.images.intensity_methods import INTENSITIES
 
@@ -34,6 +35,27 @@ def test_the_samples_open(make_napari_viewer, key, ndim):
     assert layer.axis_labels == ("z", "y", "x")[-ndim:]
     assert {str(unit) for unit in layer.units} == {"micrometer"}
     assert layer.data.std() > 10
+
+
+@pytest.mark.parametrize(
+    ("key", "shape", "scale"),
+    [
+        ("nuclear_envelopes", (14, 224, 305), (1, 0.24165, 0.24165)),
+        ("chromosomes", (40, 152, 126), (0.15, 0.033854, 0.033854)),
+    ],
+)
+def test_the_recorded_samples_keep_their_pixel_size_and_credit(
+    make_napari_viewer, key, shape, scale
+):
+    viewer = make_napari_viewer()
+    (layer,) = viewer.open_sample("napari-clip-denoise", key)
+    assert layer.data.shape == shape
+    assert layer.axis_labels == ("z", "y", "x")
+    np.testing.assert_allclose(layer.scale, scale)
+    assert {str(unit) for unit in layer.units} == {"micrometer"}
+    assert layer.metadata["licence"].startswith("CC BY 4.0")
+    assert "European Molecular Biology Laboratory" in layer.metadata["copyright"]
+    assert not is_derived(layer)
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,13 @@ def read_run(
             "replace denoises them from their neighbours."
         ),
     ] = "keep",
+    destripe: Annotated[
+        str,
+        typer.Option(
+            help="Remove offsets of whole rows or columns, as of a scanner or camera: off, rows or "
+            "columns."
+        ),
+    ] = "off",
     strength: Annotated[
         float, typer.Option(help="Fraction of the noise that is removed, from 0 to 1.")
     ] = 1.0,
@@ -133,6 +140,7 @@ def read_run(
         model=model,
         noise_level=parse_noise_level(noise_level),
         hot_pixels=hot_pixels,
+        destripe=destripe,
         strength=strength,
         self_ensemble=self_ensemble,
         output_dtype=dtype,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from napari_clip_denoise.errors import Cancelled, InputError, OutputError, door, in_words
 from napari_clip_denoise.formats import open_stack
-from napari_clip_denoise.formats.discover import plan_outputs
+from napari_clip_denoise.formats.discover import plan_outputs, without_results
 from napari_clip_denoise.inference.progress import CancelToken, Notify, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.folder import AUTO
@@ -142,7 +142,7 @@ def denoise_files(
     if existing not in get_args(Existing):
         raise InputError(f"There is no choice '{existing}'; skip or replace what is there.")
     paths = [Path(source) for source in sources]
-    paths = _without_results(paths, folder, suffix, keep_folders)
+    paths = without_results(paths, folder, suffix, keep_folders)
     outputs = plan_outputs(paths, folder, suffix, keep_below=keep_folders)
     if model is None:
         find(settings.model, rgb=False)
@@ -196,22 +196,6 @@ def denoise_files(
         done += 1
         state: State = "failed" if message else "done"
         yield FileResult(source, output, state, time.monotonic() - begun, message)
-
-
-def _without_results(
-    paths: Sequence[Path],
-    folder: str | Path,
-    suffix: str | None,
-    keep_folders: Iterable[str | Path],
-) -> list[Path]:
-    """Leave out sources that are the result of another source, from an earlier batch."""
-    results = {
-        output.resolve(): path
-        for path in paths
-        for output in plan_outputs([path], folder, suffix, keep_below=keep_folders)
-        if output.resolve() != path.resolve()
-    }
-    return [path for path in paths if results.get(path.resolve(), path) == path]
 
 
 def _make_folder(folder: Path) -> None:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity, NoiseLevel
+from napari_clip_denoise.images.lines import Destripe
 from napari_clip_denoise.models.folder import AUTO
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
@@ -48,6 +49,9 @@ class DenoiseSettings(BaseModel):
     hot_pixels : str
         Isolated pixels far outside the usual range never reach the network. ``"keep"`` leaves them
         as they are, ``"replace"`` denoises them from their neighbours.
+    destripe : str
+        Whether to remove offsets of whole ``"rows"`` or ``"columns"``, as of a scanner or camera,
+        before the network sees a plane; ``"off"`` does not.
     strength : float
         Fraction of the noise that is removed, from 0 (the input) to 1 (fully denoised).
     self_ensemble : bool
@@ -75,6 +79,7 @@ class DenoiseSettings(BaseModel):
     intensity: Intensity = DEFAULT_INTENSITY
     noise_level: NoiseLevel = "auto"
     hot_pixels: HotPixels = "keep"
+    destripe: Destripe = "off"
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
     self_ensemble: bool = False
     output_dtype: str | None = None

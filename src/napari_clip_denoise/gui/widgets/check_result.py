@@ -14,7 +14,7 @@ from qtpy.QtWidgets import (
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
 from napari_clip_denoise.gui.forms.rows import labelled, menu_of_names
 from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
-from napari_clip_denoise.gui.parts.plots import CurvePlot, MapPlot
+from napari_clip_denoise.gui.parts.check_plots import CurvePlot, MapPlot
 from napari_clip_denoise.gui.viewer.layers import (
     METADATA,
     current_plane,
@@ -97,8 +97,12 @@ class CheckResultWidget(TaskPanel):
         self.verdict.setWordWrap(True)
         self.figures = QLabel("")
         self.figures.setWordWrap(True)
-        self.curve = CurvePlot("Variance over intensity")
-        self.map = MapPlot("Residual autocorrelation", CORRELATION_SHOWN)
+        self.curve = CurvePlot(
+            "Variance over intensity", "intensity", "variance", ("residual", "noise")
+        )
+        self.map = MapPlot(
+            "Autocorrelation", "shift in x (px)", "shift in y (px)", CORRELATION_SHOWN
+        )
         self.curve.setToolTip(
             "Points: variance of the residual at pixels of about that intensity. Line: variance of "
             "the noise, measured in flat areas of the noisy image. They agree if only noise was "

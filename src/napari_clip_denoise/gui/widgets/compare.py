@@ -143,12 +143,12 @@ class CompareWidget(TaskPanel):
     def _show(self, made: Any, layer: Image, region: Region, total: int) -> None:
         arguments = result_arguments(layer, made.title, made.provenance, region)
         arguments["metadata"][METADATA]["is"] = "comparison"
-        self.tiles.add(Image(made.pixels, **arguments))
+        self.tiles.add(Image(made.pixels, **arguments), made.details)
         done = len(self.tiles.layers)
         self.task.show(done / total, f"{done - 1} of {counted(total - 1, 'method')}")
 
     def _show_tiles(self) -> None:
-        self.label.setText("\n".join(layer.name for layer in self.tiles.layers))
+        self.label.setText("\n".join(self.tiles.details))
         self.clear_button.setEnabled(bool(self.tiles.layers))
 
     def _images(self, _: object) -> list[tuple[str, Image]]:

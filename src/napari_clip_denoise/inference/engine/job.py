@@ -15,10 +15,12 @@ from napari_clip_denoise.images.intensity import (
     estimate_mapping,
     parse_intensity,
 )
+from napari_clip_denoise.images.lines import Destripe
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.device import resolve_device, resolve_precision
 from napari_clip_denoise.inference.engine.engine import Runner, get_runner
+from napari_clip_denoise.inference.engine.lines import PlaneLines
 from napari_clip_denoise.inference.engine.tiling import AxisTile, half_tile, padded, tile_axis
 from napari_clip_denoise.inference.engine.values import result_dtype
 from napari_clip_denoise.inference.settings import DenoiseSettings, HotPixels
@@ -54,6 +56,10 @@ class Job:
         Whether each tile is denoised in eight orientations.
     hot_pixels : str
         ``"keep"`` or ``"replace"``, see `DenoiseSettings`.
+    destripe : str
+        ``"off"``, ``"rows"`` or ``"columns"``, see `DenoiseSettings`.
+    lines : PlaneLines or None
+        Offsets of the lines that are removed, if any.
     """
 
     stack: Stack
@@ -66,6 +72,8 @@ class Job:
     batch: int
     self_ensemble: bool = False
     hot_pixels: HotPixels = "keep"
+    destripe: Destripe = "off"
+    lines: PlaneLines | None = None
 
     def mappings_of(self, region: Region) -> list[ChannelMapping]:
         """Return the intensity mapping of each plane of a region, in C order."""
@@ -133,6 +141,8 @@ def prepare(
         batch=batch,
         self_ensemble=settings.self_ensemble,
         hot_pixels=settings.hot_pixels,
+        destripe=settings.destripe,
+        lines=None if settings.destripe == "off" else PlaneLines(stack, settings.destripe),
     )
 
 

@@ -140,6 +140,8 @@ def read_region(
         clips = job.runner.card.clip_input
         hot = None if clips else find_hot_pixels(colours, mappings)
         colours = fill_missing(colours, hot)
+        if job.lines:
+            colours = colours - job.lines.within(index)
         unit = buffers.acquire(colours.shape, np.float32)
         for plane, mapping in enumerate(mappings):
             for rows in bands(colours.shape):
