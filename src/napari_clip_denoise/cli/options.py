@@ -37,7 +37,7 @@ ThreadsOption = Annotated[
 ]
 ClipWeightsOption = Annotated[
     Path | None,
-    typer.Option(help="Local file with CLIP's RN50 weights, for models that hold only a decoder."),
+    typer.Option(help="Local file with CLIP's weights, for models that hold only a decoder."),
 ]
 
 
