@@ -196,7 +196,8 @@ class DenoiseWidget(TaskPanel):
         self._results.finish(finished.array)
         where = f" to {finished.path}" if finished.path else ""
         took = format_seconds(time.monotonic() - self._started)
-        return f"Denoised '{name}'{where} in {took}."
+        done = f"Denoised '{name}'{where} in {took}."
+        return f"{done}\n{finished.verdict}" if finished.verdict else done
 
     def _give_up(self) -> str:
         self.preview.pause(False)

@@ -24,6 +24,7 @@ from napari_clip_denoise.models.registry import load
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.estimate import Plan
+    from napari_clip_denoise.residual.run_verdict import RunVerdict
 
 MEMORY_BYTES = 2 * 2**30
 MEMORY_SHARE = 0.25
@@ -80,10 +81,13 @@ class Finished:
         The pixels, in memory or in the finished store.
     path : Path or None
         Path of the store; None for a result in memory.
+    verdict : str
+        What the check of the result found, as a sentence; empty if it was not checked.
     """
 
     array: Any
     path: Path | None
+    verdict: str = ""
 
 
 Message = Started | Progress
@@ -190,6 +194,11 @@ def _denoise(request: Request, cancel: CancelToken, send: Callable[[Message], No
     def on_start(array: Any, how: dict[str, Any]) -> None:
         send(Started(array, how))
 
+    verdicts: list[RunVerdict] = []
+
+    def verdict() -> str:
+        return verdicts[0].sentence if verdicts else ""
+
     stack, settings = request.stack, request.settings
     if request.store is not None:
         denoise_to_file(
@@ -200,11 +209,18 @@ def _denoise(request: Request, cancel: CancelToken, send: Callable[[Message], No
             on_start=on_start,
             progress=send,
             cancel=cancel,
+            on_checked=verdicts.append,
         )
-        return Finished(open_stack(request.store).array, request.store)
+        return Finished(open_stack(request.store).array, request.store, verdict())
     dtype = result_dtype(stack, settings.output_dtype)
     check_memory(math.prod(part.stop - part.start for part in request.region) * dtype.itemsize)
     array = denoise_to_memory(
-        stack, settings, region=request.region, on_start=on_start, progress=send, cancel=cancel
+        stack,
+        settings,
+        region=request.region,
+        on_start=on_start,
+        progress=send,
+        cancel=cancel,
+        on_checked=verdicts.append,
     )
-    return Finished(array, None)
+    return Finished(array, None, verdict())
