@@ -122,6 +122,13 @@ def read_run(
     ] = None,
     threads: ThreadsOption = None,
     clip_weights: ClipWeightsOption = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check/--no-check",
+            help="Check up to five planes of the result, and say whether only noise was removed.",
+        ),
+    ] = True,
 ) -> Run:
     """Combine the options of a run; the parameters are those of `DenoiseSettings`.
 
@@ -149,6 +156,7 @@ def read_run(
         tile=tile,
         batch=batch,
         threads=threads,
+        check=check,
     )
     return Run(settings, axes, series, clip_weights)
 
