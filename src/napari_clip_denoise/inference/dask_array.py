@@ -45,7 +45,11 @@ def denoise_lazily(stack: Stack, model: Model, settings: DenoiseSettings) -> da.
     dtype = result_dtype(stack, settings.output_dtype)
     mapping = mapping_for(stack, model.card, settings)
     if stack.plane_shape[0] * stack.plane_shape[1] > WHOLE_PLANE_PIXELS:
-        return _by_pieces(stack, model, settings, mapping)
+        samples = stack.shape[len(stack.leading_shape) + 2 :]
+        piece = (*(1,) * len(stack.leading_shape), BLOCK_SIDE, BLOCK_SIDE, *samples)
+        return _by_pieces(stack, model, settings, mapping, piece)
+    if settings.context:
+        return _by_pieces(stack, model, settings, mapping, stack.whole_planes())
     n_leading = len(stack.leading_shape)
     planes = stack.array.rechunk(dict.fromkeys(range(n_leading, stack.ndim), -1))
     return da.map_blocks(
@@ -76,12 +80,13 @@ def _denoise_planes(
 
 
 def _by_pieces(
-    stack: Stack, model: Model, settings: DenoiseSettings, mapping: IntensityMapping
+    stack: Stack,
+    model: Model,
+    settings: DenoiseSettings,
+    mapping: IntensityMapping,
+    piece: tuple[int, ...],
 ) -> da.Array:
     job = prepare(stack, model, settings, mapping=mapping)
-    n_leading = len(stack.leading_shape)
-    samples = stack.shape[n_leading + 2 :]
-    piece = (*(1,) * n_leading, BLOCK_SIDE, BLOCK_SIDE, *samples)
     counts = [-(-size // step) for size, step in zip(stack.shape, piece, strict=True)]
     blocks = np.empty(counts, object)
     for position, region in zip(np.ndindex(*counts), split(stack.shape, piece), strict=True):

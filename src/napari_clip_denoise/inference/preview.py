@@ -186,6 +186,7 @@ def fit_tile(job: "Job", region: Region) -> "Job":
 
     A model whose upsampling depends on the tile size keeps the grid of a complete run.
     """
+    from napari_clip_denoise.inference.engine.neighbours.fusion import MARGIN
     from napari_clip_denoise.inference.engine.tiling import single
 
     card = job.runner.card
@@ -198,4 +199,17 @@ def fit_tile(job: "Job", region: Region) -> "Job":
             region[n_leading : n_leading + 2], job.stack.plane_shape, strict=True
         )
     )
-    return replace(job, rows=rows, columns=columns)
+    if not job.context:
+        return replace(job, rows=rows, columns=columns)
+    guide_rows, guide_columns = (
+        (
+            single(
+                slice(max(0, tile.start - MARGIN), min(tile.stop + MARGIN, length)),
+                length,
+                card.halo,
+                card.pad_multiple,
+            ),
+        )
+        for (tile,), length in zip((rows, columns), job.stack.plane_shape, strict=True)
+    )
+    return replace(job, rows=rows, columns=columns, guide_tiles=(guide_rows, guide_columns))

@@ -19,6 +19,7 @@ HotPixels = Literal["keep", "replace"]
 PresetName = Literal["general", "ct"]
 
 MOST_THREADS = 1024
+MOST_CONTEXT = 5
 
 PRESETS: dict[PresetName, dict[str, object]] = {
     "general": {"intensity": DEFAULT_INTENSITY},
@@ -47,6 +48,12 @@ class DenoiseSettings(BaseModel):
     hot_pixels : str
         Isolated pixels far outside the usual range never reach the network. ``"keep"`` leaves them
         as they are, ``"replace"`` denoises them from their neighbours.
+    context : int
+        Number of planes before and after each plane that are averaged with it where they agree,
+        before the mean is denoised; 0 denoises each plane by itself. Only for models that are told
+        the noise level.
+    context_axis : str or None
+        Axis of these planes, such as ``"z"`` or ``"t"``; None is the last one before the plane.
     strength : float
         Fraction of the noise that is removed, from 0 (the input) to 1 (fully denoised).
     self_ensemble : bool
@@ -74,6 +81,8 @@ class DenoiseSettings(BaseModel):
     intensity: Intensity = DEFAULT_INTENSITY
     noise_level: NoiseLevel = "auto"
     hot_pixels: HotPixels = "keep"
+    context: Annotated[int, Field(ge=0, le=MOST_CONTEXT)] = 0
+    context_axis: Annotated[str, Field(pattern="^[a-z]$")] | None = None
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
     self_ensemble: bool = False
     output_dtype: str | None = None
