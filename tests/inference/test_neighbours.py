@@ -2,20 +2,15 @@
 
 from dataclasses import replace
 
-import dask.array as da
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_clip_denoise import denoise, denoise_to_zarr
-from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.regions import whole
 from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.inference.engine.job import prepare
 from napari_clip_denoise.inference.engine.region import denoise_region
-from napari_clip_denoise.inference.preview import PreviewMaker, View, fit_tile
-from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.settings import make_settings
 from napari_clip_denoise.noise.simulation import fluorescence
 
