@@ -61,6 +61,7 @@ WRONG = {
     "batch a.npy -o out --existing keep": "keep",
     "batch a.npy -o out --format .xyz": ".xyz",
     "batch a.npy -o out --strength 2": "strength",
+    "denoise a.npy b.npy --destripe diagonal": "destripe",
     "batch a.npy -o out --model nobody": "nobody",
     "finetune mine a.npy --objective luck": "objective",
     "finetune mine a.npy --noise pink": "pink",

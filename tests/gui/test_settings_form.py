@@ -32,6 +32,7 @@ def test_every_field_reaches_the_settings(widget):
     form.noise_level.value = "custom"
     form.deviation.value = 25
     form.hot_pixels.value = "replace"
+    form.destripe.value = "columns"
     form.strength.value = 40
     form.self_ensemble.value = True
     form.device.value = "cuda"
@@ -44,6 +45,7 @@ def test_every_field_reaches_the_settings(widget):
         "intensity": "anscombe",
         "noise_level": 25.0,
         "hot_pixels": "replace",
+        "destripe": "columns",
         "strength": 0.4,
         "self_ensemble": True,
         "output_dtype": "float32",

@@ -126,3 +126,21 @@ def test_cards_from_before_describe_the_same_network():
     assert "unknown_level" not in names
     assert "decoder.up_path.0.conv_block.block.2.weight" in names
     assert "decoder.up_path.0.conv_block.block.4.weight" not in names
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("stride", "blocks"), [(1, (16, 16, 8, 8, 8)), (2, (16, 16, 8, 8))])
+def test_an_encoder_that_takes_the_level_itself_needs_no_convolution_before_it(
+    channels, stride, blocks
+):
+    shape = EncoderConfig((1, 1, 1), 8, in_channels=channels + 1)
+    config = DenoiserConfig(shape, channels, blocks, False, True, stride, 2, True)
+    torch.manual_seed(0)
+    denoiser = Denoiser(config).eval()
+    assert not list(denoiser.first.parameters())
+    image = torch.rand(1, channels, 32, 32)
+    levels = [torch.full((1, 1, 32, 32), value) for value in (0.05, 0.2)]
+    low, high = (denoiser(image, level) for level in levels)
+    assert low.shape == image.shape
+    assert not torch.allclose(low, high)
+    torch.testing.assert_close(fold(denoiser)(image, levels[0]), low, rtol=1e-3, atol=1e-5)

@@ -8,6 +8,7 @@ from scipy.ndimage import gaussian_filter
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.anscombe import AnscombeTransform
 from napari_clip_denoise.noise.estimate import estimate_noise
+from napari_clip_denoise.noise.jpeg import Jpeg
 from napari_clip_denoise.noise.models import (
     CorrelatedGaussian,
     Gaussian,
@@ -131,6 +132,16 @@ def test_stripes_lie_along_their_axis(axis, correlation):
 def test_quantised_values_are_levels():
     noisy = Quantised(4)(np.linspace(-1, 2, 50, dtype=np.float32), default_rng(0))
     np.testing.assert_allclose(np.unique(noisy), [0, 1 / 3, 2 / 3, 1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_jpeg_compression_is_coarser_at_lower_quality_and_keeps_the_shape(channels):
+    clean = fluorescence((channels, 61, 83), seed=0).clip(0, 1).astype(np.float32)
+    fine, coarse = (Jpeg(quality)(clean, default_rng(0)) for quality in (95, 30))
+    assert fine.shape == coarse.shape == clean.shape
+    assert fine.dtype == np.float32
+    assert 0 < np.abs(fine - clean).mean() < np.abs(coarse - clean).mean() / 1.5
+    assert np.corrcoef(fine.ravel(), clean.ravel())[0, 1] > 0.99
 
 
 def test_a_mixture_acts_in_order():

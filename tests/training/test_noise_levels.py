@@ -69,11 +69,12 @@ def test_stripes_may_be_as_strong_as_the_noise(clean):
     assert np.sqrt(np.mean(np.square(sizes))) == pytest.approx(0.06, rel=0.15)
 
 
-def test_the_level_of_camera_noise_is_not_known():
-    colour = np.full((3, 32, 32), 0.5, np.float32)
-    _, level, _ = corrupt(colour, Noise(gaussian=0, camera=1), np.random.default_rng(0))
-    assert level.shape == (1, 32, 32)
-    assert np.isnan(level).all()
+def test_the_level_of_camera_noise_is_that_of_the_whole_patch():
+    colour = np.full((3, 64, 64), 0.5, np.float32)
+    noise = Noise(gaussian=0, camera=1, camera_strength=(0.3, 0.3))
+    noisy, level, target = corrupt(colour, noise, np.random.default_rng(0))
+    assert np.ptp(level) == 0
+    assert level.mean() == pytest.approx((noisy - target).std(), rel=0.1)
 
 
 def test_levels_vary_smoothly_or_in_steps():

@@ -98,6 +98,13 @@ def read_run(
             "replace denoises them from their neighbours."
         ),
     ] = "keep",
+    destripe: Annotated[
+        str,
+        typer.Option(
+            help="Remove offsets of whole rows or columns, as of a scanner or camera: off, rows or "
+            "columns."
+        ),
+    ] = "off",
     context: Annotated[
         int,
         typer.Option(
@@ -146,6 +153,7 @@ def read_run(
         model=model,
         noise_level=parse_noise_level(noise_level),
         hot_pixels=hot_pixels,
+        destripe=destripe,
         context=context,
         context_axis=context_axis,
         strength=strength,

@@ -9,6 +9,7 @@ import numpy as np
 from napari_clip_denoise.errors import InputError, door
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity, NoiseLevel
+from napari_clip_denoise.images.lines import Destripe
 from napari_clip_denoise.images.stack import Stack, as_stack, is_dask
 from napari_clip_denoise.inference.engine.values import cast, fill_missing
 from napari_clip_denoise.inference.pipeline import OnProgress
@@ -37,6 +38,7 @@ def denoise(
     rgb: bool = False,
     noise_level: NoiseLevel = "auto",
     hot_pixels: HotPixels = "keep",
+    destripe: Destripe = "off",
     self_ensemble: bool = False,
     precision: str = "auto",
     tile: int | None = None,
@@ -78,6 +80,9 @@ def denoise(
     hot_pixels : str
         ``"keep"`` leaves isolated pixels far outside the usual range as they are, ``"replace"``
         denoises them from their neighbours; the network never sees them.
+    destripe : str
+        Whether to remove offsets of whole ``"rows"`` or ``"columns"``, as of a scanner or camera,
+        before the network sees a plane; ``"off"`` does not.
     self_ensemble : bool
         Whether to average the network's results for eight rotated and mirrored copies of each
         plane, which is slightly better and takes eight times as long.
@@ -118,6 +123,7 @@ def denoise(
         device=device,
         noise_level=noise_level,
         hot_pixels=hot_pixels,
+        destripe=destripe,
         strength=strength,
         self_ensemble=self_ensemble,
         precision=precision,
@@ -172,8 +178,8 @@ def denoise_to_zarr(
         See `denoise`. A cancelled run leaves nothing behind; a run that failed or was killed is
         resumed by repeating the call.
     **settings
-        `intensity`, `noise_level`, `hot_pixels`, `output_dtype`, `device`, `strength`,
-        `self_ensemble`, `precision`, `tile`, `batch` and `threads`, see `denoise`.
+        `intensity`, `noise_level`, `hot_pixels`, `destripe`, `output_dtype`, `device`,
+        `strength`, `self_ensemble`, `precision`, `tile`, `batch` and `threads`, see `denoise`.
 
     Returns
     -------

@@ -44,6 +44,7 @@ def fingerprint(job: Job) -> dict[str, Any]:
         "strength": job.strength,
         "self-ensemble": job.self_ensemble,
         "hot pixels": job.hot_pixels,
+        "destripe": job.destripe,
         **({"context": [job.context, job.stack.axes[job.context_axis]]} if job.context else {}),
         "type": str(job.dtype),
         "tile": list(job.tile_shape),

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, Intensity, NoiseLevel
+from napari_clip_denoise.images.lines import Destripe
 from napari_clip_denoise.models.folder import AUTO
 
 DeviceName = Literal["auto", "cpu", "cuda", "mps"]
@@ -48,6 +49,9 @@ class DenoiseSettings(BaseModel):
     hot_pixels : str
         Isolated pixels far outside the usual range never reach the network. ``"keep"`` leaves them
         as they are, ``"replace"`` denoises them from their neighbours.
+    destripe : str
+        Whether to remove offsets of whole ``"rows"`` or ``"columns"``, as of a scanner or camera,
+        before the network sees a plane; ``"off"`` does not.
     context : int
         Number of planes before and after each plane that are averaged with it where they agree,
         before the mean is denoised; 0 denoises each plane by itself. Only for models that are told
@@ -81,6 +85,7 @@ class DenoiseSettings(BaseModel):
     intensity: Intensity = DEFAULT_INTENSITY
     noise_level: NoiseLevel = "auto"
     hot_pixels: HotPixels = "keep"
+    destripe: Destripe = "off"
     context: Annotated[int, Field(ge=0, le=MOST_CONTEXT)] = 0
     context_axis: Annotated[str, Field(pattern="^[a-z]$")] | None = None
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0

@@ -18,11 +18,14 @@ class EncoderConfig:
         Whether the batch normalisation adds constants. Without them, as in Mohan et al. (ICLR
         2020), features are proportional to the image, so values far outside [0, 1] cannot upset
         them; a trained encoder then has means and biases of 0.
+    in_channels : int
+        Channels that the first convolution takes; 3 in CLIP RN50.
     """
 
     layers: tuple[int, int, int] = (3, 4, 6)
     width: int = 64
     shifts: bool = True
+    in_channels: int = 3
 
     @property
     def feature_channels(self) -> tuple[int, int, int, int]:
@@ -39,7 +42,8 @@ class DenoiserConfig:
     encoder : EncoderConfig
         Architecture of the frozen encoder.
     channels : {1, 3}
-        Channels of the image. One channel is expanded to three by a learnable 1x1 convolution.
+        Channels of the image. If the encoder takes another number, counted with the noise level, a
+        learnable 1x1 convolution comes first.
     decoder_channels : tuple of int
         Output channels of the decoder's blocks, from coarsest to finest: five, or four with
         ``decoder_stride=2``.

@@ -8,7 +8,6 @@ from torch.nn import functional as F  # noqa: N812
 
 from napari_clip_denoise.network.config import DenoiserConfig
 
-IMAGE_FEATURE_CHANNELS = 3
 NEGATIVE_SLOPE = 0.2
 
 
@@ -81,7 +80,7 @@ class Decoder(nn.Module):
         phases = config.decoder_stride**2
         levels = int(config.noise_level)
         if config.decoder_stride == 1:
-            skips = [IMAGE_FEATURE_CHANNELS + levels, fine, *coarser[:2], 0]
+            skips = [config.encoder.in_channels + levels, fine, *coarser[:2], 0]
         else:
             skips = [fine + phases * config.channels + levels, *coarser[:2], 0]
         below = (coarser[-1], *config.decoder_channels[:-1])
@@ -106,7 +105,7 @@ class Decoder(nn.Module):
         Parameters
         ----------
         features : sequence of Tensor
-            F0, which is the image (N, channels, H, W), with three channels for stride 1, followed
+            F0, which is the image (N, channels, H, W), for stride 1 the encoder's input, followed
             by the channel of the noise level if the network takes one; then the encoder's F1 to F4.
 
         Returns

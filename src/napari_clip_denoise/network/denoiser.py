@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_clip_denoise.network.config import DenoiserConfig
-from napari_clip_denoise.network.decoder import IMAGE_FEATURE_CHANNELS, Decoder
+from napari_clip_denoise.network.decoder import Decoder
 from napari_clip_denoise.network.encoder import Encoder
 
 STRIDE = 16
@@ -40,8 +40,8 @@ class Denoiser(nn.Module):
         self.decoder = Decoder(self.config)
         self.first: nn.Module = nn.Identity()
         channels = self.config.channels + self.config.noise_level
-        if channels != IMAGE_FEATURE_CHANNELS:
-            self.first = nn.Conv2d(channels, IMAGE_FEATURE_CHANNELS, 1, bias=False)
+        if channels != self.config.encoder.in_channels:
+            self.first = nn.Conv2d(channels, self.config.encoder.in_channels, 1, bias=False)
         if self.config.noise_level:
             self.unknown_level = nn.Parameter(torch.tensor(UNKNOWN_LEVEL))
 
@@ -81,7 +81,7 @@ class Denoiser(nn.Module):
         return [joined, *self.encoder(expanded)]
 
     def prepare(self, image: Tensor, level: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Return F0 and the three channels for the encoder.
+        """Return F0 and the input of the encoder.
 
         Parameters
         ----------

@@ -65,7 +65,7 @@ class Encoder(nn.Module):
         super().__init__()
         self.config = config = config or EncoderConfig()
         width, half = config.width, config.width // 2
-        self.conv1, self.bn1, self.act1 = _convolution(3, half, 3, stride=2)
+        self.conv1, self.bn1, self.act1 = _convolution(config.in_channels, half, 3, stride=2)
         self.conv2, self.bn2, self.act2 = _convolution(half, half, 3)
         self.conv3, self.bn3, self.act3 = _convolution(half, width, 3)
         self.avgpool = nn.AvgPool2d(2)
@@ -105,8 +105,8 @@ class Encoder(nn.Module):
         Parameters
         ----------
         image : Tensor
-            (N, 3, H, W), values about [0, 1], not standardised by CLIP's mean and standard
-            deviation. H and W are multiples of 16.
+            (N, in_channels, H, W), values about [0, 1], not standardised by CLIP's mean and
+            standard deviation. H and W are multiples of 16.
 
         Returns
         -------

@@ -8,6 +8,7 @@ import numpy as np
 from scipy.ndimage import convolve
 
 from napari_clip_denoise.noise.estimate import high_pass
+from napari_clip_denoise.noise.periodic import without_periodic
 
 BLOCK = 24
 REACH = 4
@@ -110,7 +111,7 @@ def estimate_correlation(planes: Iterable[np.ndarray]) -> NoiseCorrelation | Non
 
     The blocks of 24 x 24 pixels with the least variance contain hardly any structure, so their
     residual after subtracting a linear slope is noise. Correlation at a distance of `REACH` pixels
-    is attributed to structure and subtracted.
+    is attributed to structure and subtracted. Periodic structure is removed before.
 
     Parameters
     ----------
@@ -149,14 +150,18 @@ def estimate_correlation(planes: Iterable[np.ndarray]) -> NoiseCorrelation | Non
 def _blocks(plane: np.ndarray) -> np.ndarray:
     """Cut a plane into blocks (N, `BLOCK`, `BLOCK`), without non-finite or clipped ones."""
     rows, columns = (side // BLOCK for side in plane.shape)
-    cut = plane[: rows * BLOCK, : columns * BLOCK].astype(np.float64)
-    blocks = cut.reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2).reshape(-1, BLOCK, BLOCK)
+
+    def cut(values: np.ndarray) -> np.ndarray:
+        whole = values[: rows * BLOCK, : columns * BLOCK].astype(np.float64)
+        return whole.reshape(rows, BLOCK, columns, BLOCK).swapaxes(1, 2).reshape(-1, BLOCK, BLOCK)
+
+    blocks = cut(plane)
     if not blocks.size:
         return blocks
     finite = np.isfinite(blocks)
     ends = blocks[finite].min(initial=np.inf), blocks[finite].max(initial=-np.inf)
     clipped = np.isin(blocks, ends).mean(axis=(1, 2))
-    return blocks[finite.all(axis=(1, 2)) & (clipped <= MAX_CLIPPED)]
+    return cut(without_periodic(plane))[finite.all(axis=(1, 2)) & (clipped <= MAX_CLIPPED)]
 
 
 def _seen_of_blurred(fall: float) -> float:

@@ -25,6 +25,7 @@ INTENSITY_CHOICES = (
 )
 NOISE_LEVELS = (("Automatic", "auto"), ("Unknown", "blind"), ("Custom", CUSTOM))
 HOT_PIXELS = (("Keep", "keep"), ("Replace", "replace"))
+DESTRIPE = (("Keep", "off"), ("Remove from rows", "rows"), ("Remove from columns", "columns"))
 DEVICES = (
     ("Automatic", "auto"),
     ("CPU", "cpu"),
@@ -78,6 +79,11 @@ class SettingsForm(QWidget):
             choices=HOT_PIXELS,
             tooltip="Isolated pixels far outside the usual range. The network never sees them.",
         )
+        self.destripe = ComboBox(
+            choices=DESTRIPE,
+            tooltip="Remove offsets of whole rows or columns, as of a scanner or camera, before "
+            "the network sees a plane. Structures that fill most of a line lose contrast.",
+        )
         self.strength = Slider(
             value=100,
             max=100,
@@ -124,6 +130,7 @@ class SettingsForm(QWidget):
             ("Noise level", self.noise_level),
             ("Deviation", self.deviation),
             ("Hot pixels", self.hot_pixels),
+            ("Line offsets", self.destripe),
             ("Self-ensemble", self.self_ensemble),
             ("Device", self.device),
             ("Tile size", self.tile),
@@ -179,6 +186,7 @@ class SettingsForm(QWidget):
         return make_settings(
             model=self.model.value,
             hot_pixels=self.hot_pixels.value,
+            destripe=self.destripe.value,
             noise_level=self.deviation.value if noise_level == CUSTOM else noise_level,
             intensity=(self.low.value, self.high.value) if intensity == CUSTOM else intensity,
             strength=self.strength.value / 100,

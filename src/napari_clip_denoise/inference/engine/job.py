@@ -13,11 +13,13 @@ from napari_clip_denoise.images.intensity import (
     IntensityMapping,
     estimate_mapping,
 )
+from napari_clip_denoise.images.lines import Destripe
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.buffers import ArrayCache
 from napari_clip_denoise.inference.engine.device import resolve_device, resolve_precision
 from napari_clip_denoise.inference.engine.engine import Runner, get_runner
+from napari_clip_denoise.inference.engine.lines import PlaneLines
 from napari_clip_denoise.inference.engine.tiling import AxisTile, half_tile, padded, tile_axis
 from napari_clip_denoise.inference.engine.values import result_dtype
 from napari_clip_denoise.inference.settings import DenoiseSettings, HotPixels
@@ -51,6 +53,10 @@ class Job:
         Whether each tile is denoised in eight orientations.
     hot_pixels : str
         ``"keep"`` or ``"replace"``, see `DenoiseSettings`.
+    destripe : str
+        ``"off"``, ``"rows"`` or ``"columns"``, see `DenoiseSettings`.
+    lines : PlaneLines or None
+        Offsets of the lines that are removed, if any.
     context : int
         Number of planes on each side that a plane is averaged with; 0 for none.
     context_axis : int
@@ -71,6 +77,8 @@ class Job:
     batch: int
     self_ensemble: bool = False
     hot_pixels: HotPixels = "keep"
+    destripe: Destripe = "off"
+    lines: PlaneLines | None = None
     context: int = 0
     context_axis: int = 0
     guide_tiles: tuple[tuple[AxisTile, ...], tuple[AxisTile, ...]] | None = None
@@ -149,6 +157,8 @@ def prepare(
         batch=batch,
         self_ensemble=settings.self_ensemble,
         hot_pixels=settings.hot_pixels,
+        destripe=settings.destripe,
+        lines=None if settings.destripe == "off" else PlaneLines(stack, settings.destripe),
         context=settings.context,
         context_axis=context_axis,
     )

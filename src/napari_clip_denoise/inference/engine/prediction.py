@@ -23,7 +23,7 @@ class RegionInput:
     values : numpy.ndarray
         Raw values, (N planes, Y, X, S samples).
     colours : numpy.ndarray
-        Samples to denoise, with missing values filled.
+        Samples to denoise, with missing values filled and without the offsets of lines.
     window : Window
         The same on the network's scale, and the tiles.
     missing : numpy.ndarray or None
@@ -117,10 +117,13 @@ def _apply(prediction: Prediction, strength: float, buffers: BufferPool) -> np.n
             raw_change = mapping.denormalize_change(
                 colours[plane, rows], normalized_change[plane, rows]
             )
+            if job.lines:
+                raw_change += colours[plane, rows] - exact[..., :3]
             if hot is not None:
                 where = hot[plane, rows]
-                filled = colours[plane, rows][where].astype(exact_type)
-                raw_change[where] += filled - values[plane, rows, ..., :3][where]
+                if not job.lines:
+                    filled = colours[plane, rows][where].astype(exact_type)
+                    raw_change[where] += filled - exact[..., :3][where]
                 raw_change[where] *= job.hot_pixels == "replace"
             raw_change *= strength
             if missing is not None:

@@ -154,6 +154,8 @@ def read_region(
         mappings = job.mappings_of(index)
         hot = find_hot_pixels(colours, mappings)
         colours = fill_missing(colours, hot)
+        if job.lines:
+            colours = colours - job.lines.within(index)
         unit = buffers.acquire(colours.shape, np.float32)
         for plane, mapping in enumerate(mappings):
             for rows in bands(colours.shape):

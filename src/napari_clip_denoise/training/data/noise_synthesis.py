@@ -7,6 +7,8 @@ import numpy as np
 from napari_clip_denoise.noise.anscombe import AnscombeTransform
 from napari_clip_denoise.noise.colour_camera import RawCamera
 from napari_clip_denoise.noise.ct import Tomographic
+from napari_clip_denoise.noise.estimate import MAD_TO_DEVIATION
+from napari_clip_denoise.noise.jpeg import Jpeg
 from napari_clip_denoise.noise.models import (
     CorrelatedGaussian,
     Gaussian,
@@ -50,8 +52,9 @@ def corrupt(
     -------
     noisy, level, clean : numpy.ndarray
         (C, Y, X), (1, Y, X) and (C, Y, X), float32. The level is the standard deviation of the
-        noise without stripes, impulses and rounding, and NaN for camera noise. For stabilised
-        noise, all are on the scale of the transform, rescaled to approximately [0, 1].
+        noise without stripes, impulses, rounding and compression; for camera noise, that of the
+        whole patch. For stabilised noise, all are on the scale of the transform, rescaled to
+        approximately [0, 1].
     """
     weights = np.array([getattr(noise, kind) for kind in KINDS])
     kind = KINDS[rng.choice(len(KINDS), p=weights / weights.sum())]
@@ -71,8 +74,10 @@ def corrupt(
         noisy = Speckle(sigma)(clean, rng)
         level = sigma * np.abs(clean)
     elif kind == "camera":
-        noisy = RawCamera(noise.camera_signal, noise.camera_constant)(clean, rng)
-        level = np.nan
+        strength = log_uniform(noise.camera_strength, rng)
+        camera = RawCamera(strength * noise.camera_signal, strength * noise.camera_constant)
+        noisy = camera(clean, rng)
+        level = MAD_TO_DEVIATION * float(np.median(np.abs(noisy - clean)))
     elif kind == "tomographic":
         streaks, direction = rng.uniform(*noise.streaks), rng.uniform(0, np.pi)
         noisy = Tomographic(sigma, log_uniform(noise.cutoff, rng), streaks, direction)(clean, rng)
@@ -131,6 +136,8 @@ def _with_artefacts(
         noisy = SaltAndPepper(log_uniform(noise.impulses, rng))(noisy, rng)
     if rng.random() < noise.quantised:
         noisy = Quantised()(noisy, rng)
+    if rng.random() < noise.jpeg:
+        noisy = Jpeg(int(rng.integers(*noise.jpeg_quality, endpoint=True)))(noisy, rng)
     return noisy
 
 

@@ -154,7 +154,9 @@ class Noise(Settings):
         Read noise in photons.
     camera_signal, camera_constant : float
         Standard deviation of raw camera noise: relative to the value, and at the value 0.
-    stripes, salt_and_pepper, quantised : float
+    camera_strength : tuple of float
+        Factor of both, drawn log-uniformly.
+    stripes, salt_and_pepper, quantised, jpeg : float
         Probabilities of adding these to any kind of noise.
     stripe_sigma, impulses : tuple of float
         Standard deviation of the stripes, and fraction of pixels hit by impulses, drawn
@@ -162,6 +164,8 @@ class Noise(Settings):
     stripe_ratio : tuple of float or None
         Standard deviation of the stripes relative to that of the noise, drawn log-uniformly;
         overrides `stripe_sigma` where the patch has noise.
+    jpeg_quality : tuple of int
+        Quality of a JPEG compression, drawn uniformly.
     """
 
     FORMER: ClassVar[dict[str, str]] = {
@@ -194,12 +198,15 @@ class Noise(Settings):
     read_noise: Range = (0.0, 3.0)
     camera_signal: float = 0.04
     camera_constant: float = 0.03
+    camera_strength: Range = (1.0, 1.0)
     stripes: Weight = 0.0
     salt_and_pepper: Weight = 0.0
     quantised: Weight = 0.0
+    jpeg: Weight = 0.0
     stripe_sigma: Range = (0.005, 0.05)
     stripe_ratio: Range | None = None
     impulses: Range = (0.001, 0.04)
+    jpeg_quality: tuple[int, int] = (60, 95)
 
     def describe(self) -> str:
         """Return a description of the noise for a model card."""
@@ -218,6 +225,7 @@ class Noise(Settings):
             "stripes": "stripes",
             "salt_and_pepper": "salt and pepper",
             "quantised": "quantisation",
+            "jpeg": "JPEG compression",
         }
         return "; ".join(text for kind, text in kinds.items() if getattr(self, kind))
 
