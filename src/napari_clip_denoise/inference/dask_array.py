@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from dask import delayed
 
+from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import IntensityMapping
 from napari_clip_denoise.images.regions import Region, split, whole
 from napari_clip_denoise.images.stack import Stack, as_stack
@@ -86,6 +87,11 @@ def _by_pieces(
     mapping: IntensityMapping,
     piece: tuple[int, ...],
 ) -> da.Array:
+    if settings.destripe != "off":
+        raise InputError(
+            "Offsets of lines cannot be removed from a dask array that is denoised in pieces; set "
+            "destripe to off, or give a NumPy array or a file."
+        )
     job = prepare(stack, model, settings, mapping=mapping)
     counts = [-(-size // step) for size, step in zip(stack.shape, piece, strict=True)]
     blocks = np.empty(counts, object)

@@ -75,6 +75,7 @@ def denoise_to_memory(
     warn_if_unsuitable(stack, model, notify)
     job = prepare(stack, model, settings)
     warn_if_rounded(job, notify)
+    warn_if_alone(job, notify)
     writer = MemoryWriter(stack, job.dtype, region)
     if on_start is not None:
         on_start(writer.array, provenance(job, settings))
@@ -156,6 +157,7 @@ def denoise_to_file(
     warn_if_unsuitable(stack, model, notify)
     job = prepare(stack, model, settings)
     warn_if_rounded(job, notify)
+    warn_if_alone(job, notify)
     writer = open_writer(
         job,
         settings,
@@ -203,4 +205,19 @@ def warn_if_rounded(job: Job, notify: Notify | None = None) -> None:
         (notify or warnings.warn)(
             "The image has only a few counts per pixel, and the result is rounded to whole "
             "numbers; choose float32 as the type of the result to keep its fractions."
+        )
+
+
+def warn_if_alone(job: Job, notify: Notify | None = None) -> None:
+    """Tell the user if neighbouring planes are asked for and cannot be used."""
+    if not job.context:
+        return
+    if job.stack.shape[job.context_axis] == 1:
+        (notify or warnings.warn)(
+            "The image has a single plane, so there are no neighbours to use."
+        )
+    elif any(channel.noise is None for channel in job.mapping.channels):
+        (notify or warnings.warn)(
+            "The noise cannot be measured, so neighbouring planes are not used in all channels; "
+            "give the noise level as a number to use them."
         )

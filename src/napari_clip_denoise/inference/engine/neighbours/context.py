@@ -70,6 +70,13 @@ def part_with_margin(job: Job, tiles: list[Tile]) -> Part:
     return slice(rows[0], min(height, rows[1])), slice(columns[0], min(width, columns[1]))
 
 
+def count_guides(job: Job, region: Region, tiles: list[Tile]) -> int:
+    """Return the number of tiles of guides that a region with these tiles needs."""
+    leading = planes_with_neighbours(job, region)[: len(job.stack.leading_shape)]
+    n_planes = math.prod(part.stop - part.start for part in leading)
+    return n_planes * len(tiles_over(job, _widened(job, _seen(job, tiles))))
+
+
 def context_of(
     job: Job,
     region: Region,
