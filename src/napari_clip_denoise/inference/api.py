@@ -39,6 +39,8 @@ def denoise(
     noise_level: NoiseLevel = "auto",
     hot_pixels: HotPixels = "keep",
     destripe: Destripe = "off",
+    context: int = 0,
+    context_axis: str | None = None,
     self_ensemble: bool = False,
     precision: str = "auto",
     tile: int | None = None,
@@ -86,6 +88,11 @@ def denoise(
     destripe : str
         Whether to remove offsets of whole ``"rows"`` or ``"columns"``, as of a scanner or camera,
         before the network sees a plane; ``"off"`` does not.
+    context : int
+        For models that are told the noise level: number of planes before and after each plane, up
+        to 5, that are averaged with it where they agree, before the mean is denoised.
+    context_axis : str, optional
+        Axis of these planes, such as ``"z"`` or ``"t"``; by default the last one before the plane.
     self_ensemble : bool
         Whether to average the network's results for eight rotated and mirrored copies of each
         plane, which is slightly better and takes eight times as long.
@@ -131,6 +138,8 @@ def denoise(
         hot_pixels=hot_pixels,
         destripe=destripe,
         strength=strength,
+        context=context,
+        context_axis=context_axis,
         self_ensemble=self_ensemble,
         precision=precision,
         tile=tile,

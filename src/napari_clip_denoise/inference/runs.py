@@ -224,6 +224,7 @@ def warn_if_unsuitable(stack: Stack, model: Model, notify: Notify | None = None)
 def warn_of_result(job: Job, notify: Notify | None = None) -> None:
     """Tell the user if values are rounded or clipped, or tiles are not exact."""
     warn_if_rounded(job, notify)
+    warn_if_alone(job, notify)
     warn_if_clipped(job.stack, job.runner.card, job.mapping, notify)
     if job.runner.card.network.align_corners and len(job.rows) * len(job.columns) > 1:
         (notify or warnings.warn)(
@@ -269,4 +270,19 @@ def warn_if_rounded(job: Job, notify: Notify | None = None) -> None:
         (notify or warnings.warn)(
             "The image has only a few counts per pixel, and the result is rounded to whole "
             "numbers; choose float32 as the type of the result to keep its fractions."
+        )
+
+
+def warn_if_alone(job: Job, notify: Notify | None = None) -> None:
+    """Tell the user if neighbouring planes are asked for and cannot be used."""
+    if not job.context:
+        return
+    if job.stack.shape[job.context_axis] == 1:
+        (notify or warnings.warn)(
+            "The image has a single plane, so there are no neighbours to use."
+        )
+    elif any(channel.noise is None for channel in job.mapping.channels):
+        (notify or warnings.warn)(
+            "The noise cannot be measured, so neighbouring planes are not used in all channels; "
+            "give the noise level as a number to use them."
         )

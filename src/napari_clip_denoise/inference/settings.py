@@ -20,6 +20,7 @@ HotPixels = Literal["keep", "replace"]
 PresetName = Literal["general", "ct"]
 
 MOST_THREADS = 1024
+MOST_CONTEXT = 5
 
 PRESETS: dict[PresetName, dict[str, object]] = {
     "general": {"intensity": DEFAULT_INTENSITY},
@@ -52,6 +53,12 @@ class DenoiseSettings(BaseModel):
     destripe : str
         Whether to remove offsets of whole ``"rows"`` or ``"columns"``, as of a scanner or camera,
         before the network sees a plane; ``"off"`` does not.
+    context : int
+        Number of planes before and after each plane that are averaged with it where they agree,
+        before the mean is denoised; 0 denoises each plane by itself. Only for models that are told
+        the noise level.
+    context_axis : str or None
+        Axis of these planes, such as ``"z"`` or ``"t"``; None is the last one before the plane.
     strength : float
         Fraction of the noise that is removed, from 0 (the input) to 1 (fully denoised).
     self_ensemble : bool
@@ -83,6 +90,8 @@ class DenoiseSettings(BaseModel):
     noise_level: NoiseLevel = "auto"
     hot_pixels: HotPixels = "keep"
     destripe: Destripe = "off"
+    context: Annotated[int, Field(ge=0, le=MOST_CONTEXT)] = 0
+    context_axis: Annotated[str, Field(pattern="^[a-z]$")] | None = None
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
     self_ensemble: bool = False
     output_dtype: str | None = None

@@ -84,6 +84,12 @@ class SettingsForm(QWidget):
             tooltip="Remove offsets of whole rows or columns, as of a scanner or camera, before "
             "the network sees a plane. Structures that fill most of a line lose contrast.",
         )
+        self.neighbours = CheckBox(
+            text="",
+            tooltip="Average each plane with those before and after it, where they agree, before "
+            "it is denoised: for z-stacks and slow movies, with models that are told the noise "
+            "level. Takes twice as long. Do not use it to measure fast signals.",
+        )
         self.strength = Slider(
             value=100,
             max=100,
@@ -130,6 +136,7 @@ class SettingsForm(QWidget):
             ("Intensity", self.intensity),
             ("Low", self.low),
             ("High", self.high),
+            ("Use neighbours", self.neighbours),
             ("Strength (%)", self.strength),
         )
         advanced = labelled(
@@ -196,6 +203,7 @@ class SettingsForm(QWidget):
             destripe=self.destripe.value,
             noise_level=self.deviation.value if noise_level == CUSTOM else noise_level,
             intensity=(self.low.value, self.high.value) if intensity == CUSTOM else intensity,
+            context=int(self.neighbours.value),
             strength=self.strength.value / 100,
             self_ensemble=self.self_ensemble.value,
             output_dtype=self.output_dtype.value,

@@ -16,6 +16,7 @@ from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
 from napari_clip_denoise.gui.panel.task import NOTHING_KEPT
 from napari_clip_denoise.gui.parts.copy import CopyRow
 from napari_clip_denoise.gui.parts.model_help import ModelHelp
+from napari_clip_denoise.gui.parts.neighbours import NeighboursHint
 from napari_clip_denoise.gui.parts.plan import PlanRow
 from napari_clip_denoise.gui.parts.preview import PreviewRow
 from napari_clip_denoise.gui.preferences import remember, restore
@@ -58,6 +59,7 @@ class DenoiseWidget(TaskPanel):
         self._refreshed = 0.0
 
         self.form = LayerForm(napari_viewer)
+        self.neighbours_hint = NeighboursHint(self.form)
         self.plan = PlanRow(self.form)
         self.plan.button.clicked.connect(self.time_run)
         self.run_button = QPushButton("Denoise")
@@ -82,6 +84,7 @@ class DenoiseWidget(TaskPanel):
         buttons = in_a_row(self.run_button, self.cancel_button)
         self.lay_out(
             self.form,
+            self.neighbours_hint,
             self.plan,
             self.help,
             self.preview,
