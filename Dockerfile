@@ -20,7 +20,7 @@ RUN pip install --no-cache-dir torch torchvision \
     --index-url "https://download.pytorch.org/whl/$TORCH"
 
 WORKDIR /source
-COPY LICENSE README.md pyproject.toml ./
+COPY LICENSE NOTICE README.md pyproject.toml ./
 COPY src src
 # hadolint ignore=DL3013
 RUN pip install --no-cache-dir ".[cluster,medical]"

@@ -4,7 +4,7 @@ Usage, with a screen or under Xvfb::
 
     xvfb-run -a -s "-screen 0 1280x800x24" python docs/scripted_user.py FOLDER
 
-``QT_SCALE_FACTOR=2`` and a screen of 3840x2160 show what a high-resolution display does.
+``QT_SCALE_FACTOR=2`` and a screen of 2560x1440 show what a high-resolution display does.
 """
 
 import argparse
@@ -17,6 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import napari
+import numpy as np
+import tifffile
 from napari._qt.dialogs.qt_notification import NapariQtNotification
 from napari.settings import get_settings
 from qtpy.QtCore import QPoint, QPointF, Qt
@@ -49,10 +51,16 @@ class User:
     ----------
     viewer : napari.Viewer
         In a shown window.
+
+    Attributes
+    ----------
+    clicks : int
+        Number of times that a mouse button has to be pressed.
     """
 
     def __init__(self, viewer: napari.Viewer):
         self.viewer = viewer
+        self.clicks = 0
 
     @property
     def window(self) -> QMainWindow:
@@ -76,32 +84,66 @@ class User:
                 raise TimeoutError("What a user waits for did not come.")
             QTest.qWait(20)
 
-    def click(self, widget: QWidget, place: QPoint | None = None) -> None:
+    def click(
+        self, widget: QWidget, place: QPoint | None = None, modifier: Qt.KeyboardModifier = NO_KEY
+    ) -> None:
         """Click what can be seen; scroll to it first, where it is in a scroll area."""
+        self._bring_into_sight(widget, place)
+        self._click(widget, place or widget.rect().center(), modifier)
+
+    def hold(self, widget: QWidget) -> None:
+        """Press the mouse button and keep it down until `release`."""
+        self._bring_into_sight(widget, None)
+        self.clicks += 1
+        QTest.mousePress(widget, LEFT, NO_KEY, widget.rect().center())
+
+    def release(self, widget: QWidget) -> None:
+        """Release the mouse button."""
+        QTest.mouseRelease(widget, LEFT, NO_KEY, widget.rect().center())
+
+    def choose_menu(self, *names: str) -> None:
+        """Click through the menus.
+
+        A submenu opens when the pointer is over it, so the click that opens it here is not counted.
+        """
+        self._close_menus()
+        owner: QWidget = self.window.menuBar()
+        for name in names:
+            action = next(x for x in owner.actions() if _plain(x).startswith(name))
+            menu = action.menu()
+            is_submenu = isinstance(menu, QMenu) and isinstance(owner, QMenu)
+            self._click(owner, owner.actionGeometry(action).center(), is_counted=not is_submenu)
+            if isinstance(menu, QMenu):
+                self.wait(menu.isVisible, 10)
+                owner = menu
+        self._close_menus()
+
+    def _bring_into_sight(self, widget: QWidget, place: QPoint | None) -> None:
         area = widget.parentWidget()
         while area is not None and not isinstance(area, QScrollArea):
             area = area.parentWidget()
         if area is not None:
             area.ensureWidgetVisible(widget)
         self.wait(lambda: self._sees(widget, place), 10)
-        QTest.mouseClick(widget, LEFT, NO_KEY, place or widget.rect().center())
 
-    def choose_menu(self, *names: str) -> None:
-        """Click through the menus."""
-        self._close_menus()
-        owner: QWidget = self.window.menuBar()
-        for name in names:
-            action = next(x for x in owner.actions() if _plain(x).startswith(name))
-            menu = action.menu()
-            QTest.mouseClick(owner, LEFT, NO_KEY, owner.actionGeometry(action).center())
-            if isinstance(menu, QMenu):
-                self.wait(menu.isVisible, 10)
-                owner = menu
-        self._close_menus()
+    def _click(
+        self,
+        widget: QWidget,
+        place: QPoint,
+        modifier: Qt.KeyboardModifier = NO_KEY,
+        *,
+        is_counted: bool = True,
+    ) -> None:
+        self.clicks += is_counted
+        QTest.mouseClick(widget, LEFT, modifier, place)
 
     def open_panel(self, name: str) -> QWidget:
         """Open a widget of the plugin from the menu."""
         self.choose_menu("Plugins", PLUGIN, name)
+        return self.panel(name)
+
+    def panel(self, name: str) -> QWidget:
+        """Return a widget of the plugin that is open."""
         docks = self.viewer.window.dock_widgets
         title = next(title for title in docks if title.startswith(f"{name} ("))
         return docks[title]
@@ -179,13 +221,13 @@ class User:
         self.wait(self.window.isActiveWindow, 10)
         QTest.keyClick(self.window, key, modifier)
 
-    def select_layer(self, name: str) -> None:
-        """Click a layer in the list."""
+    def select_layer(self, name: str, modifier: Qt.KeyboardModifier = NO_KEY) -> None:
+        """Click a layer in the list, alone or with a key that adds it to those selected."""
         layers = self.viewer.window._qt_viewer.layers
         rows = range(layers.model().rowCount())
         index = next(i for i in (layers.model().index(r, 0) for r in rows) if i.data() == name)
         layers.scrollTo(index)
-        self.click(layers.viewport(), layers.visualRect(index).center())
+        self.click(layers.viewport(), layers.visualRect(index).center(), modifier)
 
     def dismiss_notifications(self) -> None:
         """Close what napari has told so far."""
@@ -262,7 +304,7 @@ def work_through(user: User, folder: Path, model: str, minutes: float) -> Iterat
     user.press(Qt.Key.Key_R, CONTROL)
 
     user.click(panel.run_button)
-    user.wait(lambda: panel.progress.bar.value() > 0)
+    user.wait(lambda: "left" in panel.progress.label.text())
     yield "a run"
     user.click(panel.cancel_button)
     user.wait(lambda: not panel.is_running)
@@ -306,6 +348,81 @@ def work_through(user: User, folder: Path, model: str, minutes: float) -> Iterat
     yield "the store is written"
 
 
+def try_the_rest(user: User, folder: Path, model: str) -> Iterator[str]:
+    """Hold to compare, denoise two layers at once, compare methods, look at models, do files.
+
+    Parameters
+    ----------
+    user : User
+        Who does it, in a window without layers or panels of the plugin.
+    folder : Path
+        For images and their results.
+    model : str
+        What to denoise with.
+
+    Yields
+    ------
+    str
+        Name of each step, once it is done.
+    """
+    viewer = user.viewer
+    user.choose_menu("File", "Open Sample", PLUGIN, "Real 3D, nuclear envelopes")
+    user.wait(lambda: len(viewer.layers) == 1)
+    yield "a real stack is opened"
+
+    user.clicks = 0
+    panel = user.open_panel("Denoise")
+    if panel.form.model.value != model:
+        clicks = user.clicks
+        user.pick(panel.form.model.native, model)
+        user.clicks = clicks
+    user.click(panel.run_button)
+    user.wait(lambda: panel.is_running, 10)
+    user.wait(lambda: not panel.is_running)
+    print(f"Denoised after {user.clicks} clicks.")
+    yield "it is denoised"
+    user.hold(panel.preview.compare)
+    print(f"Compared after {user.clicks} clicks.")
+    yield "the original is shown while the button is held"
+    user.release(panel.preview.compare)
+
+    user.choose_menu("File", "Open Sample", PLUGIN, "Simulated noisy 2D")
+    user.wait(lambda: len(viewer.layers) == 3)
+    user.select_layer("Nuclear envelopes")
+    user.select_layer("Simulated noisy 2D", CONTROL)
+    user.wait(lambda: panel.run_button.text() == "Denoise 2 layers", 10)
+    yield "two layers are selected"
+    user.click(panel.run_button)
+    user.wait(lambda: panel.is_running, 10)
+    user.wait(lambda: not panel.is_running)
+    yield "two layers are denoised"
+
+    compare = user.open_panel("Compare")
+    user.pick(compare.layer.native, "Nuclear envelopes")
+    user.click(compare.run_button)
+    user.wait(lambda: compare.is_running, 10)
+    user.wait(lambda: not compare.is_running)
+    yield "methods are compared"
+    user.click(compare.clear_button)
+
+    user.open_panel("Models")
+    yield "a model card"
+
+    images = folder / "images"
+    images.mkdir()
+    for number in (1, 2):
+        plane = np.asarray(viewer.layers["Nuclear envelopes"].data)[number]
+        tifffile.imwrite(images / f"field {number}.tif", plane)
+    files = user.open_panel("Denoise files")
+    user.type(files.form.inputs.native, str(images))
+    user.type(files.form.output.line_edit.native, str(folder / "denoised"))
+    user.pick(files.form.model.native, model)
+    user.click(files.run_button)
+    user.wait(lambda: files.is_running, 10)
+    user.wait(lambda: not files.is_running)
+    yield "files are denoised"
+
+
 def main() -> None:
     """Record each step as a numbered picture."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -313,14 +430,20 @@ def main() -> None:
     parser.add_argument("--theme", choices=("dark", "light"), default="dark")
     parser.add_argument("--model", default="compact")
     parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--only", nargs="*", choices=("story", "rest"), help="parts to do")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     number = itertools.count(1)
-    with window(options.theme) as (user, folder):
-        for step in work_through(user, folder, options.model, options.minutes):
-            name = f"{next(number):02d} {step}.png".replace(" ", "-")
-            user.record(options.folder / name)
-            print(name, flush=True)
+    parts = {
+        "story": lambda user, folder: work_through(user, folder, options.model, options.minutes),
+        "rest": lambda user, folder: try_the_rest(user, folder, options.model),
+    }
+    for part in options.only or parts:
+        with window(options.theme) as (user, folder):
+            for step in parts[part](user, folder):
+                name = f"{next(number):02d} {step}.png".replace(" ", "-")
+                user.record(options.folder / name)
+                print(name, flush=True)
 
 
 def _plain(action: QAction) -> str:

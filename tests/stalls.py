@@ -18,13 +18,19 @@ class StallWatch:
     A thread looks at the main thread's stack while it is late. How much of the time Python's
     garbage collection took, which halts all threads wherever it falls, is told apart. The watch
     begins at once; `stop` ends it.
+
+    Attributes
+    ----------
+    longest, busiest : float
+        Longest time between two turns, and most processor time of the main thread between two, in
+        seconds. The second depends little on what else the machine does.
     """
 
     def __init__(self) -> None:
-        self.longest = self.collecting = 0.0
+        self.longest = self.busiest = self.collecting = 0.0
         self.turns = 0
-        self.stack = ""
-        self._last = time.perf_counter()
+        self.stack = self.busy_stack = ""
+        self._last, self._processor = time.perf_counter(), time.thread_time()
         self._timer = QTimer()
         self._timer.timeout.connect(self._turn)
         self._timer.start(TICK_MILLISECONDS)
@@ -42,10 +48,12 @@ class StallWatch:
         self._done.set()
         self._thread.join()
         gc.callbacks.remove(self._collect)
-        where = self.stack.strip().splitlines()[-2:]
-        place = " ".join(line.strip() for line in where) or "in Qt, or waiting for the interpreter"
         collecting = f", {1000 * self.collecting:.0f} ms of it collecting garbage"
-        return f"{1000 * self.longest:.0f} ms{collecting if self.collecting else ''} ({place})"
+        return (
+            f"{1000 * self.longest:.0f} ms{collecting if self.collecting else ''} "
+            f"({_place(self.stack)}), most processor time of a turn {1000 * self.busiest:.0f} ms "
+            f"({_place(self.busy_stack)})"
+        )
 
     def _turn(self) -> None:
         now = time.perf_counter()
@@ -53,6 +61,10 @@ class StallWatch:
         if now - self._last > self.longest:
             self.longest, self.stack = now - self._last, self._seen
             self.collecting = self._collected
+        processor = time.thread_time()
+        if processor - self._processor > self.busiest:
+            self.busiest, self.busy_stack = processor - self._processor, self._seen
+        self._processor = processor
         self._last, self._seen, self._collected = now, "", 0.0
 
     def _collect(self, phase: str, _: dict[str, int]) -> None:
@@ -65,5 +77,9 @@ class StallWatch:
     def _look(self) -> None:
         while not self._done.wait(0.01):
             if time.perf_counter() - self._last > LATE_SECONDS and not self._seen:
-                frame = sys._current_frames().get(self._main)
-                self._seen = "".join(traceback.format_stack(frame))
+                self._seen = "".join(traceback.format_stack(sys._current_frames()[self._main]))
+
+
+def _place(stack: str) -> str:
+    where = stack.strip().splitlines()[-2:]
+    return " ".join(line.strip() for line in where) or "in Qt, or waiting for the interpreter"

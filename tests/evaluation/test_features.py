@@ -7,12 +7,14 @@ from typer.testing import CliRunner
 from napari_clip_denoise import feature_similarity
 from napari_clip_denoise.cli.app import app
 from napari_clip_denoise.errors import InputError, ModelError, OutputError
-from napari_clip_denoise.evaluation.features import (
-    cosine_similarity,
-    effective_directions,
-    plot,
-    to_markdown,
+from napari_clip_denoise.evaluation.feature_content import (
+    LEVELS,
+    Content,
+    content_levels,
+    found_places,
 )
+from napari_clip_denoise.evaluation.feature_report import plot, to_markdown
+from napari_clip_denoise.evaluation.features import cosine_similarity, effective_directions
 from napari_clip_denoise.models.checkpoint import save_model
 from napari_clip_denoise.noise.simulation import fluorescence
 
@@ -43,7 +45,11 @@ def test_more_noise_changes_features_more(found):
         assert all(0 < value <= 1 for value in weak.cosine)
         assert all(value >= 1 for value in weak.directions)
         assert weak.directions == strong.directions
+        assert weak.readout[0] > strong.readout[0] > 15
+        assert all(0 < value < weak.readout[0] for value in weak.readout[3:5])
+        assert weak.found[0] >= strong.found[0] > 0.2
     assert found[0].image == found[2].image
+    assert found[0].readout[0] == found[2].readout[0]
     assert found[0].cosine != found[2].cosine
 
 
@@ -74,10 +80,17 @@ def test_directions_are_their_definition():
     feature = torch.randn(1, 8, 64, 64)
     assert effective_directions(feature) == pytest.approx(8, rel=0.01)
     assert effective_directions(feature[:, :1].repeat(1, 8, 1, 1)) == pytest.approx(1)
+    assert effective_directions(torch.ones(1, 8, 4, 4)) == 0
 
 
 def test_results_are_told_as_table_and_plot(found, tmp_path):
-    assert f"| random | gaussian-50 | {found[3].image:.3f} | " in to_markdown(found)
+    text = to_markdown(found)
+    for value in (
+        f"{found[3].image:.3f}",
+        f"{found[3].readout[0]:.2f}",
+        f"{100 * found[3].found[0]:.1f}",
+    ):
+        assert f"| random | gaussian-50 | {value} | " in text
     assert Image.open(plot(found, tmp_path / "a.png")).width > 300
     with pytest.raises(InputError, match="no format of a picture"):
         plot(found, tmp_path / "a.xyz")
@@ -112,3 +125,42 @@ def test_similarity_is_its_definition():
     assert cosine_similarity(feature, mirrored).item() == pytest.approx(-1)
     noise = torch.randn(1, 8, 64, 64)
     assert cosine_similarity(feature + 9, feature + 9 + noise).item() < 0.8
+
+
+def image_with_features(seed, weights=(3, 12, 48, 192)):
+    """An image, and features that hold its pixels, mixed by an orthogonal matrix."""
+    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(seed))
+    generator = torch.Generator().manual_seed(9)
+    features = []
+    for side in (2, 4, 8, 16):
+        pixels = torch.nn.functional.pixel_unshuffle(image, side)
+        n = pixels.shape[1]
+        mixing = torch.linalg.qr(torch.randn(n, n, generator=generator))[0]
+        features.append(torch.einsum("ij,njyx->niyx", mixing, pixels))
+    return image, features
+
+
+@pytest.mark.parametrize("n_images", [1, 4])
+def test_a_linear_mixture_of_the_pixels_is_read_out(n_images):
+    content = Content(n_images)
+    for number in content.order:
+        image, features = image_with_features(number)
+        content.add(number, image, content_levels(image, [features[0], *features[1:]]))
+    psnr = dict(zip(LEVELS, content.psnr, strict=True))
+    assert min(psnr[level] for level in ("image", "F1", "F2", "all")) > 25
+    blind = Content(n_images)
+    for number in blind.order:
+        image, features = image_with_features(number)
+        levels = [torch.rand_like(level) for level in content_levels(image, features)]
+        blind.add(number, image, levels)
+    assert max(blind.psnr) == pytest.approx(10.8, abs=0.6)
+
+
+def test_places_are_found_by_what_is_there():
+    image, features = image_with_features(0)
+    levels = content_levels(image, features)
+    assert found_places(levels, levels) == [1.0] * len(LEVELS)
+    other = content_levels(*image_with_features(1))
+    assert max(found_places(levels, other)) <= 0.3
+    moved = [level.roll(level.shape[3] // 2, dims=3) for level in levels]
+    assert max(found_places(levels, moved)) < 0.3

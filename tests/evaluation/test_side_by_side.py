@@ -30,21 +30,24 @@ def view(taken):
 def test_each_method_gets_the_same_view(taken, view, tiny, tiny_file):
     truth = taken.truth[REGION]
     made = list(compare_view(view, [str(tiny_file)], ["gaussian", "nlm"], truth))
-    assert [each.name for each in made] == ["noisy", str(tiny_file), "gaussian", "nlm"]
+    assert [each.name for each in made] == [
+        *("Noisy", str(tiny_file), "Gaussian filter", "Non-local means")
+    ]
     assert all(each.pixels.shape == (1, 80, 90) for each in made)
     run = denoise(taken.noisy, tiny, device="cpu", output_dtype="float32")[REGION]
     np.testing.assert_allclose(made[1].pixels, run, atol=0.02)
     for each in made:
         assert each.scores[0] == pytest.approx(psnr(truth, each.pixels))
     assert made[2].scores[0] > made[0].scores[0] + 3
-    assert "dB" in made[2].title
-    assert "SSIM" in made[2].title
+    assert made[2].title == f"Gaussian filter · {made[2].scores[0]:.1f} dB"
+    assert "SSIM" in made[2].details
 
 
 def test_without_a_reference_there_are_no_scores(view):
     noisy, smooth = compare_view(view, [], ["gaussian"])
     assert smooth.scores is None
-    assert smooth.title.startswith("gaussian · ")
+    assert smooth.title == "Gaussian filter"
+    assert smooth.details.startswith("Gaussian filter · ")
     assert smooth.pixels.std() < noisy.pixels.std()
 
 

@@ -4,7 +4,8 @@ from PIL import Image
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.evaluation.metrics import psnr
-from napari_clip_denoise.evaluation.scores.datasets import NOISES, conditions
+from napari_clip_denoise.evaluation.scores.datasets import conditions
+from napari_clip_denoise.evaluation.scores.noises import NOISES
 
 
 def noisy_psnr(folder, noise):

@@ -139,6 +139,16 @@ def test_folders_are_kept_on_demand(batch, run, errors, folder, tiny, tmp_path):
         np.testing.assert_array_equal(np.load(tmp_path / "out" / name), expected)
 
 
+def test_results_beside_their_sources_are_not_listed(batch, run, folder):
+    batch.form.output.value = folder
+    batch.form.format.value = ".tif"
+    run()
+    assert batch.table.states() == ["done"] * 3
+    run()
+    assert batch.table.states() == ["skipped"] * 3
+    assert [batch.table.item(row, 0).text() for row in range(3)] == ["a.npy", "b.npy", "c.npy"]
+
+
 def test_verification_is_shown_for_the_file_at_work(batch, folder):
     batch.table.list_files([folder / "a.npy"])
     batch._take((BatchProgress(folder / "a.npy", 0.0, 3, 1.0, VERIFYING),))

@@ -145,7 +145,7 @@ def test_cancel_leaves_nothing(viewer, widget, qtbot, tmp_path, unlimited, to_st
         widget.form.batch.value = 1
     widget.run_button.click()
     assert not widget.run_button.isEnabled()
-    qtbot.waitUntil(lambda: 0 < widget.progress.bar.value() < 1000, timeout=60_000)
+    qtbot.waitUntil(lambda: 0 < widget.progress.fraction < 1, timeout=60_000)
     assert "planes/s" in widget.progress.label.text()
     assert "left" in widget.progress.label.text()
     assert len(viewer.layers) == 2
@@ -175,7 +175,7 @@ def test_the_window_answers_during_a_run(viewer, widget, qtbot, unlimited):
 def test_a_closed_window_ends_the_run(viewer, widget, qtbot, unlimited):
     viewer.add_image(unlimited)
     widget.run_button.click()
-    qtbot.waitUntil(lambda: widget.progress.bar.value() > 0, timeout=60_000)
+    qtbot.waitUntil(lambda: widget.progress.fraction > 0, timeout=60_000)
     token = widget.task.control
     viewer.close()
     qtbot.waitUntil(lambda: token.is_cancelled, timeout=10_000)
@@ -193,7 +193,7 @@ def test_closing_the_panel_cancels_the_run_and_removes_the_unfinished_layer(
 ):
     source = viewer.add_image(unlimited)
     widget.run_button.click()
-    qtbot.waitUntil(lambda: widget.progress.bar.value() > 0, timeout=60_000)
+    qtbot.waitUntil(lambda: widget.progress.fraction > 0, timeout=60_000)
     assert len(viewer.layers) == 2
     token = widget.task.control
     qtbot.mouseClick(title_bar_button(widget, "QTitleBarCloseButton"), Qt.MouseButton.LeftButton)
@@ -207,7 +207,7 @@ def test_closing_the_panel_cancels_the_run_and_removes_the_unfinished_layer(
 def test_a_hidden_panel_goes_on(viewer, widget, qtbot, unlimited):
     viewer.add_image(unlimited)
     widget.run_button.click()
-    qtbot.waitUntil(lambda: widget.progress.bar.value() > 0, timeout=60_000)
+    qtbot.waitUntil(lambda: widget.progress.fraction > 0, timeout=60_000)
     qtbot.mouseClick(title_bar_button(widget, "QTitleBarHideButton"), Qt.MouseButton.LeftButton)
     assert widget.is_running
     assert not widget.task.control.is_cancelled

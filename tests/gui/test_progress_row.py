@@ -4,7 +4,7 @@ from types import SimpleNamespace
 import pytest
 
 from napari_clip_denoise.gui.panel import progress as progress_row
-from napari_clip_denoise.gui.panel.progress import STEPS, ProgressRow
+from napari_clip_denoise.gui.panel.progress import BLOCK, STEPS, ProgressRow
 
 
 @pytest.fixture
@@ -15,18 +15,23 @@ def row(qtbot):
     return row
 
 
-def test_what_has_no_length_counts_its_seconds_beside_a_bar_that_stands_still(
-    row, qtbot, monkeypatch
-):
+def is_on_the_right(row):
+    return row.bar.property("invertedAppearance")
+
+
+def test_what_has_no_length_moves_a_block_once_a_second_and_counts(row, qtbot, monkeypatch):
     monkeypatch.setattr(progress_row, "SECOND", 1)
     now = chain([100.0], repeat(165.0))
     monkeypatch.setattr(progress_row, "time", SimpleNamespace(monotonic=lambda: next(now)))
     row.begin("Working …")
     assert row.label.text() == "Working …"
+    assert (row.bar.minimum(), row.bar.value(), row.bar.maximum()) == (0, BLOCK, STEPS)
+    assert (row.fraction, is_on_the_right(row)) == (0, False)
+    qtbot.waitUntil(lambda: is_on_the_right(row))
     qtbot.waitUntil(lambda: row.label.text() == "Working … 1 min 05 s")
-    assert (row.bar.minimum(), row.bar.value(), row.bar.maximum()) == (0, 0, STEPS)
     row.show_fraction(0.5, "half")
-    assert row.bar.value() == STEPS // 2
+    assert (row.bar.value(), row.fraction) == (STEPS // 2, 0.5)
+    assert not is_on_the_right(row)
     assert not row.clock.isActive()
     assert row.label.text() == "half"
 

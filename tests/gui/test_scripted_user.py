@@ -26,7 +26,7 @@ def user(make_napari_viewer, tiny_model, quick_fine_tuning):
     viewer = make_napari_viewer(show=True)
     user = script.User(viewer)
     user.window.setGeometry(0, 0, 1280, 800)
-    user.work_through = script.work_through
+    user.work_through, user.try_the_rest = script.work_through, script.try_the_rest
     return user
 
 
@@ -131,3 +131,35 @@ def test_a_user_works_through_the_window(user, endless, tiny, tmp_path):
     np.testing.assert_array_equal(np.asarray(stored.array), expected)
     attributes = zarr.open_group(tmp_path / "denoised.ome.zarr", mode="r").attrs.asdict()
     assert name in str(attributes)
+
+
+@pytest.mark.timeout(600)
+def test_a_user_denoises_in_three_clicks_and_tries_the_rest(user, tiny, tmp_path):
+    viewer = user.viewer
+    story = user.try_the_rest(user, tmp_path, "tiny")
+    assert next(story) == "a real stack is opened"
+    (noisy,) = viewer.layers
+    assert next(story) == "it is denoised"
+    assert user.clicks <= 3
+    result = viewer.layers[-1]
+    np.testing.assert_array_equal(result.data, denoise(noisy.data, tiny, device="cpu"))
+    shown = on_screen(viewer)
+    assert next(story) == "the original is shown while the button is held"
+    assert user.clicks <= 4
+    assert (noisy.visible, result.visible) == (True, False)
+    assert np.abs(on_screen(viewer) - shown).mean() > 1
+    assert next(story) == "two layers are selected"
+    assert result.visible
+    assert next(story) == "two layers are denoised"
+    assert "Simulated noisy 2D denoised, tiny" in viewer.layers
+    n_layers = len(viewer.layers)
+    assert next(story) == "methods are compared"
+    names = [layer.name for layer in viewer.layers[n_layers:]]
+    assert names == ["Noisy", "compact", "Gaussian filter", "Non-local means"]
+    assert [layer.name for layer in viewer.layers if layer.visible] == names
+    assert next(story) == "a model card"
+    assert len(viewer.layers) == n_layers
+    assert next(story) == "files are denoised"
+    assert {path.name for path in (tmp_path / "denoised").iterdir()} == {
+        *("field 1.tif", "field 2.tif")
+    }

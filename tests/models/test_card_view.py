@@ -29,6 +29,23 @@ def test_a_page_tells_the_scores_of_each_image_once_and_by_their_names(tiny_file
     assert "| mine | real | SSIM | 0.7 | 0.885 |" in as_markdown(card)
 
 
+def test_a_card_opens_with_its_purpose_and_scores_and_ends_with_its_history():
+    (entry,) = [entry for entry in entries() if entry.name == "compact"]
+    for page in (as_html(entry), as_markdown(entry.card)):
+        lower = page.lower()
+        places = [
+            lower.index(words)
+            for words in (
+                "denoiser for single grey",
+                "licence",
+                "psnr (db)",
+                "trained on",
+                "stages",
+            )
+        ]
+        assert places == sorted(places)
+
+
 def test_what_comes_with_the_program_says_so():
     assert all(FIXED in as_html(entry) for entry in entries())
 

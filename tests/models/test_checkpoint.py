@@ -39,10 +39,10 @@ def test_a_decoder_alone_is_paired_with_its_encoder(tiny, tmp_path):
     save(Model(card, tiny.denoiser), path)
     assert path.stat().st_size < 0.8 * tiny.path.stat().st_size
 
-    assert load_model(path, encoder=lambda: tiny.denoiser.encoder).sha256 == tiny.sha256
+    assert load_model(path, encoder=lambda _: tiny.denoiser.encoder).sha256 == tiny.sha256
     torch.manual_seed(9)
     with pytest.raises(ModelError, match="The encoder does not match"):
-        load_model(path, encoder=lambda: Encoder(TINY.encoder))
+        load_model(path, encoder=lambda _: Encoder(TINY.encoder))
     with pytest.raises(ModelError, match="needs the encoder 'somewhere'"):
         load_model(path)
 

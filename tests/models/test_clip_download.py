@@ -6,103 +6,15 @@ import shutil
 import socket
 import subprocess
 import sys
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
 
 import huggingface_hub
-import open_clip
 import pytest
 import torch
-from open_clip import constants
-from safetensors.torch import save_file
 
+from hub_server import FILE
 from napari_clip_denoise.errors import Cancelled, ModelError
-from napari_clip_denoise.models.clip_cache import FILES, REPOSITORY, is_at_hand
+from napari_clip_denoise.models.clip_cache import is_at_hand
 from napari_clip_denoise.models.clip_encoder import keep_clip_encoder, load_clip_encoder
-
-FILE = "/timm/resnet50_clip.openai/resolve/main/open_clip_model.safetensors"
-COMMIT = "0" * 40
-
-
-class Hub:
-    """A server on loopback; `behave` may cut a GET short by giving how many bytes to send."""
-
-    def __init__(self, files):
-        self.files = files
-        self.requests = []
-        self.behave = lambda number, size: size
-        hub = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_HEAD(self):
-                self.answer(send_body=False)
-
-            def do_GET(self):
-                self.answer(send_body=True)
-
-            def answer(self, *, send_body):
-                if self.path not in hub.files:
-                    self.send_response(404)
-                    self.send_header("X-Repo-Commit", COMMIT)
-                    self.send_header("X-Error-Code", "EntryNotFound")
-                    self.send_header("Content-Length", "0")
-                    self.end_headers()
-                    return
-                content = hub.files[self.path]
-                first = int((self.headers.get("Range") or "bytes=0-")[6:].split("-")[0])
-                hub.requests.append((self.command, first))
-                self.send_response(206 if first else 200)
-                self.send_header("ETag", '"abc"')
-                self.send_header("X-Repo-Commit", COMMIT)
-                if first:
-                    total = len(content)
-                    self.send_header("Content-Range", f"bytes {first}-{total - 1}/{total}")
-                self.send_header("Content-Length", str(len(content) - first))
-                self.end_headers()
-                if send_body:
-                    n_gets = sum(command == "GET" for command, _ in hub.requests)
-                    n_bytes = hub.behave(n_gets, len(content) - first)
-                    self.wfile.write(content[first : first + n_bytes])
-                    self.close_connection = n_bytes < len(content) - first
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.handle_error = lambda *_: None
-        self.address = f"http://127.0.0.1:{self.server.server_port}"
-        Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def gets(self):
-        return [first for command, first in self.requests if command == "GET"]
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory):
-    """Bytes of a CLIP RN50 with random weights, in half precision as OpenAI's."""
-    torch.manual_seed(0)
-    clip = open_clip.create_model("RN50", pretrained=None)
-    path = tmp_path_factory.mktemp("clip") / "clip.safetensors"
-    save_file({name: value.half() for name, value in clip.state_dict().items()}, path)
-    content = path.read_bytes()
-    path.unlink()
-    return content, clip.visual.conv2.weight.detach().half().float()
-
-
-@pytest.fixture
-def hub(weights, tmp_path, monkeypatch):
-    served = Hub({FILE: weights[0]})
-    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", served.address)
-    template = served.address + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
-    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
-    yield served
-    served.server.shutdown()
-    served.server.server_close()
 
 
 def test_the_first_use_downloads_and_the_second_needs_no_server(hub, weights):
@@ -113,11 +25,6 @@ def test_the_first_use_downloads_and_the_second_needs_no_server(hub, weights):
     hub.server.server_close()
     again = load_clip_encoder()
     assert torch.equal(again.conv2.weight, encoder.conv2.weight)
-
-
-def test_the_weights_are_those_that_open_clip_takes():
-    assert open_clip.get_pretrained_cfg("RN50", "openai")["hf_hub"].rstrip("/") == REPOSITORY
-    assert FILES == (constants.HF_SAFE_WEIGHTS_NAME, constants.HF_WEIGHTS_NAME)
 
 
 def test_a_kept_encoder_needs_no_weights(hub, weights):

@@ -341,7 +341,7 @@ def test_clip_without_a_decoder_gets_one_from_scratch(monkeypatch, noisy, clean,
     path = install(result.model)
     with safe_open(path, framework="numpy") as file:
         assert not any(name.startswith("encoder.") for name in file.keys())  # noqa: SIM118
-    monkeypatch.setattr(clip, "load_clip_encoder", lambda weights: encoder)
+    monkeypatch.setattr(clip, "load_clip_encoder", lambda weights, source: encoder)
     assert load("mine").sha256 == result.model.sha256
 
 

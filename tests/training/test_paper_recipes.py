@@ -69,6 +69,9 @@ def test_recipes_hold_what_the_paper_says(name):
     assert (o.train_encoder, o.warm_up, o.average_decay) == (False, 0, 0)
     assert recipe.encoder == "clip-rn50"
     assert recipe.network == recipe.network.__class__(channels=recipe.network.channels)
+    assert (recipe.batch_norm, recipe.decoder_init) == ("adapt", "torch")
+    assert all(group.pad for group in recipe.groups)
+    assert recipe.intensity == ("window" if recipe.network.channels == 1 else "dtype")
     rates = [learning_rate(step, o) for step in (0, 20_000, 39_999)]
     if name == "paper-ldct-gaussian5":
         assert o.steps == 40_000
@@ -82,6 +85,8 @@ def test_recipes_hold_what_the_paper_says(name):
         assert late == pytest.approx([3e-4, 3e-4, 1.505e-4, 1e-6], rel=1e-3)
     if name == "paper-gaussian15":
         assert recipe.noise.sigma == (15 / 255, 15 / 255)
+    if name == "paper-srgb-poisson-gaussian":
+        assert (recipe.noise.camera_as_published, recipe.noise.quantised) == (True, 1)
 
 
 @pytest.mark.parametrize("name", PAPER)
@@ -89,8 +94,12 @@ def test_a_smoke_run_trains_the_decoder_alone_and_gives_a_model(name, data, tmp_
     recipe = small(name)
     denoiser = fit.train(recipe, data / name, tmp_path / "run", encoder=encoder_of(recipe))
     encoder = encoder_of(recipe)()
-    for key, value in encoder.state_dict().items():
-        assert torch.equal(denoiser.encoder.state_dict()[key], value), key
+    for key, value in encoder.named_parameters():
+        assert torch.equal(denoiser.encoder.get_parameter(key), value), key
+    for key, value in encoder.named_buffers():
+        if value.is_floating_point():
+            assert not torch.equal(denoiser.encoder.get_buffer(key), value), key
+    assert not any(module.training for module in denoiser.modules())
     torch.manual_seed(recipe.seed)
     start = fit.Denoiser(recipe.network)
     assert not torch.equal(denoiser.decoder.last.weight, start.decoder.last.weight)
@@ -129,7 +138,7 @@ def test_the_full_network_takes_a_step(data, tmp_path):
 
 def test_a_decoder_on_clip_is_stored_without_the_encoder(tmp_path, monkeypatch):
     clip = random_encoder(EncoderConfig(), 3)
-    monkeypatch.setattr(clip_encoder, "load_clip_encoder", lambda _: clip)
+    monkeypatch.setattr(clip_encoder, "load_clip_encoder", lambda *_, **__: clip)
     recipe = load_recipe(PAPER[2])
     denoiser = fit.Denoiser(recipe.network).eval()
     denoiser.encoder.load_state_dict(clip.state_dict())
@@ -137,7 +146,7 @@ def test_a_decoder_on_clip_is_stored_without_the_encoder(tmp_path, monkeypatch):
     assert (tmp_path / "ct.safetensors").stat().st_size < 23e6
     assert load(tmp_path / "ct.safetensors").sha256 == model.sha256
     other = random_encoder(EncoderConfig(), 4)
-    monkeypatch.setattr(clip_encoder, "load_clip_encoder", lambda _: other)
+    monkeypatch.setattr(clip_encoder, "load_clip_encoder", lambda *_, **__: other)
     with pytest.raises(ModelError, match="does not match"):
         load(tmp_path / "ct.safetensors")
 
@@ -152,6 +161,58 @@ def test_the_data_is_looked_at_before_the_encoder_is_fetched(data, tmp_path):
         fit.train(small(PAPER[2]), data / PAPER[0], tmp_path / "b", encoder=never)
     with pytest.raises(InputError, match="No image of at least 32"):
         fit.train(small(PAPER[0]), tmp_path, tmp_path / "c", encoder=never)
+
+
+def test_images_smaller_than_a_patch_are_mirrored(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 33, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "small.png")
+    (plane,) = fit.training_patches(small(PAPER[0]), tmp_path).pools[0]
+    assert plane.pixels.shape == (32, 33, 3)
+    np.testing.assert_array_equal(plane.pixels[:20], pixels)
+    np.testing.assert_array_equal(plane.pixels[20:], pixels[:7:-1])
+
+
+def test_the_decoder_starts_as_that_of_the_authors(data, tmp_path):
+    noisy = torch.rand(2, 3, 64, 64)
+    deviations = {}
+    for init in ("torch", "he", "identity"):
+        recipe = small(PAPER[0]).model_copy(update={"decoder_init": init})
+        optimisation = recipe.optimisation.model_copy(
+            update={"learning_rate": 0.0, "minima": (0, 0)}
+        )
+        recipe = recipe.model_copy(update={"optimisation": optimisation})
+        denoiser = fit.train(recipe, data / PAPER[0], tmp_path / init, encoder=encoder_of(recipe))
+        deviations[init] = denoiser(noisy).std().item()
+        for conv in denoiser.decoder.modules():
+            if isinstance(conv, torch.nn.Conv2d) and init == "torch":
+                bound = (conv.in_channels * 9) ** -0.5
+                assert 0.9 * bound < conv.weight.abs().max() <= bound
+    assert deviations["identity"] == 0
+    assert 0 < deviations["torch"] < 0.3 * deviations["he"]
+
+
+@pytest.mark.parametrize("mode", ["openai", "adapt", "calibrate"])
+def test_statistics_are_those_of_the_source_or_of_the_images(mode, data, tmp_path):
+    recipe = small(PAPER[0]).model_copy(update={"batch_norm": mode})
+    encoder = encoder_of(recipe)()
+    before = {name: value.clone() for name, value in encoder.named_buffers()}
+    denoiser = fit.train(recipe, data / PAPER[0], tmp_path, encoder=lambda: encoder)
+    noisy, _, _ = fit.training_patches(recipe, data / PAPER[0]).batch(9)
+    found = denoiser.encoder.bn1.running_mean
+    measured = encoder.conv1(torch.from_numpy(noisy)).mean(dim=(0, 2, 3))
+    distance = (found - measured).abs().mean() / (
+        before["bn1.running_mean"] - measured
+    ).abs().mean()
+    assert {"openai": distance == 1, "adapt": distance < 0.9, "calibrate": distance < 0.5}[mode]
+
+
+def test_the_encoder_of_a_model_keeps_its_statistics():
+    paper = load_recipe(PAPER[0])
+    assert with_encoder(paper, "compact").batch_norm == "openai"
+    assert with_encoder(paper, "random").batch_norm == "adapt"
+    network = paper.model_dump()["network"] | {"encoder": {"shifts": False}}
+    with pytest.raises(ValidationError, match="no statistics that adapt"):
+        Recipe.model_validate(paper.model_dump() | {"network": network})
 
 
 def test_patches_are_turned_and_nothing_else(data):

@@ -38,6 +38,15 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(help="Only the first few images of each folder.", min=1)
     ] = None,
+    noise_generator: Annotated[
+        str,
+        typer.Option(
+            help="pcg64, or reference: bit for bit as the scripts of the paper's authors."
+        ),
+    ] = "pcg64",
+    ct_metrics: Annotated[
+        str, typer.Option(help="window, or reference: as the paper's authors score CT.")
+    ] = "window",
     clean: Annotated[
         bool,
         typer.Option(help="Measure how well clean images are left alone (clean-image PSNR)."),
@@ -75,6 +84,8 @@ def evaluate(
         baseline or [],
         noises=noise or [],
         limit=limit,
+        noise_generator=noise_generator,  # type: ignore[arg-type]
+        ct_metrics=ct_metrics,  # type: ignore[arg-type]
         clean=clean,
         self_ensemble=self_ensemble,
         device=device,

@@ -13,8 +13,8 @@ def features(
     encoder: Annotated[
         list[str] | None,
         typer.Option(
-            help="clip-rn50, random (of the shape of the one before), or a model; "
-            "may be repeated. By default compact and random."
+            help="clip-rn50, another CLIP such as open_clip:RN101:openai, random (of the shape of "
+            "the one before), or a model; may be repeated. By default compact and random."
         ),
     ] = None,
     noise: Annotated[
@@ -26,12 +26,13 @@ def features(
     clip_weights: ClipWeightsOption = None,
     plot: Annotated[Path | None, typer.Option(help="Draw the table here, .png or .svg.")] = None,
 ) -> None:
-    """Measure how much noise changes an encoder's features; a robust encoder changes little."""
-    import napari_clip_denoise.evaluation.features as tool
+    """Measure how much noise changes an encoder's features, and what they tell of the content."""
+    import napari_clip_denoise.evaluation.feature_report as report
+    from napari_clip_denoise.evaluation.features import feature_similarity
     from napari_clip_denoise.models.folder import DEFAULT_MODEL
     from napari_clip_denoise.training.pretrain.encoders import RANDOM
 
-    results = tool.feature_similarity(
+    results = feature_similarity(
         encoder or [DEFAULT_MODEL, RANDOM],
         data,
         noises=noise or [],
@@ -39,6 +40,6 @@ def features(
         seed=seed,
         clip_weights=clip_weights,
     )
-    print(tool.to_markdown(results))
+    print(report.to_markdown(results))
     if plot is not None:
-        tool.plot(results, plot)
+        report.plot(results, plot)

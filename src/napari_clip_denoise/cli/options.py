@@ -37,7 +37,7 @@ ThreadsOption = Annotated[
 ]
 ClipWeightsOption = Annotated[
     Path | None,
-    typer.Option(help="Local file with CLIP's RN50 weights, for models that hold only a decoder."),
+    typer.Option(help="Local file with CLIP's weights, for models that hold only a decoder."),
 ]
 
 
@@ -135,6 +135,13 @@ def read_run(
     ] = None,
     threads: ThreadsOption = None,
     clip_weights: ClipWeightsOption = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check/--no-check",
+            help="Check up to five planes of the result, and say whether only noise was removed.",
+        ),
+    ] = True,
 ) -> Run:
     """Combine the options of a run; the parameters are those of `DenoiseSettings`.
 
@@ -164,6 +171,7 @@ def read_run(
         tile=tile,
         batch=batch,
         threads=threads,
+        check=check,
     )
     return Run(settings, axes, series, clip_weights)
 

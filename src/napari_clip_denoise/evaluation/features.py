@@ -1,9 +1,8 @@
-"""Measurement of how much noise changes the features of an encoder, as argued in the paper."""
+"""Measurement of the two properties of an encoder's features that the paper relies on."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +10,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from napari_clip_denoise.errors import InputError, OutputError, door
+from napari_clip_denoise.errors import InputError, door
+from napari_clip_denoise.evaluation.feature_content import Content, content_levels, found_places
 from napari_clip_denoise.evaluation.scores.datasets import (
     CleanImage,
-    add_noise,
-    chosen_noises,
     clean_images,
     read_image,
 )
-from napari_clip_denoise.evaluation.scores.report import markdown_table
-from napari_clip_denoise.models.folder import CLIP_MODEL
+from napari_clip_denoise.evaluation.scores.noises import add_noise, chosen_noises
+from napari_clip_denoise.models.clip_source import is_clip
 from napari_clip_denoise.models.registry import load
 from napari_clip_denoise.network.config import EncoderConfig
 from napari_clip_denoise.network.denoiser import STRIDE, Denoiser
@@ -35,7 +33,7 @@ View = Callable[[Tensor, float], list[Tensor]]
 
 @dataclass(frozen=True)
 class FeatureSimilarity:
-    """Similarity between an encoder's features of noisy and of clean images.
+    """Similarity between an encoder's features of noisy and of clean images, and their content.
 
     Attributes
     ----------
@@ -45,6 +43,11 @@ class FeatureSimilarity:
         Mean cosine similarity of F1 to F4, over images and positions; 1 means no change.
     image : float
         The same measure for the image itself, F0.
+    readout : tuple of float
+        PSNR in dB of the clean pixels at a place that a linear read-out of the noisy features there
+        predicts, for `feature_content.LEVELS`: pixels around it, F1 to F4, and all features.
+    found : tuple of float
+        Fraction of places that are found again among others by the features, for the same levels.
     directions : tuple of float
         Effective number of directions that F1 to F4 use in the clean images. A feature that only
         repeats the brightness uses one; it resists noise but says little about the content.
@@ -54,6 +57,8 @@ class FeatureSimilarity:
     noise: str
     cosine: tuple[float, ...]
     image: float
+    readout: tuple[float, ...]
+    found: tuple[float, ...]
     directions: tuple[float, ...]
 
 
@@ -67,18 +72,23 @@ def feature_similarity(
     seed: int = 0,
     clip_weights: str | Path | None = None,
 ) -> list[FeatureSimilarity]:
-    """Measure how much noise changes the features of encoders.
+    """Measure how much noise changes the features of encoders, and what they tell of the content.
 
     At each position, the channel vector of the noisy image's feature is compared with that of the
     clean image; see `cosine_similarity`. The encoder of a model sees what it sees in the network: a
     network for grey images gets the colours one by one, and a network that is told the noise level
     is told the root mean square of the noise, and 0 for the clean image.
 
+    The content is measured in two ways: by a linear read-out of the clean pixels, learned from
+    every other image, and by how often a place of the noisy image is found again in the clean one,
+    see `napari_clip_denoise.evaluation.feature_content`.
+
     Parameters
     ----------
     encoders : sequence of str
-        ``"clip-rn50"`` (CLIP's own encoder), ``"random"`` (random weights in the architecture of
-        the previous encoder, or of CLIP's if it comes first), or models by name or file.
+        ``"clip-rn50"`` (CLIP's own encoder), another one such as ``"open_clip:RN101:openai"``,
+        ``"random"`` (random weights in the architecture of the previous encoder, or of CLIP's if it
+        comes first), or models by name or file.
     data : str or Path
         Folder of clean images, grey or RGB; networks for RGB get a grey image three times.
     noises : sequence of str
@@ -105,22 +115,34 @@ def feature_similarity(
     Cheng, Liang, Tan, "Transfer CLIP for Generalizable Image Denoising", CVPR 2024.
     """
     images = [read_image(path) for path in clean_images(Path(data))[:limit]]
+    colours = 3 if any(image.rgb for image in images) else 1
     chosen = chosen_noises(noises)
     shape = EncoderConfig()
     results = []
     for source in encoders:
-        if source in (RANDOM, CLIP_MODEL):
+        if source == RANDOM or is_clip(source):
             encoder = load_encoder(source, shape, seed=seed, clip_weights=clip_weights)
             shape, view = encoder.config, partial(_of_encoder, encoder)
         else:
             denoiser = load(source, clip_weights=clip_weights).denoiser
             shape, view = denoiser.config.encoder, partial(_of_network, denoiser)
         for noise in chosen:
-            measured = np.array([_of_image(view, image, noise) for image in images])
-            similarity, directions = measured.mean(axis=0).tolist()
+            content = Content(len(images))
+            measured = [
+                _of_image(view, images[i], noise, colours, i, content) for i in content.order
+            ]
+            similarity, found, directions = (
+                np.mean(values, axis=0).tolist() for values in zip(*measured, strict=True)
+            )
             results.append(
                 FeatureSimilarity(
-                    source, noise, tuple(similarity[1:]), similarity[0], tuple(directions[1:])
+                    source,
+                    noise,
+                    tuple(similarity[1:]),
+                    similarity[0],
+                    content.psnr,
+                    tuple(found),
+                    tuple(directions[1:]),
                 )
             )
     return results
@@ -144,18 +166,26 @@ def _of_network(denoiser: Denoiser, image: Tensor, level: float) -> list[Tensor]
 
 
 @torch.inference_mode()
-def _of_image(view: View, image: CleanImage, noise: str) -> list[list[float]]:
-    """Return the similarities of F0 to F4, and the effective number of directions of each."""
+def _of_image(
+    view: View, image: CleanImage, noise: str, colours: int, number: int, content: Content
+) -> tuple[list[float], list[float], list[float]]:
+    """Return the similarities of F0 to F4, the places found, and the directions that each uses.
+
+    The image, in grey or in three colours, and its features are added to `content`.
+    """
     pair = [
-        _to_tensor(values, image.rgb)
+        _to_tensor(values, image.rgb).expand(-1, colours, -1, -1)
         for values in (image.unit, add_noise(image.unit, noise, rgb=image.rgb))
     ]
     level = (pair[1] - pair[0]).square().mean().sqrt().item()
     before, after = ([each, *view(each, told)] for each, told in zip(pair, (0, level), strict=True))
-    return [
+    levels = [content_levels(each[0], each[1:]) for each in (before, after)]
+    content.add(number, pair[0], levels[1])
+    return (
         [cosine_similarity(a, b).item() for a, b in zip(before, after, strict=True)],
+        found_places(*levels),
         [effective_directions(a) for a in before],
-    ]
+    )
 
 
 def cosine_similarity(clean: Tensor, noisy: Tensor) -> Tensor:
@@ -189,11 +219,12 @@ def effective_directions(feature: Tensor) -> float:
     Returns
     -------
     float
-        Effective number of directions, from 1 to C.
+        Effective number of directions, from 1 to C; 0 if the feature is constant.
     """
     flat = feature.transpose(0, 1).flatten(1).double()
     variances = torch.linalg.svdvals(flat - flat.mean(dim=1, keepdim=True)).square()
-    return (variances.sum().square() / variances.square().sum()).item()
+    total = variances.square().sum()
+    return (variances.sum().square() / total).item() if total > 0 else 0.0
 
 
 def _to_tensor(values: np.ndarray, rgb: bool) -> Tensor:
@@ -207,70 +238,3 @@ def _to_tensor(values: np.ndarray, rgb: bool) -> Tensor:
     y, x = ((side - kept) // 2 for side, kept in zip(planes.shape[1:], size, strict=True))
     cut = planes[:, y : y + size[0], x : x + size[1]]
     return torch.from_numpy(np.ascontiguousarray(cut, np.float32))[None]
-
-
-def to_markdown(results: Sequence[FeatureSimilarity]) -> str:
-    """Return a table of the similarities and a table of the directions used, in Markdown."""
-    rows = [
-        [one.encoder, one.noise, *(f"{value:.3f}" for value in (one.image, *one.cosine))]
-        for one in results
-    ]
-    used = {one.encoder: [f"{value:.1f}" for value in one.directions] for one in results}
-    return "\n\n".join(
-        (
-            "Cosine similarity to the clean image",
-            markdown_table(["encoder", "noise", "image", "F1", "F2", "F3", "F4"], rows),
-            "Directions that a feature uses in clean images",
-            markdown_table(
-                ["encoder", "F1", "F2", "F3", "F4"], [[name, *row] for name, row in used.items()]
-            ),
-        )
-    )
-
-
-def plot(results: Sequence[FeatureSimilarity], path: str | Path) -> Path:
-    """Draw a panel for each encoder, with a line for each noise over F0 (the image) to F4.
-
-    Parameters
-    ----------
-    results : sequence of FeatureSimilarity
-        Similarities to draw.
-    path : str or Path
-        Picture file, such as ``.png`` or ``.svg``.
-
-    Returns
-    -------
-    Path
-        The picture file.
-
-    Raises
-    ------
-    InputError
-        If matplotlib is missing or does not know the format.
-    OutputError
-        If the picture cannot be written.
-    """
-    if find_spec("matplotlib") is None:
-        raise InputError(
-            "The plot needs matplotlib; install it with pip install "
-            "'napari-clip-denoise[comparison]'."
-        )
-    from matplotlib.figure import Figure
-
-    encoders = list(dict.fromkeys(one.encoder for one in results))
-    figure = Figure(figsize=(1.5 + 3.4 * len(encoders), 3.6), layout="constrained")
-    panels = figure.subplots(1, len(encoders), sharey=True, squeeze=False)[0]
-    for panel, encoder in zip(panels, encoders, strict=True):
-        for one in (one for one in results if one.encoder == encoder):
-            panel.plot(["image", "F1", "F2", "F3", "F4"], (one.image, *one.cosine), "o-",
-                       label=one.noise, markersize=3)  # fmt: skip
-        panel.set_title(Path(encoder).stem)
-    panels[0].set_ylabel("cosine similarity to the clean image")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside right upper", fontsize=7)
-    try:
-        figure.savefig(path)
-    except ValueError as error:
-        raise InputError(f"{path} has no format of a picture; give a .png or .svg.") from error
-    except OSError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
-    return Path(path)

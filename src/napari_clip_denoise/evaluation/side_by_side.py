@@ -21,7 +21,7 @@ class Compared:
     Attributes
     ----------
     name : str
-        Name of the model or baseline.
+        Full name of the method: that of the model or the label of the baseline.
     pixels : numpy.ndarray
         Denoised pixels, float32, in the shape of the view's region.
     seconds : float
@@ -40,6 +40,11 @@ class Compared:
 
     @property
     def title(self) -> str:
+        """Name, and PSNR if there is a reference."""
+        return self.name if self.scores is None else f"{self.name} · {self.scores[0]:.1f} dB"
+
+    @property
+    def details(self) -> str:
         """Name, time and scores in one line."""
         parts = [self.name, *([f"{self.seconds:.2f} s"] if self.seconds else [])]
         if self.scores is not None:
@@ -77,7 +82,7 @@ def compare_view(
     cancel = cancel or CancelToken()
     noisy = view.stack.read(view.region)
     origin = view.stack.origin
-    yield _compared("noisy", noisy, 0.0, reference, {"software": software(), "part_of": origin})
+    yield _compared("Noisy", noisy, 0.0, reference, {"software": software(), "part_of": origin})
     make = PreviewMaker()
     for name in models:
         settings = view.settings.model_copy(update={"model": name, "output_dtype": "float32"})
@@ -93,7 +98,7 @@ def compare_view(
         pixels = BASELINES[name](noisy.astype(np.float32), rgb=view.stack.is_rgb)
         seconds = perf_counter() - started
         how = {"software": software(), "source": origin, "method": name}
-        yield _compared(name, pixels, seconds, reference, how)
+        yield _compared(BASELINES[name].label, pixels, seconds, reference, how)
 
 
 def _compared(

@@ -125,6 +125,34 @@ def plan_outputs(
     return list(outputs)
 
 
+def without_results(
+    sources: Sequence[Path],
+    folder: str | Path,
+    suffix: str | None = None,
+    keep_below: Iterable[str | Path] = (),
+) -> list[Path]:
+    """Leave out sources that are the result of another source, from an earlier batch.
+
+    Parameters
+    ----------
+    sources, folder, suffix, keep_below :
+        See `plan_outputs`.
+
+    Returns
+    -------
+    list of Path
+        The other sources, in the same order.
+    """
+    keep_below = list(keep_below)
+    results = {
+        output.resolve(): path
+        for path in sources
+        for output in plan_outputs([path], folder, suffix, keep_below=keep_below)
+        if output.resolve() != path.resolve()
+    }
+    return [path for path in sources if results.get(path.resolve(), path) == path]
+
+
 def _split_pattern(path: Path) -> tuple[Path, str]:
     """Split a pattern into the folder before its first magic part, and the rest."""
     n_plain = next((i for i, part in enumerate(path.parts) if has_magic(part)), len(path.parts))

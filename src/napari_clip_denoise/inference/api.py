@@ -46,6 +46,7 @@ def denoise(
     tile: int | None = None,
     batch: int | None = None,
     threads: int | None = None,
+    check: bool = True,
     progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
 ) -> Any:
@@ -68,6 +69,8 @@ def denoise(
         stabilising the shot noise if there is any), ``"percentile"``, ``"minmax"``, ``"dtype"``,
         ``"window"`` (CT), or the raw values (low, high) that become 0 and 1; ``(0.0, 1.0)``
         passes the values to the network unchanged. All planes of a channel get the same mapping.
+        With a checkpoint of the paper's authors, which clips values, the default is the mapping on
+        its card.
     output_dtype : str, optional
         Type of the result, rounded and clipped to fit; by default that of the input.
     device : str
@@ -101,6 +104,9 @@ def denoise(
         Number of tiles or planes per call of the network.
     threads : int, optional
         Number of CPU threads of the network; the last bits of float32 results depend on it.
+    check : bool
+        Whether to check up to five planes of the result, and to issue a warning if something other
+        than noise was removed; not used for dask arrays.
     progress : callable, optional
         Called with a `Progress` after each batch; not used for dask arrays.
     cancel : CancelToken, optional
@@ -139,6 +145,7 @@ def denoise(
         tile=tile,
         batch=batch,
         threads=threads,
+        check=check,
     )
     mask = np.ma.getmaskarray(array) if isinstance(array, np.ma.MaskedArray) else None
     stack = as_stack(array if mask is None else array.data, axes, rgb=rgb)
@@ -188,7 +195,8 @@ def denoise_to_zarr(
         resumed by repeating the call.
     **settings
         `intensity`, `noise_level`, `hot_pixels`, `destripe`, `output_dtype`, `device`,
-        `strength`, `self_ensemble`, `precision`, `tile`, `batch` and `threads`, see `denoise`.
+        `strength`, `self_ensemble`, `precision`, `tile`, `batch`, `threads` and `check`, see
+        `denoise`.
 
     Returns
     -------

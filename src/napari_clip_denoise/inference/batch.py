@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from napari_clip_denoise.errors import Cancelled, InputError, OutputError, door, in_words
 from napari_clip_denoise.formats import open_stack
-from napari_clip_denoise.formats.discover import plan_outputs
+from napari_clip_denoise.formats.discover import plan_outputs, without_results
 from napari_clip_denoise.inference.progress import CancelToken, Notify, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.folder import AUTO
@@ -18,6 +18,7 @@ from napari_clip_denoise.models.registry import find, load
 
 if TYPE_CHECKING:
     from napari_clip_denoise.models.checkpoint import Model
+    from napari_clip_denoise.residual.run_verdict import RunVerdict
 
 Existing = Literal["skip", "replace"]
 State = Literal["done", "skipped", "failed"]
@@ -37,6 +38,10 @@ class FileResult:
         Time taken, in seconds.
     message : str
         Reason for a failure, as a sentence; otherwise empty.
+    verdict : str
+        Result of the check, as a sentence; empty if there was none.
+    is_flagged : bool
+        True if the check found that something other than noise was removed or added.
     """
 
     source: Path
@@ -44,6 +49,8 @@ class FileResult:
     state: State
     seconds: float = 0.0
     message: str = ""
+    verdict: str = ""
+    is_flagged: bool = False
 
 
 @dataclass(frozen=True)
@@ -142,7 +149,7 @@ def denoise_files(
     if existing not in get_args(Existing):
         raise InputError(f"There is no choice '{existing}'; skip or replace what is there.")
     paths = [Path(source) for source in sources]
-    paths = _without_results(paths, folder, suffix, keep_folders)
+    paths = without_results(paths, folder, suffix, keep_folders)
     outputs = plan_outputs(paths, folder, suffix, keep_below=keep_folders)
     if model is None:
         find(settings.model, rgb=False)
@@ -176,6 +183,7 @@ def denoise_files(
         report(Progress(0, 1, 0))
         begun = time.monotonic()
         message = ""
+        verdicts: list[RunVerdict] = []
         try:
             _make_folder(output.parent)
             stack = open_stack(source, axes)
@@ -188,6 +196,7 @@ def denoise_files(
                 progress=report,
                 cancel=cancel,
                 notify=tell,
+                on_checked=verdicts.append,
             )
         except Cancelled:
             raise
@@ -195,23 +204,16 @@ def denoise_files(
             message = in_words(error)
         done += 1
         state: State = "failed" if message else "done"
-        yield FileResult(source, output, state, time.monotonic() - begun, message)
-
-
-def _without_results(
-    paths: Sequence[Path],
-    folder: str | Path,
-    suffix: str | None,
-    keep_folders: Iterable[str | Path],
-) -> list[Path]:
-    """Leave out sources that are the result of another source, from an earlier batch."""
-    results = {
-        output.resolve(): path
-        for path in paths
-        for output in plan_outputs([path], folder, suffix, keep_below=keep_folders)
-        if output.resolve() != path.resolve()
-    }
-    return [path for path in paths if results.get(path.resolve(), path) == path]
+        verdict = verdicts[0] if verdicts and not message else None
+        yield FileResult(
+            source,
+            output,
+            state,
+            time.monotonic() - begun,
+            message,
+            verdict.sentence if verdict else "",
+            verdict is not None and verdict.is_flagged,
+        )
 
 
 def _make_folder(folder: Path) -> None:

@@ -15,6 +15,7 @@ from napari_clip_denoise.inference.engine.backoff import denoise_within_memory
 from napari_clip_denoise.inference.engine.job import mapping_for, prepare
 from napari_clip_denoise.inference.engine.region import denoise_region, source_window
 from napari_clip_denoise.inference.engine.values import result_dtype
+from napari_clip_denoise.inference.runs import warn_if_clipped
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.checkpoint import Model
 
@@ -45,6 +46,7 @@ def denoise_lazily(stack: Stack, model: Model, settings: DenoiseSettings) -> da.
         settings = settings.model_copy(update={"threads": torch.get_num_threads()})
     dtype = result_dtype(stack, settings.output_dtype)
     mapping = mapping_for(stack, model.card, settings)
+    warn_if_clipped(stack, model.card, mapping)
     if stack.plane_shape[0] * stack.plane_shape[1] > WHOLE_PLANE_PIXELS:
         samples = stack.shape[len(stack.leading_shape) + 2 :]
         piece = (*(1,) * len(stack.leading_shape), BLOCK_SIDE, BLOCK_SIDE, *samples)

@@ -180,13 +180,13 @@ class PreviewMaker:
         return self._model[1]
 
     def _mapping_of(self, view: View, model: "Model") -> IntensityMapping:
-        from napari_clip_denoise.inference.engine.job import mapping_for
+        from napari_clip_denoise.inference.engine.job import intensity_for, mapping_for
 
         stack, card, settings = view.stack, model.card, view.settings
         if self._measured[0] is not stack.array:
             self._measured = stack.array, {}
         known = self._measured[1]
-        key = settings.intensity, settings.noise_level, card.network.noise_level
+        key = intensity_for(card, settings), settings.noise_level, card.network.noise_level
         if key not in known:
             known[key] = mapping_for(stack, card, settings)
         return known[key]

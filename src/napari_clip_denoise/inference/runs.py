@@ -11,6 +11,8 @@ from napari_clip_denoise.errors import door
 from napari_clip_denoise.formats import check_output, lost_metadata
 from napari_clip_denoise.formats.base import OmeVersion
 from napari_clip_denoise.formats.memory import MemoryWriter
+from napari_clip_denoise.images.channel_sample import ChannelSample
+from napari_clip_denoise.images.intensity import IntensityMapping
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.job import Job, prepare
@@ -21,13 +23,17 @@ from napari_clip_denoise.inference.progress import (
     verification_reporter,
 )
 from napari_clip_denoise.inference.provenance import open_writer, provenance
+from napari_clip_denoise.inference.result_check import OnChecked, ResultCheck
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.inference.timing import Profile
+from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.card_view import unsuitable_reason
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.models.registry import load
 
 OnStart = Callable[[Any, dict[str, Any]], object]
+MOST_CLIPPED = 0.5
+"""Per cent of an image's values that may be clipped at each end without a notice."""
 
 
 def denoise_to_memory(
@@ -40,6 +46,7 @@ def denoise_to_memory(
     progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
     notify: Notify | None = None,
+    on_checked: OnChecked | None = None,
 ) -> np.ndarray:
     """Denoise a stack, or a part of it, into an array in memory.
 
@@ -56,7 +63,7 @@ def denoise_to_memory(
     on_start : callable, optional
         Called before the first region with the array of the result, which fills up during the run,
         and with a record of how it is made.
-    progress, cancel, notify :
+    progress, cancel, notify, on_checked :
         See `denoise_to_file`.
 
     Returns
@@ -74,12 +81,14 @@ def denoise_to_memory(
     model = model or loaded_model(settings.model, stack)
     warn_if_unsuitable(stack, model, notify)
     job = prepare(stack, model, settings)
-    warn_if_rounded(job, notify)
-    warn_if_alone(job, notify)
+    warn_of_result(job, notify)
     writer = MemoryWriter(stack, job.dtype, region)
     if on_start is not None:
         on_start(writer.array, provenance(job, settings))
-    run_to_writer(job, writer, progress=progress, cancel=cancel, notify=notify)
+    check = None
+    if settings.check:
+        check = ResultCheck(job, writer, part=region, on_checked=on_checked)
+    run_to_writer(job, writer, progress=progress, cancel=cancel, notify=notify, check=check)
     return writer.array
 
 
@@ -99,6 +108,7 @@ def denoise_to_file(
     notify: Notify | None = None,
     profile: Profile | None = None,
     client: Any = None,
+    on_checked: OnChecked | None = None,
 ) -> Path:
     """Denoise a stack into a file or store, in the format given by the suffix of its path.
 
@@ -130,6 +140,10 @@ def denoise_to_file(
     client : distributed.Client, optional
         Client of a dask cluster whose workers do the computation; they must reach the source, the
         model and the store under the same paths.
+    on_checked : callable, optional
+        Called with a `RunVerdict` once the result was checked, unless ``settings.check`` is False;
+        by default a warning is issued if something other than noise was removed. Of a divided run,
+        the part that completes the store checks it.
 
     Returns
     -------
@@ -156,8 +170,7 @@ def denoise_to_file(
     model = model or loaded_model(settings.model, stack)
     warn_if_unsuitable(stack, model, notify)
     job = prepare(stack, model, settings)
-    warn_if_rounded(job, notify)
-    warn_if_alone(job, notify)
+    warn_of_result(job, notify)
     writer = open_writer(
         job,
         settings,
@@ -169,12 +182,21 @@ def denoise_to_file(
     )
     if on_start is not None:
         on_start(writer.array, provenance(job, settings))
+    check = ResultCheck(job, writer, on_checked=on_checked) if settings.check else None
     if client is not None:
         from napari_clip_denoise.inference.distributed import run_on_cluster
 
-        run_on_cluster(job, settings, writer, client, progress=progress, cancel=cancel)
+        run_on_cluster(job, settings, writer, client, progress=progress, cancel=cancel, check=check)
     else:
-        run_to_writer(job, writer, progress=progress, cancel=cancel, notify=notify, profile=profile)
+        run_to_writer(
+            job,
+            writer,
+            progress=progress,
+            cancel=cancel,
+            notify=notify,
+            profile=profile,
+            check=check,
+        )
     return Path(path)
 
 
@@ -197,6 +219,49 @@ def warn_if_unsuitable(stack: Stack, model: Model, notify: Notify | None = None)
     """
     if words := unsuitable_reason(model.card, rgb=stack.is_rgb):
         (notify or warnings.warn)(words)
+
+
+def warn_of_result(job: Job, notify: Notify | None = None) -> None:
+    """Tell the user if values are rounded or clipped, or tiles are not exact."""
+    warn_if_rounded(job, notify)
+    warn_if_alone(job, notify)
+    warn_if_clipped(job.stack, job.runner.card, job.mapping, notify)
+    if job.runner.card.network.align_corners and len(job.rows) * len(job.columns) > 1:
+        (notify or warnings.warn)(
+            f"The planes are cut into tiles, and with '{job.runner.card.name}' the result of a "
+            "tile depends on its size; give a tile that holds a plane, if it fits into memory."
+        )
+
+
+def warn_if_clipped(
+    stack: Stack, card: ModelCard, mapping: IntensityMapping, notify: Notify | None = None
+) -> None:
+    """Tell the user if a model that clips values does so to more than a few of an image's.
+
+    Parameters
+    ----------
+    stack : Stack
+        Image to be denoised, of which a bounded sample is read.
+    card : ModelCard
+        Card of the model.
+    mapping : IntensityMapping
+        Mapping of the image's values to the network's scale.
+    notify : callable, optional
+        Receives the sentence; by default, it is a warning.
+    """
+    if not card.clip_input:
+        return
+    channels = range(stack.shape[stack.axes.index("c")]) if "c" in stack.axes else (None,)
+    for channel in channels:
+        ends = mapping.channel(channel or 0)
+        low, high = ChannelSample(stack, channel).percentiles(MOST_CLIPPED, 100 - MOST_CLIPPED)
+        if ends.low < ends.high and (low < ends.low or high > ends.high):
+            (notify or warnings.warn)(
+                f"'{card.name}' clips values to the range from {ends.low:g} to {ends.high:g}, and "
+                "many values of this image lie outside; unless that is noise, choose another "
+                "intensity mapping, such as minmax."
+            )
+            return
 
 
 def warn_if_rounded(job: Job, notify: Notify | None = None) -> None:

@@ -33,7 +33,7 @@ OPTIONS = {"output_dtype": "dtype"}
 
 
 class DenoiseSettings(BaseModel):
-    """Everything apart from the source that decides the pixels of a result.
+    """Everything apart from the source that decides a result.
 
     Attributes
     ----------
@@ -42,7 +42,8 @@ class DenoiseSettings(BaseModel):
         images and ``compact`` for all others.
     intensity : str or (float, float)
         Mapping of raw values to the network's scale, see
-        `napari_clip_denoise.images.intensity.estimate_mapping`.
+        `napari_clip_denoise.images.intensity.estimate_mapping`. With a model that clips values, the
+        default is the mapping on its card.
     noise_level : str or float
         For models that are told the noise level: ``"auto"`` measures it, a number is its standard
         deviation in raw units, and ``"blind"`` tells the network that it is unknown.
@@ -77,6 +78,9 @@ class DenoiseSettings(BaseModel):
     threads : int or None
         Number of CPU threads of the network, which affects the last bits of the result; None
         uses the number set in torch.
+    check : bool
+        Whether to check, once the result is there, that only noise was removed; see
+        `napari_clip_denoise.residual.run_verdict`. It does not change the pixels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -96,6 +100,7 @@ class DenoiseSettings(BaseModel):
     tile: Annotated[int, Field(gt=0, multiple_of=16)] | None = None
     batch: Annotated[int, Field(gt=0)] | None = None
     threads: Annotated[int, Field(gt=0, le=MOST_THREADS)] | None = None
+    check: bool = True
 
 
 def make_settings(preset: str = "general", **values: object) -> DenoiseSettings:
@@ -152,9 +157,10 @@ def as_command(settings: DenoiseSettings, source: str, result: str, axes: str) -
     """
     words = ["clip-denoise", "denoise", source, result, f"--axes={axes}"]
     for name, value in _changed(settings).items():
-        option = f"--{OPTIONS.get(name, name).replace('_', '-')}"
+        option = OPTIONS.get(name, name).replace("_", "-")
         text = ",".join(map(repr, value)) if isinstance(value, tuple) else str(value)
-        words.append(option if value is True else f"{option}={text}")
+        switch = f"--{option}" if value else f"--no-{option}"
+        words.append(switch if isinstance(value, bool) else f"--{option}={text}")
     return shlex.join(words)
 
 

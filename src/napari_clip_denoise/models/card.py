@@ -18,11 +18,17 @@ class EncoderCard(BaseModel):
     ----------
     source : str
         Source of the weights, or a description of their training.
+    weights : str
+        Name of the weights if they are not included, such as ``open_clip:RN101:openai``; empty for
+        RN50 of OpenAI.
     sha256 : str
         SHA-256 of its tensors, see `napari_clip_denoise.models.checkpoint.tensors_sha256`.
     included : bool
         Whether the model file contains its tensors. Otherwise it is loaded from its source, and
         its SHA-256 is checked.
+    statistics : bool
+        Whether the file contains the statistics of the batch normalisation nevertheless, because
+        they are not those of the source.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,6 +36,8 @@ class EncoderCard(BaseModel):
     source: str
     sha256: str = ""
     included: bool = True
+    weights: str = ""
+    statistics: bool = False
 
 
 class Score(BaseModel):
@@ -72,7 +80,11 @@ class ModelCard(BaseModel):
         Margin of a tile in pixels that is computed and discarded, measured so that tiles match
         the whole plane.
     clamp : bool
-        Whether results are clipped to [0, 1] on the network's scale, as in the paper.
+        Whether results are kept within [0, 1] on the network's scale, as in the paper. A value
+        outside it may stay as far outside as it was.
+    clip_input : bool
+        Whether values are clipped to [0, 1] before they reach the network. Results are then clipped
+        to [0, 1] without exception.
     intensity : str
         Recommended intensity mapping.
     recipe : dict
@@ -103,6 +115,7 @@ class ModelCard(BaseModel):
     pad_multiple: Annotated[int, Field(gt=0, le=MOST_MARGIN, multiple_of=16)] = 16
     halo: Annotated[int, Field(ge=0, le=MOST_MARGIN, multiple_of=16)] = 64
     clamp: bool = False
+    clip_input: bool = False
     intensity: str = "anscombe"
     recipe: dict[str, Any] = {}
     data: str = ""

@@ -6,8 +6,8 @@ from napari_clip_denoise.models.card import ModelCard, Score
 from napari_clip_denoise.models.folder import DEFAULT_MODEL, RGB_MODEL
 from napari_clip_denoise.models.registry import Entry
 
-HISTORY = ("trained on", "encoder")
-"""Facts that a panel shows last."""
+FIRST = ("made for", "licence")
+"""Facts that are shown above the scores."""
 FIXED = "This model is built in and cannot be renamed or deleted."
 
 
@@ -48,16 +48,18 @@ def unsuitable_reason(card: ModelCard, *, rgb: bool) -> str:
 
 
 def as_markdown(card: ModelCard) -> str:
-    """Format a card as a Markdown page."""
+    """Format a card as a Markdown page: purpose, licence, scores, then how it was trained."""
+    purpose, history = _purpose(card)
     facts = facts_of(card) | {"fine-tuned from the model of SHA-256": card.parent_sha256}
-    lines = [f"# {card.name}", "", card.description, ""]
-    lines += [f"- {name}: {text}" for name, text in facts.items() if text]
+    first = {name: facts.pop(name) for name in FIRST}
+    lines = [f"# {card.name}", "", purpose, "", *_items(first)]
     if card.scores:
         lines += ["", "| data | noise | metric | noisy | denoised |", "| --- " * 5 + "|"]
     lines += [
         f"| {score.data} | {score.noise} | {score.metric} | {score.noisy:g} | {score.denoised:g} |"
         for score in card.scores
     ]
+    lines += ["", *_items(facts), *(["", history] if history else [])]
     return "\n".join(lines) + "\n"
 
 
@@ -70,12 +72,24 @@ def as_html(entry: Entry) -> str:
         If its file is missing or damaged.
     """
     card = entry.card
+    purpose, history = _purpose(card)
     facts = facts_of(card)
-    history = {name: facts.pop(name) for name in HISTORY} | {"file": str(entry.path)}
-    page = [f"<h3>{escape(entry.name)}</h3>", _list_facts(facts), _tabulate(card.scores)]
-    page.append(f"<p>{escape(card.description)}</p>{_list_facts(history)}")
+    first = {name: facts.pop(name) for name in FIRST}
+    page = [f"<h3>{escape(entry.name)}</h3><p>{escape(purpose)}</p>", _list_facts(first)]
+    page += [_tabulate(card.scores), _list_facts(facts)]
+    page += [f"<p>{escape(history)}</p>", _list_facts({"file": str(entry.path)})]
     page += [f"<p>{FIXED}</p>"] if entry.origin == "bundled" else []
     return "".join(page)
+
+
+def _purpose(card: ModelCard) -> tuple[str, str]:
+    """Split a description into its first sentence, the purpose of the model, and the rest."""
+    purpose, stop, history = card.description.partition(". ")
+    return purpose + stop.strip(), history
+
+
+def _items(facts: dict[str, str]) -> list[str]:
+    return [f"- {name}: {text}" for name, text in facts.items() if text]
 
 
 def _list_facts(facts: dict[str, str]) -> str:

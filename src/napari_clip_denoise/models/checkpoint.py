@@ -1,5 +1,6 @@
 """Model files: weights and card in one ``.safetensors`` file."""
 
+import copy
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,13 +14,15 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from napari_clip_denoise.errors import ModelError, door
-from napari_clip_denoise.models.card import ModelCard
+from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.card_file import CARD_KEY, read_card
+from napari_clip_denoise.models.half_precision import in_half_precision
 from napari_clip_denoise.models.whole_file import whole_file
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
 
 ENCODER_PREFIX = "encoder."
+STATISTICS = (".running_mean", ".running_var")
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,15 +108,16 @@ def save_model(model: Model, path: str | Path, *, dtype: torch.dtype = torch.flo
     )
     decoder_sha256 = tensors_sha256(_decoder(rounded.state_dict()))
     card = model.card.model_copy(update={"encoder": encoder, "decoder_sha256": decoder_sha256})
-    if not included:
-        stored = {k: v for k, v in stored.items() if not k.startswith(ENCODER_PREFIX)}
+    stored = {k: v for k, v in stored.items() if _is_stored(k, card)}
     with whole_file(path) as partial:
         save_file(stored, partial, metadata={CARD_KEY: card.model_dump_json()})
     return Model(card, rounded, path)
 
 
 @door
-def load_model(path: str | Path, *, encoder: Callable[[], Encoder] | None = None) -> Model:
+def load_model(
+    path: str | Path, *, encoder: Callable[[EncoderCard], Encoder] | None = None
+) -> Model:
     """Load a model file.
 
     Parameters
@@ -121,7 +125,9 @@ def load_model(path: str | Path, *, encoder: Callable[[], Encoder] | None = None
     path : str or Path
         A ``.safetensors`` file with a card.
     encoder : callable, optional
-        Returns the encoder for a file that contains only a decoder.
+        Returns the encoder, which the card describes, for a file that contains only a decoder. If
+        it is not the one that the decoder was trained with, its weights are rounded to half
+        precision, see `in_half_precision`.
 
     Returns
     -------
@@ -145,9 +151,7 @@ def load_model(path: str | Path, *, encoder: Callable[[], Encoder] | None = None
                 f"The model '{card.name}' holds only a decoder and needs the encoder "
                 f"'{card.encoder.source}'."
             )
-        tensors |= {
-            f"{ENCODER_PREFIX}{name}": value for name, value in encoder().state_dict().items()
-        }
+        tensors |= _encoder_tensors(card, encoder(card.encoder), tensors)
     _load_weights(denoiser, tensors, path)
     decoder = _decoder(denoiser.state_dict())
     if card.decoder_sha256 and tensors_sha256(decoder) != card.decoder_sha256:
@@ -162,6 +166,30 @@ def load_model(path: str | Path, *, encoder: Callable[[], Encoder] | None = None
             f"give the weights of '{card.encoder.source}'."
         )
     return Model(card, denoiser, path)
+
+
+def _is_stored(name: str, card: ModelCard) -> bool:
+    """Return whether a model file contains a tensor."""
+    if card.encoder.included or not name.startswith(ENCODER_PREFIX):
+        return True
+    return card.encoder.statistics and name.endswith(STATISTICS)
+
+
+def _encoder_tensors(
+    card: ModelCard, encoder: Encoder, stored: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Return the encoder's tensors, those in the file first; rounded if only then they match."""
+    own = {
+        name.removeprefix(ENCODER_PREFIX): value
+        for name, value in stored.items()
+        if name.startswith(ENCODER_PREFIX)
+    }
+    tensors = encoder.state_dict() | own
+    if tensors_sha256(tensors) != card.encoder.sha256:
+        rounded = in_half_precision(copy.deepcopy(encoder)).state_dict() | own
+        if tensors_sha256(rounded) == card.encoder.sha256:
+            tensors = rounded
+    return {f"{ENCODER_PREFIX}{name}": value for name, value in tensors.items()}
 
 
 def _decoder(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -179,9 +207,11 @@ def _check_shapes(card: ModelCard, path: Path) -> None:
     """
     with torch.device("meta"):
         state = Denoiser(card.network).state_dict()
-    if not card.encoder.included:
-        state = _decoder(state)
-    expected = {k: tuple(v.shape) for k, v in state.items() if v.is_floating_point()}
+    expected = {
+        name: tuple(tensor.shape)
+        for name, tensor in state.items()
+        if tensor.is_floating_point() and _is_stored(name, card)
+    }
     with safe_open(path, framework="pt") as file:
         shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     if any(shapes.get(name) != shape for name, shape in expected.items()):

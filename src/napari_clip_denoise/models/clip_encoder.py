@@ -1,4 +1,4 @@
-"""CLIP's encoder, from a local file or the download that open_clip uses."""
+"""Encoders of CLIP, from a local file or the download that open_clip uses."""
 
 import errno
 from collections.abc import Callable
@@ -17,14 +17,13 @@ from huggingface_hub.utils.tqdm import tqdm
 from safetensors.torch import load_file, save_file
 
 from napari_clip_denoise.errors import Cancelled, ModelError
-from napari_clip_denoise.models.clip_cache import FILES, REPOSITORY, kept_encoder
+from napari_clip_denoise.models.clip_cache import FILES, kept_encoder, local_copy
+from napari_clip_denoise.models.clip_source import ClipSource
 from napari_clip_denoise.models.folder import SUFFIX, make_folder
 from napari_clip_denoise.models.jit_archive import is_jit_archive, read_tensors
 from napari_clip_denoise.models.whole_file import whole_file
-from napari_clip_denoise.network.config import EncoderConfig
 from napari_clip_denoise.network.encoder import Encoder
 
-ARCHITECTURE = "RN50"
 PREFIX = "visual."
 UNUSED = ("layer4.", "attnpool.")
 LOCAL_COPY = "give a local copy of them with --clip-weights FILE (clip_weights= in Python)"
@@ -33,16 +32,21 @@ Advance = Callable[[float, float], object]
 
 
 def load_clip_encoder(
-    weights: str | Path | None = None, *, advance: Advance | None = None
+    weights: str | Path | None = None,
+    *,
+    source: ClipSource | None = None,
+    advance: Advance | None = None,
 ) -> Encoder:
-    """Load the encoder of CLIP RN50 with OpenAI's weights.
+    """Load an encoder of CLIP.
 
     Parameters
     ----------
     weights : str or Path, optional
-        A local file with the weights, as published by open_clip or OpenAI. By default, the file
-        written by `keep_clip_encoder`, or else the cache that open_clip uses, which is filled by a
-        download on first use; ``HF_ENDPOINT`` overrides the server.
+        A local file with the weights, as published by open_clip or OpenAI. By default, a copy on
+        this computer, see `local_copy`. If there is none, they are downloaded to the cache that
+        open_clip uses; ``HF_ENDPOINT`` overrides the server.
+    source : ClipSource, optional
+        Architecture and weights; by default RN50 of OpenAI.
     advance : callable, optional
         Called with the downloaded and the total bytes.
 
@@ -54,67 +58,67 @@ def load_clip_encoder(
     Raises
     ------
     ModelError
-        If the file does not contain CLIP RN50, or it is not in the cache and could not be
+        If the file does not contain this encoder, or it is not in the cache and could not be
         downloaded.
     """
-    if weights is None and kept_encoder().is_file():
-        weights = kept_encoder()
+    source = source or ClipSource()
     if weights is not None:
-        return _from_file(Path(weights))
-    path = _download(advance)
+        return _from_file(Path(weights), source)
+    path = local_copy(source) or _download(source, advance)
     try:
-        return _from_file(path)
+        return _from_file(path, source)
     except ModelError as error:
         raise ModelError(
             f"{path.resolve()} was downloaded and does not hold the weights of CLIP "
-            f"{ARCHITECTURE}; delete it and try again, or {LOCAL_COPY}."
+            f"{source.architecture}; delete it and try again, or {LOCAL_COPY}."
         ) from error
 
 
-def keep_clip_encoder(encoder: Encoder) -> None:
-    """Save CLIP's encoder in the models folder, so that later runs need no download.
+def keep_clip_encoder(encoder: Encoder, source: ClipSource | None = None) -> None:
+    """Save an encoder of CLIP in the models folder, so that later runs need no download.
 
     Raises
     ------
     OutputError
         If the file cannot be written.
     """
-    path = kept_encoder()
+    path = kept_encoder(source)
     make_folder(path.parent)
     with whole_file(path) as partial:
         save_file({f"{PREFIX}{name}": x for name, x in encoder.state_dict().items()}, partial)
 
 
-def _download(advance: Advance | None) -> Path:
-    """Find the weights in the cache, or download them to it, resuming an interrupted download."""
+def _download(source: ClipSource, advance: Advance | None) -> Path:
+    """Download the weights to the cache, resuming an interrupted download."""
+    name = f"CLIP's {source.architecture} weights"
     bar = None if advance is None else _bar(advance)
     try:
         try:
-            return Path(hf_hub_download(REPOSITORY, FILES[0], tqdm_class=bar))
+            return Path(hf_hub_download(source.repository, FILES[0], tqdm_class=bar))
         except LocalEntryNotFoundError:
             raise
         except EntryNotFoundError:
-            return Path(hf_hub_download(REPOSITORY, FILES[1], tqdm_class=bar))
+            return Path(hf_hub_download(source.repository, FILES[1], tqdm_class=bar))
     except Cancelled:
         raise
     except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
         raise ModelError(
-            "CLIP's RN50 weights are not in the cache and could not be downloaded; connect to "
-            f"the internet once, or {LOCAL_COPY}."
+            f"{name} are not in the cache and could not be downloaded; connect to the internet "
+            f"once, or {LOCAL_COPY}."
         ) from error
     except HfHubHTTPError as error:
         raise ModelError(
-            f"{constants.ENDPOINT} refused CLIP's RN50 weights (HTTP "
+            f"{constants.ENDPOINT} refused {name} (HTTP "
             f"{error.response.status_code}); try again later, or {LOCAL_COPY}."
         ) from error
     except Exception as error:  # network libraries raise various errors
         if isinstance(error, OSError) and error.errno == errno.ENOSPC:
             raise ModelError(
-                f"There is no room for CLIP's RN50 weights in {constants.HF_HUB_CACHE}; make "
-                "some (400 MB) and try again, or set HF_HOME to another place."
+                f"There is no room for {name} in {constants.HF_HUB_CACHE}; make some (400 MB "
+                "for RN50) and try again, or set HF_HOME to another place."
             ) from error
         raise ModelError(
-            f"The download of CLIP's RN50 weights broke off ({type(error).__name__}); try again, "
+            f"The download of {name} broke off ({type(error).__name__}); try again, "
             f"or {LOCAL_COPY}."
         ) from error
 
@@ -135,7 +139,7 @@ def _bar(advance: Advance) -> type[tqdm]:
     return Bar
 
 
-def _from_file(path: Path) -> Encoder:
+def _from_file(path: Path, source: ClipSource) -> Encoder:
     if not path.is_file():
         raise ModelError(f"There is no CLIP weights file {path}.")
     try:
@@ -147,16 +151,17 @@ def _from_file(path: Path) -> Encoder:
             from open_clip.factory import load_state_dict  # slow to import
 
             tensors = load_state_dict(str(path), weights_only=True)
-        return _encoder({k.removeprefix(PREFIX): v for k, v in tensors.items() if PREFIX in k})
+        visual = {k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)}
+        return _encoder(visual, source)
     except Exception as error:  # readers raise various errors for a wrong file
         raise ModelError(
-            f"{path} does not hold the weights of CLIP {ARCHITECTURE}; give the file that "
+            f"{path} does not hold the weights of CLIP {source.architecture}; give the file that "
             "open_clip or OpenAI offers for it."
         ) from error
 
 
-def _encoder(visual: dict[str, torch.Tensor]) -> Encoder:
-    encoder = Encoder(EncoderConfig())
+def _encoder(visual: dict[str, torch.Tensor], source: ClipSource) -> Encoder:
+    encoder = Encoder(source.shape)
     kept = {name: value.float() for name, value in visual.items() if not name.startswith(UNUSED)}
     encoder.load_state_dict(kept)
     return encoder

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from napari_clip_denoise.errors import ModelError, door
+from napari_clip_denoise.images.intensity_methods import CTWindow, DataType
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model, tensors_sha256
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
@@ -36,8 +37,11 @@ def import_published(path: str | Path, name: str = "clip-rn50") -> Model:
     Returns
     -------
     Model
-        A model with the same output as the original network: images are reflect-padded to a
-        multiple of 32, and results are clipped to [0, 1].
+        A model that gives what the authors' network gives for images in [0, 1]: they are
+        reflect-padded at the bottom and right to a multiple of 32, and results are clipped to
+        [0, 1]. So are values outside it, before they reach the network.
+        Its card recommends the range of the data type for RGB images (8-bit values divided by 255),
+        and the window from -1024 to 3072 HU for CT.
 
     Raises
     ------
@@ -79,7 +83,8 @@ def import_published(path: str | Path, name: str = "clip-rn50") -> Model:
         ),
         pad_multiple=PAD_MULTIPLE,
         clamp=True,
-        intensity="minmax",
+        clip_input=True,
+        intensity=CTWindow.name if grey else DataType.name,
         data="See the authors' page.",
         licence=f"See {SOURCE_PAGE}.",
         software={"torch": torch.__version__},

@@ -17,7 +17,7 @@ from napari_clip_denoise.models.folder import (
 )
 
 if TYPE_CHECKING:
-    from napari_clip_denoise.models.card import ModelCard
+    from napari_clip_denoise.models.card import EncoderCard, ModelCard
     from napari_clip_denoise.models.checkpoint import Model
     from napari_clip_denoise.network.encoder import Encoder
 
@@ -120,8 +120,8 @@ def load(
     name_or_path, rgb :
         See `find`.
     clip_weights : str or Path, optional
-        Local file with CLIP's RN50 weights, for a model that contains only a decoder. By default
-        they are loaded from open_clip's cache, or downloaded to it.
+        Local file with the weights of its CLIP encoder, for a model that contains only a decoder.
+        By default a copy on this computer is used, or they are downloaded to open_clip's cache.
 
     Returns
     -------
@@ -136,10 +136,11 @@ def load(
     path = find(name_or_path, rgb=rgb)
     from napari_clip_denoise.models.checkpoint import load_model
 
-    def encoder() -> "Encoder":
+    def encoder(card: "EncoderCard") -> "Encoder":
         from napari_clip_denoise.models.clip_encoder import load_clip_encoder
+        from napari_clip_denoise.models.clip_source import ClipSource
 
-        return load_clip_encoder(clip_weights)
+        return load_clip_encoder(clip_weights, source=ClipSource.parse(card.weights))
 
     return load_model(path, encoder=encoder)
 
@@ -193,22 +194,33 @@ def install(model: "Model", *, overwrite: bool = False) -> Path:
     return path
 
 
-def add_file(path: str | Path) -> str:
-    """Copy a model file to the user's folder, and return its name, which is that on its card.
+def add_file(path: str | Path, *, name: str | None = None, overwrite: bool = False) -> str:
+    """Copy a model file to the user's folder, and return its name.
+
+    Parameters
+    ----------
+    path : str or Path
+        The model file.
+    name : str, optional
+        Name of the copy; by default that on its card.
+    overwrite : bool
+        Whether to replace a model of the same name.
 
     Raises
     ------
     ModelError
         If it is not a model file.
     InputError
-        If the name is taken.
+        If the name is taken or invalid.
     OutputError
         If the copy cannot be written.
     """
     from napari_clip_denoise.models.card_file import copy_model, read_card
 
     card = read_card(path)
-    target = place(card.name)
+    if name is not None:
+        card = _renamed(card, name)
+    target = place(card.name, overwrite=overwrite)
     make_folder(target.parent)
     copy_model(Path(path), target, card)
     return card.name
@@ -224,18 +236,10 @@ def rename(name: str, new_name: str) -> Path:
     OutputError
         If the files cannot be written or deleted.
     """
-    from pydantic import ValidationError
-
-    from napari_clip_denoise.models.card import ModelCard
     from napari_clip_denoise.models.card_file import copy_model, read_card
 
     path = _own(name)
-    try:
-        card = ModelCard.model_validate(read_card(path).model_dump() | {"name": new_name})
-    except ValidationError as error:
-        raise InputError(
-            f"'{new_name}' cannot be the name of a model; use letters, digits, '.', '_' and '-'."
-        ) from error
+    card = _renamed(read_card(path), new_name)
     target = place(new_name)
     copy_model(path, target, card)
     _remove(path)
@@ -253,6 +257,17 @@ def delete(name: str) -> None:
         If its file cannot be deleted.
     """
     _remove(_own(name))
+
+
+def _renamed(card: "ModelCard", name: str) -> "ModelCard":
+    from pydantic import ValidationError
+
+    try:
+        return type(card).model_validate(card.model_dump() | {"name": name})
+    except ValidationError as error:
+        raise InputError(
+            f"'{name}' cannot be the name of a model; use letters, digits, '.', '_' and '-'."
+        ) from error
 
 
 def _remove(path: Path) -> None:

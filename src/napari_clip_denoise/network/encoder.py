@@ -46,9 +46,9 @@ class Bottleneck(nn.Module):
 class Encoder(nn.Module):
     """Dense features of an image at strides 2, 4, 8 and 16.
 
-    The encoder is frozen: its parameters require no gradient, and its batch normalisation always
-    uses the stored statistics, even after ``.train()``. Parameter names match the ``visual`` tower
-    of ``open_clip``, so its state dict can be loaded directly.
+    The encoder is frozen: its parameters require no gradient, and its batch normalisation uses the
+    stored statistics, even after ``.train()``, unless it `adapts`. Parameter names match the
+    ``visual`` tower of ``open_clip``, so its state dict can be loaded directly.
 
     Parameters
     ----------
@@ -60,6 +60,9 @@ class Encoder(nn.Module):
     Radford et al., "Learning Transferable Visual Models From Natural Language Supervision",
     ICML 2021. Cheng, Liang, Tan, "Transfer CLIP for Generalizable Image Denoising", CVPR 2024.
     """
+
+    adapts = False
+    """Whether, in training mode, the statistics of the batch normalisation follow the batches."""
 
     def __init__(self, config: EncoderConfig | None = None):
         super().__init__()
@@ -96,8 +99,8 @@ class Encoder(nn.Module):
                 module.bias.requires_grad_(False)
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in evaluation mode regardless of `mode`, as the encoder is frozen."""
-        return super().train(False)
+        """Stay in evaluation mode regardless of `mode`, unless the encoder `adapts`."""
+        return super().train(mode and self.adapts)
 
     def forward(self, image: Tensor) -> list[Tensor]:
         """Compute the features F1 to F4.

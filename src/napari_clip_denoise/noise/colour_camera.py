@@ -5,12 +5,12 @@ RGB again. This correlates the noise between neighbouring pixels and colours.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from scipy.ndimage import correlate
 
 RGB_TO_XYZ = np.array(
-    [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
 )
 XYZ_TO_CAMERA = np.array(
     [
@@ -24,16 +24,10 @@ XYZ_TO_CAMERA = np.array(
 GAMMA = (1.8, 2.6)
 CONTRAST = (0.0, 0.5)
 WHITE_BALANCE = (0.75, 1.0)
+LEVELS = 16 * 255
+"""Steps of a tabulated curve; values of 8 bits lie on them."""
 
-CROSS = np.array(
-    [[0, 0, -2, 0, 0], [0, 0, 4, 0, 0], [-2, 4, 8, 4, -2], [0, 0, 4, 0, 0], [0, 0, -2, 0, 0]]
-)
-ALONG_ROWS = np.array(
-    [[0, 0, 1, 0, 0], [0, -2, 0, -2, 0], [-2, 8, 10, 8, -2], [0, -2, 0, -2, 0], [0, 0, 1, 0, 0]]
-)
-DIAGONAL = np.array(
-    [[0, 0, -3, 0, 0], [0, 4, 0, 4, 0], [-3, 0, 12, 0, -3], [0, 4, 0, 4, 0], [0, 0, -3, 0, 0]]
-)
+Border = Literal["reflect", "symmetric"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +43,10 @@ class RawCamera:
         Standard deviation of the signal-dependent noise, relative to the raw value.
     constant : float
         Standard deviation of the constant noise, for raw values in [0, 1].
+    as_published : bool
+        Whether to develop images as the code of the paper's authors: it linearises twice, by the
+        camera's tone curve and then by that of sRGB, so dark pixels get 6 to 7 dB more noise. Its
+        colour matrix does not preserve white, and demosaicing repeats the outermost pixels.
 
     References
     ----------
@@ -58,27 +56,38 @@ class RawCamera:
 
     signal: float
     constant: float
+    as_published: bool = False
 
     def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Add the noise to an image (3, Y, X) with values in [0, 1]; so is the result."""
-        values, tones = tone_curve(rng.uniform(*GAMMA), rng.uniform(*CONTRAST))
-        to_camera = camera_matrix(rng.dirichlet(np.ones(len(XYZ_TO_CAMERA))))
+        gamma, contrast = rng.uniform(*GAMMA), rng.uniform(*CONTRAST)
+        matrix = mixed_camera(rng.random(len(XYZ_TO_CAMERA)))
         balance = np.array([rng.uniform(*WHITE_BALANCE), 1, rng.uniform(*WHITE_BALANCE)])
-        colour = bayer_colours(clean.shape[-2:], *rng.integers(0, 2, 2))
+        row, column = rng.integers(0, 2, 2)
 
-        linear = np.interp(np.clip(clean, 0, 1), tones, values)
-        camera = np.tensordot(to_camera, linear, 1).clip(0, 1) * balance[:, None, None]
-        raw = np.take_along_axis(camera, colour[None], axis=0)[0]
-        raw = raw * (1 + self.signal * rng.standard_normal(raw.shape))
-        raw = (raw + self.constant * rng.standard_normal(raw.shape)).clip(0, 1)
+        to_linear, to_tones = tone_tables(gamma, contrast, srgb=self.as_published)
+        linear = to_linear[_steps(np.clip(clean, 0, 1))]
+        if self.as_published:
+            from_xyz = normalised_rows(matrix)
+            camera = _mixed(from_xyz @ RGB_TO_XYZ, linear)
+        else:
+            from_xyz = normalised_rows(matrix @ RGB_TO_XYZ)
+            camera = _mixed(from_xyz, linear)
+        raw = mosaic(camera * balance.astype(np.float32)[:, None, None], row, column)
+        deviation = np.hypot(np.float32(self.signal) * raw, np.float32(self.constant))
+        raw = (raw + deviation * rng.standard_normal(raw.shape, np.float32)).clip(0, 1)
 
-        balanced = (raw / balance[colour]).clip(0, 1)
-        developed = np.tensordot(np.linalg.inv(to_camera), demosaic(balanced, colour), 1)
-        return np.interp(developed.clip(0, 1), values, tones).astype(np.float32)
+        for y, x, colour in bayer(row, column):
+            raw[y::2, x::2] /= balance[colour]
+        border: Border = "symmetric" if self.as_published else "reflect"
+        developed = _mixed(np.linalg.inv(from_xyz), demosaic(raw.clip(0, 1), row, column, border))
+        if self.as_published:
+            developed = _mixed(np.linalg.inv(RGB_TO_XYZ), developed)
+        return to_tones[_steps(np.sqrt(np.sqrt(developed)))]
 
 
-def tone_curve(gamma: float, contrast: float) -> tuple[np.ndarray, np.ndarray]:
-    """Tabulate an increasing curve from linear values to tones, both in [0, 1].
+def tone_tables(gamma: float, contrast: float, *, srgb: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Tabulate an increasing tone curve in both directions.
 
     Parameters
     ----------
@@ -86,59 +95,112 @@ def tone_curve(gamma: float, contrast: float) -> tuple[np.ndarray, np.ndarray]:
         Exponent of the display.
     contrast : float
         Weight of an additional S-shaped curve, 0 to 1.
+    srgb : bool
+        Whether linear values pass the curve of sRGB first.
 
     Returns
     -------
-    values, tones : numpy.ndarray
-        (N,), in increasing order.
+    to_linear, to_tones : numpy.ndarray
+        (LEVELS + 1,), float32. The first holds the linear values of equidistant tones, the second
+        the tones of linear values whose fourth roots are equidistant. All are in [0, 1].
     """
-    values = np.linspace(0, 1, 4096) ** 2
-    tones = values ** (1 / gamma)
-    return values, (1 - contrast) * tones + contrast * (3 - 2 * tones) * tones**2
+    steps = np.linspace(0, 1, LEVELS + 1)
+    bent = (1 - contrast) * steps + contrast * (3 - 2 * steps) * steps**2
+    before = np.interp(steps, bent, steps) ** gamma
+    linear = steps**4
+    if srgb:
+        before = np.where(before > 0.04045, ((before + 0.055) / 1.055) ** 2.4, before / 12.92)
+        linear = np.where(linear > 0.0031308, 1.055 * linear ** (1 / 2.4) - 0.055, 12.92 * linear)
+    tones = np.interp(linear ** (1 / gamma), steps, bent)
+    return before.astype(np.float32), tones.astype(np.float32)
 
 
-def camera_matrix(weights: np.ndarray) -> np.ndarray:
-    """Return the matrix (3, 3) from linear RGB to a mixture of cameras, which preserves white.
+def mixed_camera(weights: np.ndarray) -> np.ndarray:
+    """Return the matrix (3, 3) from XYZ to a mixture of the cameras in `XYZ_TO_CAMERA`.
 
-    `weights` (4,) are those of the matrices in `XYZ_TO_CAMERA`.
+    `weights` (4,) are divided by their sum.
     """
-    matrix = np.tensordot(weights, XYZ_TO_CAMERA, 1) @ RGB_TO_XYZ
+    return np.tensordot(weights / weights.sum(), XYZ_TO_CAMERA, 1)
+
+
+def normalised_rows(matrix: np.ndarray) -> np.ndarray:
+    """Divide the rows of a matrix by their sums, so that equal values stay equal."""
     return matrix / matrix.sum(axis=1, keepdims=True)
 
 
-def bayer_colours(shape: tuple[int, ...], row: int, column: int) -> np.ndarray:
-    """Return the colour of each pixel of a Bayer pattern: 0 for red, 1 for green, 2 for blue.
+def bayer(row: int, column: int) -> tuple[tuple[int, int, int], ...]:
+    """Return y, x and colour (0 red, 1 green, 2 blue) of the four pixels of a Bayer pattern.
+
+    `row` and `column` are the position of the first red pixel, 0 or 1.
+    """
+    return (
+        (row, column, 0),
+        (row, 1 - column, 1),
+        (1 - row, column, 1),
+        (1 - row, 1 - column, 2),
+    )
+
+
+def mosaic(image: np.ndarray, row: int, column: int) -> np.ndarray:
+    """Take the pixels (Y, X) of a Bayer pattern from an image (3, Y, X); see `bayer`."""
+    raw = np.empty(image.shape[1:], image.dtype)
+    for y, x, colour in bayer(row, column):
+        raw[y::2, x::2] = image[colour, y::2, x::2]
+    return raw
+
+
+def demosaic(raw: np.ndarray, row: int, column: int, border: Border = "reflect") -> np.ndarray:
+    """Interpolate raw pixels (Y, X) to RGB (3, Y, X).
 
     Parameters
     ----------
-    shape : tuple of int
-        (Y, X).
+    raw : numpy.ndarray
+        Raw pixels of a Bayer pattern in [0, 1].
     row, column : {0, 1}
         Position of the first red pixel.
-    """
-    red_row = (np.arange(shape[0])[:, None] - row) % 2 == 0
-    red_column = (np.arange(shape[1])[None] - column) % 2 == 0
-    return np.where(red_row & red_column, 0, np.where(red_row | red_column, 1, 2))
-
-
-def demosaic(raw: np.ndarray, colour: np.ndarray) -> np.ndarray:
-    """Interpolate raw pixels (Y, X) to RGB (3, Y, X).
-
-    `colour` (Y, X) is the colour of each pixel, see `bayer_colours`.
+    border : {"reflect", "symmetric"}
+        Continuation of the image, see `numpy.pad`; the first keeps the pattern.
 
     References
     ----------
     Malvar, He, Cutler, "High-quality linear interpolation for demosaicing of Bayer-patterned
     color images", ICASSP 2004.
     """
-    cross, rows, columns, diagonal = (
-        correlate(raw, kernel / 16, mode="mirror")
-        for kernel in (CROSS, ALONG_ROWS, ALONG_ROWS.T, DIAGONAL)
+    padded = np.pad(raw, 2, mode=border)
+    height, width = raw.shape
+
+    def at(y: int, x: int) -> np.ndarray:
+        return padded[2 + y : 2 + y + height, 2 + x : 2 + x + width]
+
+    beside, above = at(0, -1) + at(0, 1), at(-1, 0) + at(1, 0)
+    far_beside, far_above = at(0, -2) + at(0, 2), at(-2, 0) + at(2, 0)
+    corners = at(-1, -1) + at(-1, 1) + at(1, -1) + at(1, 1)
+    far = far_beside + far_above
+    cross = (4 * raw + 2 * (beside + above) - far) / 8
+    opposite = (6 * raw + 2 * corners - 1.5 * far) / 8
+    centre = 5 * raw - corners
+    in_row = (centre + 4 * beside - far_beside + 0.5 * far_above) / 8
+    in_column = (centre + 4 * above - far_above + 0.5 * far_beside) / 8
+    red, green, blue = 0, 1, 2
+    sources = (
+        {red: raw, green: cross, blue: opposite},
+        {red: in_row, green: raw, blue: in_column},
+        {red: in_column, green: raw, blue: in_row},
+        {red: opposite, green: cross, blue: raw},
     )
-    green = np.where(colour == 1, raw, cross)
-    sides = []
-    for own, other in ((0, 2), (2, 0)):
-        in_its_rows = (colour == own).any(axis=1, keepdims=True)
-        beside = np.where(in_its_rows, rows, columns)
-        sides.append(np.where(colour == own, raw, np.where(colour == other, diagonal, beside)))
-    return np.stack([sides[0], green, sides[1]]).clip(0, 1)
+    image = np.empty((3, height, width), raw.dtype)
+    for (y, x, _), of_colour in zip(bayer(row, column), sources, strict=True):
+        for colour, source in of_colour.items():
+            image[colour, y::2, x::2] = source[y::2, x::2]
+    return image.clip(0, 1)
+
+
+def _mixed(matrix: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Apply a matrix (3, 3) to the colours of an image (3, Y, X), and clip to [0, 1]."""
+    mixed = matrix.astype(np.float32) @ image.reshape(3, -1)
+    return mixed.reshape(image.shape).clip(0, 1)
+
+
+def _steps(values: np.ndarray) -> np.ndarray:
+    """Return the nearest index into a table of `tone_tables` for values in [0, 1]."""
+    return (values * np.float32(LEVELS) + np.float32(0.5)).astype(np.int32)

@@ -7,6 +7,8 @@ import numpy as np
 CHECKERS = (1, 2, 3, 4, 8)
 PERIODS = (2.0, 24.0)
 LEAVES = 120
+PIXELATED = 0.3
+"""Fraction of the leaves whose border follows the pixels."""
 GLYPH = (7, 5)
 
 
@@ -82,6 +84,8 @@ def dead_leaves(size: int, rng: np.random.Generator) -> np.ndarray:
         v = v * rng.uniform(0.6, 2)
         distance = np.hypot(u, v) if rng.random() < 0.6 else np.maximum(np.abs(u), np.abs(v))
         cover = np.clip(radius - distance + 0.5, 0, 1)
+        if rng.random() < PIXELATED:
+            cover = cover.round()
         leaf: float | np.ndarray = rng.random()
         if rng.random() < 0.3:
             pattern = (checker, grating, lines)[rng.integers(3)]

@@ -1,7 +1,7 @@
 """Test images for scoring: clean images with simulated noise, and pairs of real images."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
@@ -10,30 +10,18 @@ import numpy as np
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.evaluation.metrics import Protocol
+from napari_clip_denoise.evaluation.scores.noises import NoiseGenerator, add_noise, chosen_noises
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.formats.discover import find_sources
 from napari_clip_denoise.images.intensity import Intensity
 from napari_clip_denoise.images.intensity_methods import CTWindow
 from napari_clip_denoise.images.regions import whole
-from napari_clip_denoise.noise.models import (
-    Gaussian,
-    MeanFilteredGaussian,
-    NoiseModel,
-    SaltAndPepper,
-    ScaledPoisson,
-    Speckle,
-)
 
 SuiteName = Literal["paper", "real", "ct"]
-NOISES: dict[str, NoiseModel] = {
-    **{f"gaussian-{sigma}": Gaussian(sigma / 255) for sigma in (15, 25, 50)},
-    **{f"spatial-{sigma}": MeanFilteredGaussian(sigma / 255) for sigma in (40, 45, 50, 55)},
-    **{f"poisson-{scale:g}": ScaledPoisson(scale) for scale in (2, 2.5, 3, 3.5)},
-    "salt-pepper-0.02": SaltAndPepper(0.02),
-    "speckle-0.04": Speckle(0.04**0.5),
-}
-"""Noises of the paper's tests, and speckle, by name; standard deviations on the 8-bit scale."""
-
+CTMetrics = Literal["window", "reference"]
+"""Metrics of CT as they follow from its window, or as the paper's authors compute them."""
+REFERENCE_CT_TOP = 3096.0
+"""Hounsfield units to which the authors' metrics map the network's 1, instead of 3072."""
 REAL = "real"
 FEW = 4
 """Folders with fewer real pairs get a row for each pair, because their mean says little."""
@@ -77,6 +65,8 @@ class Condition:
         Metrics, data range and clipping for scoring.
     intensity : str, (float, float) or None
         Intensity mapping of the models; None uses the one on each model's card.
+    generator : {"pcg64", "reference"}
+        Generator of simulated noise.
     """
 
     data: str
@@ -85,6 +75,7 @@ class Condition:
     noisy_folder: Path | None
     protocol: Protocol
     intensity: Intensity | None
+    generator: NoiseGenerator = "pcg64"
 
     def images(self) -> Iterator[TestImage]:
         """Read the images one after the other."""
@@ -92,7 +83,7 @@ class Condition:
             clean = read_image(path)
             if self.noisy_folder is None:
                 truth = clean.unit
-                noisy = add_noise(truth, self.noise, rgb=clean.rgb)
+                noisy = add_noise(truth, self.noise, rgb=clean.rgb, generator=self.generator)
                 yield TestImage(path.stem, truth, noisy, clean.rgb)
             else:
                 partner = read_image(self.noisy_folder / path.name)
@@ -145,34 +136,14 @@ def read_image(path: Path) -> CleanImage:
     return CleanImage(path, stack.read(whole(stack.shape)), stack.is_rgb)
 
 
-def add_noise(clean: np.ndarray, noise: str, *, rgb: bool) -> np.ndarray:
-    """Add one of `NOISES` to a clean image, always with seed 0, so that it is reproducible.
-
-    Parameters
-    ----------
-    clean : numpy.ndarray
-        Clean image with values from 0 to 1, (..., Y, X), or (..., Y, X, 3) for RGB.
-    noise : str
-        Key of `NOISES`.
-    rgb : bool
-        True if the last axis holds RGB samples.
-
-    Returns
-    -------
-    numpy.ndarray
-        Noisy image of the same shape.
-    """
-    planes = np.moveaxis(clean, -1, 0) if rgb else clean
-    noisy = NOISES[noise](planes, np.random.default_rng(0))
-    return np.moveaxis(noisy, 0, -1) if rgb else noisy
-
-
 def conditions(
     suite: SuiteName,
     folders: Sequence[Path],
     *,
     noises: Sequence[str] = (),
     limit: int | None = None,
+    noise_generator: NoiseGenerator = "pcg64",
+    ct_metrics: CTMetrics = "window",
 ) -> list[Condition]:
     """List the conditions of a suite, the rows of its tables.
 
@@ -189,6 +160,8 @@ def conditions(
         ``"poisson"``; all if empty.
     limit : int, optional
         Number of images to use from each set, from the first; by default all.
+    noise_generator, ct_metrics : str
+        See `napari_clip_denoise.evaluation.scores.evaluate.evaluate`.
 
     Returns
     -------
@@ -208,9 +181,26 @@ def conditions(
         raise InputError(f"The suite '{suite}' has its own noise; leave the choice of noises out.")
     if not folders:
         raise InputError("No folder with images was given; give one or more.")
+    for name, value, known, own in (
+        ("noise generator", noise_generator, NoiseGenerator, "paper"),
+        ("CT metrics", ct_metrics, CTMetrics, "ct"),
+    ):
+        if value not in get_args(known):
+            raise InputError(
+                f"The {name} '{value}' cannot be used; give {' or '.join(get_args(known))}."
+            )
+        if value == "reference" and suite != own:
+            raise InputError(f"The {name} can only be chosen for the suite '{own}'.")
     make = {"paper": _paper, "real": _real, "ct": _ct}[suite]
-    chosen = chosen_noises(noises)
-    return [row for folder in folders for row in make(Path(folder), limit, chosen)]
+    chosen = chosen_noises(noises, noise_generator)
+    rows = [row for folder in folders for row in make(Path(folder), limit, chosen)]
+    if ct_metrics == "reference":
+        rows = [replace(row, protocol=_reference_protocol(row.protocol)) for row in rows]
+    return [replace(row, generator=noise_generator) for row in rows]
+
+
+def _reference_protocol(protocol: Protocol) -> Protocol:
+    return replace(protocol, top=REFERENCE_CT_TOP, pads_with_zeros=True)
 
 
 def _paper(folder: Path, limit: int | None, noises: Sequence[str]) -> list[Condition]:
@@ -240,26 +230,6 @@ def _ct(folder: Path, limit: int | None, _: Sequence[str]) -> list[Condition]:
     protocol = Protocol(("psnr", "ssim", "rmse"), data_range=high - low, window=CTWindow.window)
     files = _pairs(folder)[:limit]
     return [Condition(folder.name, REAL, files, folder / "noisy", protocol, "window")]
-
-
-def chosen_noises(wanted: Sequence[str]) -> list[str]:
-    """List the `NOISES` with the given names or of the given kinds; all if none are given.
-
-    Raises
-    ------
-    InputError
-        If a name is unknown.
-    """
-    for name in wanted:
-        if not any(_is_of_kind(noise, name) for noise in NOISES):
-            raise InputError(f"There is no noise '{name}'; give any of: {', '.join(NOISES)}.")
-    return [
-        noise for noise in NOISES if not wanted or any(_is_of_kind(noise, name) for name in wanted)
-    ]
-
-
-def _is_of_kind(noise: str, wanted: str) -> bool:
-    return noise == wanted or noise.rpartition("-")[0] == wanted
 
 
 def clean_images(folder: Path) -> tuple[Path, ...]:

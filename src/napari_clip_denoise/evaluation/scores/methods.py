@@ -4,7 +4,7 @@ Every method is blind: it gets only the noisy image and estimates everything els
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -107,6 +107,7 @@ def make_methods(
     device: str = "auto",
     *,
     self_ensemble: bool = False,
+    clip_input: bool = True,
 ) -> list[Method]:
     """Create the methods to compare.
 
@@ -118,6 +119,8 @@ def make_methods(
         Keys of `baselines.BASELINES`.
     device, self_ensemble :
         Options of the models, see `DenoiseSettings`.
+    clip_input : bool
+        Whether models that clip their input, according to their card, may do so.
 
     Returns
     -------
@@ -143,6 +146,8 @@ def make_methods(
     for given in reversed(models):
         model = load(given) if isinstance(given, (str, Path)) else given
         name = Path(given).stem if isinstance(given, (str, Path)) else model.card.name
+        if model.card.clip_input and not clip_input:
+            model = replace(model, card=model.card.model_copy(update={"clip_input": False}))
         methods.insert(0, ModelMethod(name, model, device, self_ensemble))
     names = [NOISY, *(method.name for method in methods)]
     if not methods:

@@ -7,7 +7,7 @@ from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, LineEdit, 
 from qtpy.QtWidgets import QFileDialog
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.formats.discover import find_sources
+from napari_clip_denoise.formats.discover import find_sources, without_results
 from napari_clip_denoise.formats.table import MENU
 from napari_clip_denoise.gui.forms.settings import SettingsForm
 
@@ -61,7 +61,7 @@ class BatchForm(SettingsForm):
         )
 
     def chosen_sources(self) -> list[Path]:
-        """Return the images to denoise.
+        """Return the images to denoise, without the results of an earlier batch.
 
         Raises
         ------
@@ -72,7 +72,10 @@ class BatchForm(SettingsForm):
         if not inputs:
             raise InputError("There are no images to denoise; choose a folder or files.")
         results = self.output.line_edit.value.strip() or None
-        return find_sources(inputs, self.pattern.value, results=results)
+        sources = find_sources(inputs, self.pattern.value, results=results)
+        if results is None:
+            return sources
+        return without_results(sources, results, self.format.value, self.kept_folders())
 
     def chosen_folder(self) -> Path:
         """Return the folder for the results.

@@ -101,8 +101,9 @@ class FineTuneForm(QWidget):
         self._show_rows()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
-        """Find models that were added since the form was last shown."""
+        """Find models that were added since the form was last shown, and keep the name free."""
         self.model.reset_choices()
+        self.propose_name()
         super().showEvent(event)
 
     def sources(self) -> dict[str, Any]:

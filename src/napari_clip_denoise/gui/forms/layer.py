@@ -6,25 +6,25 @@ import napari
 from magicgui.types import FileDialogMode
 from magicgui.widgets import CheckBox, ComboBox, FileEdit
 from napari.layers import Image
+from psygnal import Signal
 from qtpy.QtWidgets import QLineEdit
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.formats.table import FORMATS
 from napari_clip_denoise.gui.forms.axes import AxesField
 from napari_clip_denoise.gui.forms.rows import menu_of_names, show_row
+from napari_clip_denoise.gui.forms.runs import Run, run_of, runs_of_each, with_suffix
 from napari_clip_denoise.gui.forms.settings import SettingsForm
-from napari_clip_denoise.gui.viewer.channels import channels_of, stack_of_channels
+from napari_clip_denoise.gui.viewer.channels import channels_of
 from napari_clip_denoise.gui.viewer.layers import (
     images_of,
     originals_first,
     preferred_image,
-    stack_of,
     when_layers_change,
 )
-from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.gui.viewer.origin import selected_originals
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
-PLANE, WHOLE, CHANNELS = "plane", "layer", "channels"
+PLANE, WHOLE, CHANNELS, SELECTED = "plane", "layer", "channels", "selected"
 
 
 class LayerForm(SettingsForm):
@@ -36,14 +36,19 @@ class LayerForm(SettingsForm):
         Viewer whose image layers can be chosen.
     """
 
+    targets_changed = Signal()
+    """Emitted when other layers or other parts of them would be denoised."""
+
     def __init__(self, viewer: napari.Viewer):
         super().__init__()
         self._viewer = viewer
+        self._targets: tuple[object, ...] = ()
+        self._selected: list[Image] = []
         self.layer = menu_of_names(self._layers, "The layer to denoise.")
         self.scope = ComboBox(
             choices=self._scopes,
             tooltip="Only the plane on screen, to try settings, or the whole layer, or all "
-            "channels of its image at once.",
+            "channels of its image at once, or all images that are selected in the layer list.",
         )
         self.store = FileEdit(
             mode=FileDialogMode.OPTIONAL_FILE,
@@ -51,7 +56,8 @@ class LayerForm(SettingsForm):
             nullable=True,
             value=None,
             tooltip="Optional, for the whole layer: an OME-Zarr file such as result.ome.zarr. "
-            "Needed if the result does not fit into memory.",
+            "Needed if the result does not fit into memory. Of several layers, each gets a file of "
+            "its own, with the name of the layer added.",
         )
         self.scope.value = WHOLE
         self.axes = AxesField()
@@ -62,13 +68,16 @@ class LayerForm(SettingsForm):
         line: QLineEdit = self.store.line_edit.native
         line.editingFinished.connect(self._complete_name)
         self._show_overwrite()
-        self.layer.changed.connect(self._offer_channels)
+        self.layer.changed.connect(self._offer_scopes)
         self.layer.changed.connect(self.axes.show_layer)
-        self.axes.edited.connect(self._offer_channels)
+        self.axes.edited.connect(self._offer_scopes)
+        self.scope.changed.connect(self._notice_targets)
         when_layers_change(viewer, self._refresh_layers)
+        viewer.layers.selection.events.changed.connect(self._follow_selection)
         if (image := preferred_image(viewer)) is not None:
             self.layer.value = image
-        self._offer_channels()
+        self._offer_scopes()
+        self._follow_selection()
         self.axes.show_layer(self.layer.value)
 
     def chosen_layer(self) -> Image:
@@ -89,18 +98,23 @@ class LayerForm(SettingsForm):
         layer = self.layer.value
         if self.scope.value == CHANNELS:
             return self._channels()
+        if self.scope.value == SELECTED:
+            return self._selected
         return [] if layer is None else [layer]
 
-    def stack(self) -> Stack:
-        """Return the image to denoise, with a channel axis if all channels are chosen.
+    def runs(self) -> list[Run]:
+        """Return the images to denoise: one, or each of the selected layers.
 
         Raises
         ------
         InputError
-            If there is none.
+            If there is none, one cannot be denoised, or a result cannot be saved.
         """
-        layer, layers = self.chosen_layer(), self.layers()
-        return stack_of(layer) if len(layers) == 1 else stack_of_channels(layers)
+        self.chosen_layer()
+        layers, store = self.layers(), self.chosen_store()
+        if self.scope.value == SELECTED:
+            return runs_of_each(layers, store)
+        return [run_of(layers, store)]
 
     def chosen_store(self) -> Path | None:
         """Return the OME-Zarr file that the user named, or None.
@@ -142,8 +156,12 @@ class LayerForm(SettingsForm):
         show_row(self._rows, self.overwrite.native, is_saved)
 
     def _scopes(self, _: object) -> list[tuple[str, str]]:
-        channels = self._channels()
-        several = [(f"All {len(channels)} channels", CHANNELS)] if len(channels) > 1 else []
+        channels, selected = self._channels(), self._selected
+        several = []
+        if len(channels) > 1:
+            several.append((f"All {len(channels)} channels", CHANNELS))
+        if len(selected) > 1 and selected != channels:
+            several.append((f"The {len(selected)} selected layers", SELECTED))
         return [("Current plane", PLANE), ("Whole layer", WHOLE), *several]
 
     def _channels(self) -> list[Image]:
@@ -152,39 +170,40 @@ class LayerForm(SettingsForm):
 
     def _refresh_layers(self) -> None:
         self.layer.reset_choices()
-        self._offer_channels()
+        self._follow_selection()
+        self._offer_scopes()
 
-    def _offer_channels(self) -> None:
+    def _offer_scopes(self) -> None:
         """Choose all channels where there are several, unless only a plane is wanted."""
         scope, had_several = self.scope.value, CHANNELS in self.scope.choices
         self.scope.reset_choices()
         has_several = CHANNELS in self.scope.choices
-        if scope == CHANNELS and not has_several:
-            scope = WHOLE
+        is_other_layer = scope == SELECTED and self.layer.value not in self._selected
+        if scope not in self.scope.choices or is_other_layer:
+            scope = CHANNELS if has_several else WHOLE
         elif scope == WHOLE and has_several and not had_several:
             scope = CHANNELS
         self.scope.value = scope
+        self._notice_targets()
 
+    def _follow_selection(self) -> None:
+        """Choose the selected layers once there are several, unless only a plane is wanted."""
+        selected = selected_originals(self._viewer)
+        if selected == self._selected:
+            return
+        self._selected = selected
+        is_wanted = len(selected) > 1 and self.scope.value != PLANE
+        if is_wanted and self.layer.value not in selected:
+            self.layer.value = selected[-1]
+        self._offer_scopes()
+        if is_wanted and SELECTED in self.scope.choices:
+            self.scope.value = SELECTED
 
-def with_suffix(path: Path) -> Path:
-    """Return the path of an OME-Zarr file, whose suffix may have been left out.
-
-    Raises
-    ------
-    InputError
-        If the path is that of a folder or of a file of another format.
-    """
-    if path.suffix == ".zarr":
-        return path
-    if path.is_dir():
-        raise InputError(f"{path} is a folder; add the name of a file, such as result.ome.zarr.")
-    others = [f.name for f in FORMATS if not f.is_store and path.suffix and f.writes(path)]
-    if others:
-        raise InputError(
-            f"{path.name} would be a file of the format {others[0]}, but only OME-Zarr can be "
-            "written here; give a name such as result.ome.zarr."
-        )
-    return path.with_name(f"{path.name.removesuffix('.ome')}.ome.zarr")
+    def _notice_targets(self) -> None:
+        targets = (self.scope.value, *self.layers())
+        if targets != self._targets:
+            self._targets = targets
+            self.targets_changed.emit()
 
 
 def settings_in(viewer: napari.Viewer) -> DenoiseSettings:

@@ -44,7 +44,8 @@ def add_row(rows: QFormLayout, text: str, widget: Widget | QWidget, position: in
         field.setMinimumContentsLength(LEAST_LETTERS)
     label = QLabel(text)
     label.setBuddy(field)
-    label.setToolTip(field.whatsThis() or field.toolTip())
+    own_tip = widget.tooltip if isinstance(widget, Widget) else ""
+    label.setToolTip(field.whatsThis() or own_tip or field.toolTip())
     rows.insertRow(position, label, field)
 
 

@@ -9,6 +9,8 @@ from napari_clip_denoise.formatting import format_seconds
 from napari_clip_denoise.gui.panel.activity import Activity
 
 STEPS = 1000
+BLOCK = STEPS // 6
+"""Length of the block that shows that work of unknown length is running."""
 LOADING = "Loading the model and measuring intensities …"
 SECOND = 1000
 """One second in milliseconds."""
@@ -17,14 +19,20 @@ SECOND = 1000
 class ProgressRow(QWidget):
     """Shows the progress of a run, and its outcome.
 
-    While the length of the work is unknown, the row counts seconds. A bar that moves continuously
-    would redraw the whole window, including the canvas, all the time, which takes a CPU core on
-    computers without a graphics card.
+    While the length of the work is unknown, a block changes sides in the bar once a second, and the
+    row counts the seconds. A bar that moves continuously would redraw the whole window, including
+    the canvas, all the time, which takes a CPU core on computers without a graphics card.
+
+    Attributes
+    ----------
+    fraction : float
+        Completed fraction of the work, from 0 to 1; 0 while its length is unknown.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._message, self._begun = "", 0.0
+        self._message, self._begun, self.fraction = "", 0.0, 0.0
+        self._is_right = False
         self._activity = Activity(self)
         self.clock = QTimer(self)
         self.clock.timeout.connect(self._count)
@@ -43,7 +51,8 @@ class ProgressRow(QWidget):
 
     def begin(self, message: str = LOADING) -> None:
         """Show that work of unknown length is running."""
-        self.bar.setValue(0)
+        self.fraction = 0.0
+        self.bar.setValue(BLOCK)
         self.bar.show()
         self.say(message)
         self._activity.begin(message)
@@ -60,6 +69,8 @@ class ProgressRow(QWidget):
         message : str
             The progress in words.
         """
+        self.fraction = fraction
+        self.bar.setInvertedAppearance(False)
         self.bar.setValue(round(STEPS * fraction))
         self.say(message)
         self._activity.show(fraction, message)
@@ -74,6 +85,7 @@ class ProgressRow(QWidget):
         is_done : bool
             True if the work was completed.
         """
+        self.bar.setInvertedAppearance(False)
         self.bar.setValue(STEPS if is_done else 0)
         self.bar.hide()
         self.say(message)
@@ -86,5 +98,7 @@ class ProgressRow(QWidget):
         self.label.setVisible(bool(message))
 
     def _count(self) -> None:
+        self._is_right = not self._is_right
+        self.bar.setInvertedAppearance(self._is_right)
         passed = format_seconds(time.monotonic() - self._begun)
         self.label.setText(f"{self._message} {passed}")

@@ -8,6 +8,8 @@ from napari_clip_denoise.gui.panel.tab_order import tab_as_laid_out
 PANEL = "clip-denoise-panel"
 PLUGIN = " (CLIP Denoise)"
 """Suffix that napari adds to the title of each panel; it is too long for a tab."""
+SHORT = {"Denoise files": "Files", "Check result": "Check"}
+"""Names with which six tabs fit beside each other; the title bar shows the whole ones."""
 
 
 def share_place(panel: QWidget) -> None:
@@ -30,7 +32,8 @@ def _tabify(panel: QWidget) -> None:
     window = None if dock is None else dock.parentWidget()
     if dock is None or not isinstance(window, QMainWindow):
         return
-    dock.setWindowTitle(dock.windowTitle().removesuffix(PLUGIN))
+    name = dock.windowTitle().removesuffix(PLUGIN)
+    dock.setWindowTitle(SHORT.get(name, name))
     for other in window.findChildren(QDockWidget):
         is_ours = other.findChild(QWidget, PANEL) is not None
         if other is not dock and is_ours and not other.isFloating():

@@ -3,32 +3,30 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from napari.layers import Image
 from napari.utils.notifications import show_info
 from qtpy.QtWidgets import QApplication, QHBoxLayout, QPushButton, QWidget
 
 from napari_clip_denoise.errors import ClipDenoiseError
-from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.gui.forms.runs import Run
 from napari_clip_denoise.inference.settings import DenoiseSettings, as_command, as_python
 
 UNSAVED = "input.ome.tif"
 
 
 class CopyRow(QWidget):
-    """Copies a command or script that repeats a run of the whole layer outside napari.
+    """Copies commands or scripts that repeat the runs of whole layers outside napari.
 
     Parameters
     ----------
     choose : callable
-        Returns the layer, its stack, the settings and the output file (or None); may raise
-        `ClipDenoiseError`.
+        Returns the images to denoise and the settings; may raise `ClipDenoiseError`.
     complain : callable
         Tells the user of an error.
     """
 
     def __init__(
         self,
-        choose: Callable[[], tuple[Image, Stack, DenoiseSettings, Path | None]],
+        choose: Callable[[], tuple[list[Run], DenoiseSettings]],
         complain: Callable[[Exception], object],
     ):
         super().__init__()
@@ -51,17 +49,20 @@ class CopyRow(QWidget):
 
     def _copy(self, write: Callable[[DenoiseSettings, str, str, str], str]) -> None:
         try:
-            layer, stack, settings, store = self._choose()
+            runs, settings = self._choose()
         except ClipDenoiseError as error:
             self._complain(error)
             return
-        source = Path(layer.source.path or UNSAVED)
-        name = source.name.split(".")[0]
-        result = store or source.with_name(f"{name}_denoised.ome.zarr")
+        written = []
+        for run in runs:
+            source = Path(run.layers[0].source.path or UNSAVED)
+            name = source.name.split(".")[0]
+            result = run.store or source.with_name(f"{name}_denoised.ome.zarr")
+            written.append(write(settings, str(source), str(result), run.stack.axes))
         clipboard = QApplication.clipboard()
         assert clipboard is not None
-        clipboard.setText(write(settings, str(source), str(result), stack.axes))
-        if layer.source.path is None:
-            show_info(f"Copied. This layer was not opened from a file; save it as {UNSAVED} first.")
-        else:
+        clipboard.setText("\n".join(written))
+        if all(run.layers[0].source.path for run in runs):
             show_info("Copied.")
+        else:
+            show_info(f"Copied. This layer was not opened from a file; save it as {UNSAVED} first.")

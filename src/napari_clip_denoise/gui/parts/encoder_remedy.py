@@ -11,9 +11,10 @@ from napari_clip_denoise.gui.panel.progress import ProgressRow
 from napari_clip_denoise.gui.panel.task import Task
 from napari_clip_denoise.gui.workers.relay import relay
 from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.models.clip_source import ClipSource
 
 WORDS = (
-    "This model needs the encoder of CLIP's RN50, which is not on this computer yet. "
+    "This model needs the encoder of {}, which is not on this computer yet. "
     "Download it once, or choose a local copy:"
 )
 Bytes = tuple[float, float]
@@ -32,11 +33,14 @@ class EncoderRemedy(QWidget):
     def __init__(self, ready: Callable[[], object]):
         super().__init__()
         self._ready = ready
+        self._source = ClipSource()
         self.download_button = QPushButton("Download")
-        self.download_button.setToolTip("Download about 400 MB from the Hugging Face Hub, once.")
+        self.download_button.setToolTip(
+            "Download it from the Hugging Face Hub, once (400 MB for RN50)."
+        )
         self.download_button.clicked.connect(lambda: self.fetch(None))
         self.file_button = QPushButton("Choose a file …")
-        self.file_button.setToolTip("Select a file with CLIP's RN50 weights; it is copied.")
+        self.file_button.setToolTip("Select a file with these weights; the encoder is copied.")
         self.file_button.clicked.connect(self._choose_file)
         self.cancel_button = QPushButton("Cancel")
         self.cancel_button.setToolTip("Stop; the part that was downloaded so far is discarded.")
@@ -48,16 +52,21 @@ class EncoderRemedy(QWidget):
             busy=(self.cancel_button,),
         )
         self.cancel_button.clicked.connect(self.task.cancel)
-        words = QLabel(WORDS)
-        words.setWordWrap(True)
+        self.words = QLabel(WORDS.format(self._source.words))
+        self.words.setWordWrap(True)
         buttons = QHBoxLayout()
         for button in (self.download_button, self.file_button, self.cancel_button):
             buttons.addWidget(button)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(words)
+        layout.addWidget(self.words)
         layout.addLayout(buttons)
         layout.addWidget(self.progress)
+
+    def offer(self, source: ClipSource) -> None:
+        """Offer the encoder of these weights."""
+        self._source = source
+        self.words.setText(WORDS.format(source.words))
 
     def fetch(self, path: Path | None) -> None:
         """Get the encoder in the background, from a file or, if `path` is None, from the hub."""
@@ -65,6 +74,7 @@ class EncoderRemedy(QWidget):
         self.task.start(
             fetch_encoder,
             path,
+            self._source,
             cancel,
             control=cancel,
             take=self._take,
@@ -74,7 +84,7 @@ class EncoderRemedy(QWidget):
 
     def _choose_file(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
-            self, "CLIP's RN50 weights", "", "Weights (*.safetensors *.bin *.pt)"
+            self, "CLIP's weights", "", "Weights (*.safetensors *.bin *.pt)"
         )
         if path:
             self.fetch(Path(path))
@@ -92,7 +102,7 @@ class EncoderRemedy(QWidget):
 
 
 def fetch_encoder(
-    path: Path | None, cancel: CancelToken
+    path: Path | None, source: ClipSource, cancel: CancelToken
 ) -> Generator[tuple[Bytes, ...], None, None]:
     """Copy CLIP's encoder from a file, or download it, in a separate thread.
 
@@ -100,6 +110,8 @@ def fetch_encoder(
     ----------
     path : Path or None
         File with the weights; None downloads them.
+    source : ClipSource
+        Which weights.
     cancel : CancelToken
         Token that stops the download.
 
@@ -117,8 +129,8 @@ def fetch_encoder(
             cancel.check()
             report((done, total))
 
-        encoder = load_clip_encoder(path, advance=advance)
+        encoder = load_clip_encoder(path, source=source, advance=advance)
         if path is not None:
-            keep_clip_encoder(encoder)
+            keep_clip_encoder(encoder, source)
 
     yield from relay(work, cancel)

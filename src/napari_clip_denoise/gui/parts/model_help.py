@@ -10,6 +10,7 @@ from napari_clip_denoise.gui.parts.encoder_remedy import EncoderRemedy
 from napari_clip_denoise.models.card_file import read_card
 from napari_clip_denoise.models.card_view import unsuitable_reason
 from napari_clip_denoise.models.clip_cache import lacks_encoder
+from napari_clip_denoise.models.clip_source import ClipSource
 from napari_clip_denoise.models.folder import AUTO, CLIP_MODEL
 from napari_clip_denoise.models.registry import entries, find
 
@@ -66,6 +67,7 @@ class ModelHelp(QWidget):
             card = read_card(find(name, rgb=is_rgb))
         except ModelError as error:
             return False, str(error)
+        self.encoder_remedy.offer(ClipSource.parse(card.encoder.weights))
         return lacks_encoder(card), "" if layer is None else unsuitable_reason(card, rgb=is_rgb)
 
     def _use_clip(self) -> None:

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSizePolicy, QWidge
 from napari_clip_denoise.errors import ClipDenoiseError, in_words
 from napari_clip_denoise.formatting import counted, format_bytes
 from napari_clip_denoise.gui.forms.layer import PLANE, LayerForm
+from napari_clip_denoise.gui.forms.runs import Run
 from napari_clip_denoise.gui.workers.denoise import memory_limit
 from napari_clip_denoise.inference.estimate import RunSize, measure_size
 
@@ -38,8 +39,9 @@ class PlanRow(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.label)
         layout.addWidget(self.button)
-        for field in (form.layer, form.scope, form.store, form.output_dtype):
+        for field in (form.layer, form.store, form.output_dtype):
             field.changed.connect(self.refresh)
+        form.targets_changed.connect(self.refresh)
         form.axes.edited.connect(self.refresh)
         self.refresh()
 
@@ -51,19 +53,19 @@ class PlanRow(QWidget):
         if layer is None or self._form.scope.value == PLANE:
             return
         try:
-            store, stack = self._form.chosen_store(), self._form.stack()
+            runs = self._form.runs()
         except ClipDenoiseError:
             return
         worker = create_worker(
-            measure_size,
-            stack,
-            store,
+            _measure_all,
+            runs,
             self._form.output_dtype.value,
             _start_thread=False,
             _ignore_errors=True,
         )
         self._latest = worker
-        worker.returned.connect(lambda found: self._show(worker, describe(found, store is None)))
+        in_memory = runs[0].store is None
+        worker.returned.connect(lambda found: self._show(worker, describe(found, in_memory)))
         worker.errored.connect(lambda error: self._show(worker, in_words(error)))
         worker.start()
 
@@ -75,6 +77,17 @@ class PlanRow(QWidget):
         if worker is self._latest and message:
             self.label.setText(message)
             self.show()
+
+
+def _measure_all(runs: list[Run], output_dtype: str | None) -> RunSize:
+    """Return the size of several runs together."""
+    sizes = [measure_size(run.stack, run.store, output_dtype) for run in runs]
+    return RunSize(
+        sum(size.planes for size in sizes),
+        sum(size.regions for size in sizes),
+        sum(size.result_bytes for size in sizes),
+        sizes[0].free_bytes,
+    )
 
 
 def describe(run: RunSize, in_memory: bool) -> str:

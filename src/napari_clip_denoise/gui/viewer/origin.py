@@ -1,10 +1,11 @@
 """Results and the images they were made from."""
 
 import numpy as np
+from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.gui.viewer.layers import METADATA, shape_of
+from napari_clip_denoise.gui.viewer.layers import METADATA, images_of, is_derived, shape_of
 
 TOLERANCE = 0.05
 """Largest misalignment of two layers, in pixels."""
@@ -18,6 +19,15 @@ def guess_pair(images: list[Image]) -> tuple[Image | None, Image | None]:
             if source != result and source.name == name:
                 return source, result
     return None, None
+
+
+def selected_originals(viewer: ViewerModel) -> list[Image]:
+    """List the originals that are selected, or of which a result is selected, bottom to top."""
+    names = set()
+    for layer in viewer.layers.selection:
+        made = layer.metadata.get(METADATA)
+        names.add(made.get("source") if made else layer.name)
+    return [x for x in images_of(viewer) if not is_derived(x) and x.name in names]
 
 
 def results_of(images: list[Image], source: Image) -> list[Image]:

@@ -93,7 +93,7 @@ class Results:
             layer.refresh()
 
     def finish(self, array: Any) -> None:
-        """Show the complete result instead of the sources, and select it if they are selected."""
+        """Show the complete result instead of the sources, also among the selected layers."""
         self._let_go()
         shown = []
         for target, layer in zip(self._targets, self._layers, strict=True):
@@ -106,9 +106,10 @@ class Results:
             if not covers(target.source):
                 target.source.visible = False
             shown.append(layer)
-        selection = self._viewer.layers.selection
-        if shown and selection <= {target.source for target in self._targets}:
-            self._viewer.layers.selection = set(shown)
+        selection = set(self._viewer.layers.selection)
+        sources = {target.source for target in self._targets}
+        if shown and (sources & selection or not selection):
+            self._viewer.layers.selection = (selection - sources) | set(shown)
 
     def discard(self) -> None:
         """Remove the layers."""

@@ -3,7 +3,6 @@
 import time
 
 import napari
-from napari.layers import Image
 from napari.qt.threading import create_worker
 from qtpy.QtCore import QTimer
 from qtpy.QtGui import QShowEvent
@@ -11,7 +10,8 @@ from qtpy.QtWidgets import QPushButton
 
 from napari_clip_denoise.errors import ClipDenoiseError
 from napari_clip_denoise.formatting import counted, format_seconds, progress_line
-from napari_clip_denoise.gui.forms.layer import PLANE, LayerForm
+from napari_clip_denoise.gui.forms.layer import PLANE, SELECTED, LayerForm
+from napari_clip_denoise.gui.forms.runs import Run
 from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
 from napari_clip_denoise.gui.panel.task import NOTHING_KEPT
 from napari_clip_denoise.gui.parts.copy import CopyRow
@@ -32,7 +32,7 @@ from napari_clip_denoise.gui.workers.denoise import (
     time_run,
     warm_up,
 )
-from napari_clip_denoise.images.regions import whole
+from napari_clip_denoise.images.regions import Region, whole
 from napari_clip_denoise.inference.progress import KEPT, VERIFYING, CancelToken, Progress
 
 REFRESH_SECONDS = 0.5
@@ -42,7 +42,7 @@ HINT = "Open an image to begin, or try a sample: File > Open Sample > CLIP Denoi
 
 
 class DenoiseWidget(TaskPanel):
-    """Denoises an image layer in the background into a new layer.
+    """Denoises image layers in the background into new layers.
 
     Parameters
     ----------
@@ -53,7 +53,9 @@ class DenoiseWidget(TaskPanel):
     def __init__(self, napari_viewer: napari.Viewer):
         super().__init__("Stop now; the unfinished result is discarded.")
         self._viewer = napari_viewer
-        self._results: Results | None = None
+        self._results: list[Results] = []
+        self._verdicts: list[str] = []
+        self._number = self._n_finished = 0
         self._refreshed = 0.0
 
         self.form = LayerForm(napari_viewer)
@@ -77,15 +79,7 @@ class DenoiseWidget(TaskPanel):
         self.form.layer.changed.connect(self.preview.refresh)
         self.closed.connect(self.preview.close_all)
         self.help = ModelHelp(self.form)
-        self.copy_row = CopyRow(
-            lambda: (
-                self.form.chosen_layer(),
-                self.form.stack(),
-                self.form.settings(),
-                self.form.chosen_store(),
-            ),
-            self.complain,
-        )
+        self.copy_row = CopyRow(lambda: (self.form.runs(), self.form.settings()), self.complain)
 
         buttons = in_a_row(self.run_button, self.cancel_button)
         self.lay_out(
@@ -100,10 +94,12 @@ class DenoiseWidget(TaskPanel):
         )
         self._warm_up = QTimer(self)
         self._warm_up.setSingleShot(True)
-        self._warm_up.timeout.connect(lambda: create_worker(warm_up))
+        self._warm_up.timeout.connect(lambda: create_worker(_warm_up))
         self.form.axes.failed.connect(self.complain)
         self.form.layer.changed.connect(self._forget_message)
+        self.form.targets_changed.connect(self._name_run)
         self._forget_message()
+        self._name_run()
 
     def showEvent(self, event: QShowEvent | None) -> None:  # noqa: N802
         """Load the library as soon as the window is visible, before the user needs it."""
@@ -115,97 +111,138 @@ class DenoiseWidget(TaskPanel):
         if not self.is_running:
             self.progress.say(HINT if self.form.layer.value is None else "")
 
+    def _name_run(self) -> None:
+        """Show how many layers will be denoised."""
+        layers = self.form.layers()
+        several = f" {len(layers)} layers" if self.form.scope.value == SELECTED else ""
+        self.run_button.setText(f"Denoise{several}")
+        self.run_button.setShortcut(RUN_KEY)
+
     def run(self) -> None:
         """Start denoising with the settings of the form."""
         if self.is_running:
             return
         try:
-            layer = self.form.chosen_layer()
-            request = self._request(layer)
+            runs = self.form.runs()
+            requests = [self._request(run) for run in runs]
         except ClipDenoiseError as error:
             self.complain(error)
             return
         remember(self.form)
         self.preview.pause(True)
-        self._results = Results(self._viewer, self._targets(request), self.task.cancel)
+        self._results = [
+            Results(self._viewer, _targets(run, request.region), self.task.cancel)
+            for run, request in zip(runs, requests, strict=True)
+        ]
+        self._number = self._n_finished = 0
+        self._verdicts.clear()
         self._started = time.monotonic()
         self._is_verifying = False
         cancel = CancelToken()
+        what = describe_runs(runs)
         self.task.start(
             denoise_steps,
-            request,
+            requests,
             cancel,
             control=cancel,
             take=self._take,
-            finish=lambda finished: self._finish(finished, layer.name),
+            finish=lambda _: self._finish(what),
             give_up=self._give_up,
         )
 
     def time_run(self) -> None:
         """Estimate how long the run will take."""
         try:
-            request = self._request(self.form.chosen_layer())
+            requests = [self._request(run) for run in self.form.runs()]
         except ClipDenoiseError as error:
             self.complain(error)
             return
         cancel = CancelToken()
         self.task.start(
             time_run,
-            request,
+            requests,
             cancel,
             control=cancel,
-            finish=lambda plan: plan.sentence(),
+            finish=lambda plans: "\n".join(plan.sentence() for plan in plans),
             give_up=lambda: "Cancelled.",
             message="Running a few tiles …",
         )
 
-    def _request(self, layer: Image) -> Request:
-        stack = self.form.stack()
-        region = whole(stack.shape)
+    def _request(self, run: Run) -> Request:
+        region = whole(run.stack.shape)
         if self.form.scope.value == PLANE:
-            region = current_plane(self._viewer, layer, stack)
-        return Request(
-            stack,
-            self.form.settings(),
-            region,
-            self.form.chosen_store(),
-            self.form.overwrite.value,
-        )
-
-    def _targets(self, request: Request) -> list[Target]:
-        layers = self.form.layers()
-        if len(layers) == 1:
-            return [Target(layers[0], request.region)]
-        axis = channel_axis(axes_of(layers[0]))
-        region = whole(shape_of(layers[0]))
-        return [Target(layer, region, (axis, number)) for number, layer in enumerate(layers)]
+            region = current_plane(self._viewer, run.layers[0], run.stack)
+        overwrite = self.form.overwrite.value
+        return Request(run.stack, self.form.settings(), region, run.store, overwrite)
 
     def _take(self, messages: tuple[Message, ...]) -> None:
-        assert self._results is not None
         for message in messages:
             if isinstance(message, Started):
-                self._results.begin(message.array, message.provenance)
+                self._number = message.number
+                self._results[message.number].begin(message.array, message.provenance)
+            elif isinstance(message, Finished):
+                self._results[message.number].finish(message.array)
+                self._n_finished += 1
+                self._verdicts += self._named(message)
         last = messages[-1] if messages else None
         if isinstance(last, Progress):
             self._is_verifying = last.message == VERIFYING
-            self.task.show(last.done / last.total, describe(last))
+            n_runs = len(self._results)
+            which = [f"layer {self._number + 1} of {n_runs}"] if n_runs > 1 else []
+            self.task.show(last.done / last.total, " · ".join([*which, describe(last)]))
             if time.monotonic() - self._refreshed > REFRESH_SECONDS:
-                self._results.refresh()
+                self._results[self._number].refresh()
                 self._refreshed = time.monotonic()
 
-    def _finish(self, finished: Finished, name: str) -> str:
+    def _named(self, finished: Finished) -> list[str]:
+        """Return what the check of a result found, with the name of its layer if there are more."""
+        if not finished.verdict:
+            return []
+        which = f"Layer {finished.number + 1}: " if len(self._results) > 1 else ""
+        return [which + finished.verdict]
+
+    def _finish(self, what: str) -> str:
         self.preview.pause(False)
-        assert self._results is not None
-        self._results.finish(finished.array)
-        where = f" to {finished.path}" if finished.path else ""
-        took = format_seconds(time.monotonic() - self._started)
-        return f"Denoised '{name}'{where} in {took}."
+        done = f"Denoised {what} in {format_seconds(time.monotonic() - self._started)}."
+        return "\n".join([done, *self._verdicts])
 
     def _give_up(self) -> str:
         self.preview.pause(False)
-        assert self._results is not None
-        self._results.discard()
+        for results in self._results[self._n_finished :]:
+            results.discard()
+        if self._n_finished:
+            of_all = f"{self._n_finished} of {counted(len(self._results), 'layer')}"
+            return f"Cancelled; the results of {of_all} are kept."
         return f"Cancelled; {KEPT}." if self._is_verifying else NOTHING_KEPT
+
+
+def _warm_up() -> None:
+    """Import what denoising needs, and the other panels, before the user asks for them."""
+    warm_up()
+    from napari_clip_denoise.gui.widgets import (  # noqa: F401
+        batch,
+        check_result,
+        compare,
+        fine_tune,
+        models,
+    )
+
+
+def _targets(run: Run, region: Region) -> list[Target]:
+    if len(run.layers) == 1:
+        return [Target(run.layers[0], region)]
+    axis = channel_axis(axes_of(run.layers[0]))
+    part = whole(shape_of(run.layers[0]))
+    return [Target(layer, part, (axis, number)) for number, layer in enumerate(run.layers)]
+
+
+def describe_runs(runs: list[Run]) -> str:
+    """Describe what is denoised, such as ``'cells' to result.ome.zarr`` or ``3 layers``."""
+    first = runs[0]
+    what = f"'{first.layers[0].name}'" if len(runs) == 1 else counted(len(runs), "layer")
+    if first.store is None:
+        return what
+    return f"{what} to {first.store if len(runs) == 1 else first.store.parent}"
 
 
 def describe(progress: Progress) -> str:

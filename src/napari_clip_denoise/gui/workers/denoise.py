@@ -1,7 +1,7 @@
-"""Denoising a layer as a generator for napari's ``thread_worker``, without widget or viewer."""
+"""Denoising layers as a generator for napari's ``thread_worker``, without widget or viewer."""
 
 import math
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from napari_clip_denoise.models.registry import load
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.estimate import Plan
+    from napari_clip_denoise.residual.run_verdict import RunVerdict
 
 MEMORY_BYTES = 2 * 2**30
 MEMORY_SHARE = 0.25
@@ -31,12 +32,12 @@ MEMORY_SHARE = 0.25
 
 @dataclass(frozen=True)
 class Request:
-    """A layer to denoise, and the destination of the result.
+    """An image to denoise, and the destination of the result.
 
     Attributes
     ----------
     stack : Stack
-        The whole layer, which also determines the intensity mapping.
+        The whole image, which also determines the intensity mapping.
     settings : DenoiseSettings
         Settings of the run.
     region : tuple of slice
@@ -53,102 +54,118 @@ class Request:
     store: Path | None = None
     overwrite: bool = False
 
+    @property
+    def planes(self) -> int:
+        """Number of planes to denoise."""
+        leading = self.region[: len(self.stack.leading_shape)]
+        return math.prod(part.stop - part.start for part in leading)
+
+    @property
+    def bytes_in_memory(self) -> int:
+        """Size of the result in memory; 0 if it is written to a file."""
+        if self.store is not None:
+            return 0
+        dtype = result_dtype(self.stack, self.settings.output_dtype)
+        return math.prod(part.stop - part.start for part in self.region) * dtype.itemsize
+
 
 @dataclass(frozen=True)
 class Started:
-    """The result while it is being computed.
+    """A result while it is being computed.
 
     Attributes
     ----------
+    number : int
+        Index of its request.
     array : array-like
         The pixels, sliced like a NumPy array; zero where nothing has been computed yet.
     provenance : dict
         Record of how the result is made.
     """
 
+    number: int
     array: Any
     provenance: dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Finished:
-    """The complete result.
+    """A complete result.
 
     Attributes
     ----------
+    number : int
+        Index of its request.
     array : array-like
         The pixels, in memory or in the finished store.
     path : Path or None
         Path of the store; None for a result in memory.
+    verdict : str
+        What the check of the result found, as a sentence; empty if it was not checked.
     """
 
+    number: int
     array: Any
     path: Path | None
+    verdict: str = ""
 
 
-Message = Started | Progress
+Message = Started | Finished | Progress
 
 
 def denoise_steps(
-    request: Request, cancel: CancelToken
-) -> Generator[tuple[Message, ...], None, Finished]:
-    """Denoise in a separate thread and yield its messages.
+    requests: Sequence[Request], cancel: CancelToken
+) -> Generator[tuple[Message, ...], None, None]:
+    """Denoise images in a separate thread, one after the other, and yield its messages.
 
     Parameters
     ----------
-    request : Request
-        The layer to denoise.
+    requests : sequence of Request
+        The images to denoise.
     cancel : CancelToken
         Token that stops the work; closing the generator does the same.
 
     Yields
     ------
-    tuple of Started or Progress
-        New messages, possibly none.
-
-    Returns
-    -------
-    Finished
-        The result.
+    tuple of Started, Finished or Progress
+        New messages, possibly none; the progress is that of all images together.
     """
-    return (yield from relay(partial(_denoise, request, cancel), cancel))
+    yield from relay(partial(_denoise_all, requests, cancel), cancel)
 
 
-def time_run(request: Request, cancel: CancelToken) -> "Plan":
-    """Estimate the time and memory of a run on the whole stack by running a few tiles.
+def time_run(requests: Sequence[Request], cancel: CancelToken) -> "list[Plan]":
+    """Estimate the time and memory of runs on whole images by running a few tiles of each.
 
     Parameters
     ----------
-    request : Request
-        The layer to denoise.
+    requests : sequence of Request
+        The images to denoise.
     cancel : CancelToken
         Token that stops the estimate.
 
     Returns
     -------
-    Plan
-        The estimate.
+    list of Plan
+        The estimate for each image.
 
     Raises
     ------
     ClipDenoiseError
-        If the run itself would raise it, for example because the result does not fit.
+        If a run itself would raise it, for example because the result does not fit.
     """
     keep_triton_out()
     from napari_clip_denoise.inference.estimate import make_plan
 
-    settings = request.settings
-    plan = make_plan(
-        request.stack,
-        request.store,
-        settings,
-        load(settings.model, rgb=request.stack.is_rgb),
-        cancel=cancel,
-    )
-    cancel.check()
-    if request.store is not None:
-        plan.check()
-    return plan
+    plans = []
+    for request in requests:
+        settings, stack = request.settings, request.stack
+        model = load(settings.model, rgb=stack.is_rgb)
+        plan = make_plan(stack, request.store, settings, model, cancel=cancel)
+        cancel.check()
+        if request.store is not None:
+            plan.check()
+        plans.append(plan)
+    return plans
 
 
 def warm_up() -> None:
@@ -183,12 +200,62 @@ def check_memory(n_bytes: int) -> None:
         )
 
 
-def _denoise(request: Request, cancel: CancelToken, send: Callable[[Message], None]) -> Finished:
+class _JoinedProgress:
+    """The progress of several runs, one after the other, as that of one."""
+
+    def __init__(self, total: int, send: Callable[[Progress], None]) -> None:
+        self._total, self._send = total, send
+        self._finished = self._latest = Progress(0, total, 0.0)
+
+    def begin(self) -> None:
+        """Report what earlier runs have done; the next run adds to it."""
+        self._finished = self._latest
+        if self._finished.done:
+            self._send(self._finished)
+
+    def add(self, progress: Progress) -> None:
+        """Report the progress of the current run."""
+        if progress.message:
+            self._send(progress)
+            return
+        finished = self._finished
+        self._latest = Progress(
+            finished.done + progress.done,
+            self._total,
+            finished.seconds + progress.seconds,
+            finished.before + progress.before,
+        )
+        self._send(self._latest)
+
+
+def _denoise_all(
+    requests: Sequence[Request], cancel: CancelToken, send: Callable[[Message], None]
+) -> None:
     keep_triton_out()
+    check_memory(sum(request.bytes_in_memory for request in requests))
+    progress = _JoinedProgress(sum(request.planes for request in requests), send)
+    for number, request in enumerate(requests):
+        cancel.check()
+        send(_denoise(number, request, cancel, send, progress))
+
+
+def _denoise(
+    number: int,
+    request: Request,
+    cancel: CancelToken,
+    send: Callable[[Message], None],
+    progress: _JoinedProgress,
+) -> Finished:
     from napari_clip_denoise.inference.runs import denoise_to_file, denoise_to_memory
 
     def on_start(array: Any, how: dict[str, Any]) -> None:
-        send(Started(array, how))
+        send(Started(number, array, how))
+        progress.begin()
+
+    verdicts: list[RunVerdict] = []
+
+    def verdict() -> str:
+        return verdicts[0].sentence if verdicts else ""
 
     stack, settings = request.stack, request.settings
     if request.store is not None:
@@ -198,13 +265,18 @@ def _denoise(request: Request, cancel: CancelToken, send: Callable[[Message], No
             settings,
             overwrite=request.overwrite,
             on_start=on_start,
-            progress=send,
+            progress=progress.add,
             cancel=cancel,
+            on_checked=verdicts.append,
         )
-        return Finished(open_stack(request.store).array, request.store)
-    dtype = result_dtype(stack, settings.output_dtype)
-    check_memory(math.prod(part.stop - part.start for part in request.region) * dtype.itemsize)
+        return Finished(number, open_stack(request.store).array, request.store, verdict())
     array = denoise_to_memory(
-        stack, settings, region=request.region, on_start=on_start, progress=send, cancel=cancel
+        stack,
+        settings,
+        region=request.region,
+        on_start=on_start,
+        progress=progress.add,
+        cancel=cancel,
+        on_checked=verdicts.append,
     )
-    return Finished(array, None)
+    return Finished(number, array, None, verdict())

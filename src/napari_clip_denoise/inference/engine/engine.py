@@ -230,15 +230,12 @@ class Runner:
         """Move the batch, and the level if there is one and the network takes it, to the device."""
         taken = arrays if self.card.network.noise_level else arrays[:1]
         is_cuda = self.device.type == "cuda"
-        moved = []
-        for array in taken:
-            if array is not None:
-                host = torch.from_numpy(array)
-                host = host.pin_memory() if is_cuda else host
-                moved.append(
-                    host.to(self.device, memory_format=torch.channels_last, non_blocking=is_cuda)
-                )
-        return moved
+        hosts = [torch.from_numpy(array) for array in taken if array is not None]
+        if self.card.clip_input:
+            hosts[0] = hosts[0].clamp(0, 1)
+        hosts = [host.pin_memory() if is_cuda else host for host in hosts]
+        layout = torch.channels_last
+        return [host.to(self.device, memory_format=layout, non_blocking=is_cuda) for host in hosts]
 
     def _forward(self, batch: np.ndarray, level: np.ndarray | None, ensemble: bool) -> "Pending":
         is_cuda = self.device.type == "cuda"

@@ -9,9 +9,12 @@ import numpy as np
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.axes import neighbour_axis
 from napari_clip_denoise.images.intensity import (
+    DEFAULT_INTENSITY,
     ChannelMapping,
+    Intensity,
     IntensityMapping,
     estimate_mapping,
+    parse_intensity,
 )
 from napari_clip_denoise.images.lines import Destripe
 from napari_clip_denoise.images.regions import Region
@@ -27,6 +30,8 @@ from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.checkpoint import Model
 
 LARGE_TILE = 1024
+LARGEST_EXACT = 2**22
+"""Pixels of a plane up to which a network whose tiles differ from the plane gets it whole."""
 
 
 @dataclass(frozen=True)
@@ -202,14 +207,25 @@ def mapping_for(stack: Stack, card: ModelCard, settings: DenoiseSettings) -> Int
     InputError
         If the model cannot be told a noise level that is given.
     """
+    intensity = intensity_for(card, settings)
     if card.network.noise_level:
-        return estimate_mapping(stack, settings.intensity, settings.noise_level)
+        return estimate_mapping(stack, intensity, settings.noise_level)
     if isinstance(settings.noise_level, float):
         raise InputError(
             f"The model {card.name} cannot be told the noise level; leave it at auto, or choose "
             "another model."
         )
-    return estimate_mapping(stack, settings.intensity)
+    return estimate_mapping(stack, intensity)
+
+
+def intensity_for(card: ModelCard, settings: DenoiseSettings) -> Intensity:
+    """Return the intensity mapping of a run, a name or a pair of raw values.
+
+    A model that clips its input needs a fixed range. If the settings leave the mapping at its
+    automatic default, that is the one on the model's card.
+    """
+    is_default = settings.intensity == DEFAULT_INTENSITY
+    return parse_intensity(card.intensity) if card.clip_input and is_default else settings.intensity
 
 
 def tile_grid(
@@ -260,7 +276,11 @@ def _tile_shape(rows: tuple[AxisTile, ...], columns: tuple[AxisTile, ...]) -> tu
 
 
 def _default_tile(plane_shape: tuple[int, int], runner: Runner) -> int:
-    """Return the tile side: the plane's up to a megapixel, to avoid tiling, else a large one."""
-    multiple = runner.card.pad_multiple
-    height, width = (padded(length, multiple) for length in plane_shape)
-    return max(height, width) if height * width <= LARGE_TILE**2 else LARGE_TILE
+    """Return the tile side: the plane's up to a megapixel, to avoid tiling, else a large one.
+
+    With ``align_corners=True``, tiles differ from the plane, so that is up to 4 megapixels.
+    """
+    card = runner.card
+    height, width = (padded(length, card.pad_multiple) for length in plane_shape)
+    most = LARGEST_EXACT if card.network.align_corners else LARGE_TILE**2
+    return max(height, width) if height * width <= most else LARGE_TILE

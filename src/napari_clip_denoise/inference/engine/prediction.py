@@ -69,6 +69,12 @@ class Prediction:
             return 0
         return int(np.count_nonzero(self.given.hot[:, *_inside(self)]))
 
+    @property
+    def noisy(self) -> np.ndarray:
+        """Raw values of the region, in its shape."""
+        values = self.given.values[:, *_inside(self)]
+        return values.reshape([part.stop - part.start for part in self.region])
+
     def result(
         self,
         strength: float | None = None,

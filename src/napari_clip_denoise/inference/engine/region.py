@@ -152,7 +152,8 @@ def read_region(
         missing = missing_in(colours, job.stack.padding)
         colours = fill_missing(colours, missing)
         mappings = job.mappings_of(index)
-        hot = find_hot_pixels(colours, mappings)
+        clips = job.runner.card.clip_input
+        hot = None if clips else find_hot_pixels(colours, mappings)
         colours = fill_missing(colours, hot)
         if job.lines:
             colours = colours - job.lines.within(index)

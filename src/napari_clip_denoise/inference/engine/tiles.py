@@ -13,6 +13,7 @@ from napari_clip_denoise.inference.engine.engine import Pending
 from napari_clip_denoise.inference.engine.job import Job
 from napari_clip_denoise.inference.engine.tiling import AxisTile, reflect_index
 from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.models.card import ModelCard
 
 BATCHES_AHEAD = 1
 """Batches queued on the device while the host adds up the previous one."""
@@ -117,15 +118,15 @@ class _Batch:
         Image of each entry of `varying`.
     pending : Pending or None
         Output of the network.
-    clamp : bool
-        Whether to clip the output to the range of the input and [0, 1].
+    card : ModelCard
+        Says whether to clip the output to [0, 1], or to the range of the input and [0, 1].
     """
 
     group: list[tuple[int, Tile]]
     varying: list[int]
     noisy: np.ndarray | None
     pending: Pending | None
-    clamp: bool
+    card: ModelCard
 
 
 def _start(
@@ -139,16 +140,17 @@ def _start(
         return _cut(planes[image], window, tile, job.stack.plane_shape)
 
     images = [cut(window.images, *entry) for entry in group]
-    varying = [i for i, values in enumerate(images) if np.ptp(values) > 0]
+    card = job.runner.card
+    varying = [i for i, values in enumerate(images) if card.clip_input or np.ptp(values) > 0]
     if not varying:
-        return _Batch(group, varying, None, None, job.runner.card.clamp)
+        return _Batch(group, varying, None, None, card)
     noisy = buffers.acquire((len(varying), *images[0].shape), np.float32)
     np.stack([images[i] for i in varying], out=noisy)
     level = None
     if window.levels is not None:
         level = np.stack([cut(window.levels, *group[i]) for i in varying])
     pending = job.runner.start(noisy, cancel, level=level, ensemble=job.self_ensemble)
-    return _Batch(group, varying, noisy, pending, job.runner.card.clamp)
+    return _Batch(group, varying, noisy, pending, card)
 
 
 def _collect(
@@ -161,7 +163,9 @@ def _collect(
     if batch.pending is None or batch.noisy is None:
         return
     for i, noisy, denoised in zip(batch.varying, batch.noisy, batch.pending.result(), strict=True):
-        if batch.clamp:
+        if batch.card.clip_input:
+            denoised = np.clip(denoised, 0, 1)
+        elif batch.card.clamp:
             low = np.minimum(noisy, 0)
             denoised = np.clip(denoised, low, np.maximum(noisy, 1), out=low)
         image, tile = batch.group[i]

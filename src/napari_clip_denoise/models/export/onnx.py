@@ -18,7 +18,7 @@ OPSET = 18
 
 
 class Portable(nn.Module):
-    """The network as used for inference: folded, and clipped to [0, 1] if the card says so.
+    """The network as used for inference: folded, and clipped to [0, 1] where the card says so.
 
     Parameters
     ----------
@@ -29,11 +29,13 @@ class Portable(nn.Module):
     def __init__(self, model: Model):
         super().__init__()
         self.network = fold(model.denoiser).to(memory_format=torch.contiguous_format)
-        self.clamp = model.card.clamp
+        self.clamp = model.card.clamp or model.card.clip_input
+        self.clip_input = model.card.clip_input
         self.eval()
 
     def forward(self, noisy: Tensor, noise_level: Tensor | None = None) -> Tensor:
         """Denoise a batch (N, C, Y, X), see `Denoiser.forward`."""
+        noisy = noisy.clamp(0, 1) if self.clip_input else noisy
         denoised = predict(self.network, noisy, noise_level)
         return denoised.clamp(0, 1) if self.clamp else denoised
 

@@ -33,7 +33,8 @@ class CleanPlane:
 def read_group(group: ImageGroup, data: Path, smallest: int) -> list[CleanPlane]:
     """Read the planes of a group into memory, at most `MAX_PLANES_PER_FILE` per file.
 
-    Planes with a side of fewer than `smallest` pixels and constant planes are left out.
+    Constant planes are left out. So are planes with a side of fewer than `smallest` pixels, unless
+    the group pads them.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def read_group(group: ImageGroup, data: Path, smallest: int) -> list[CleanPlane]
         if not path.is_file() or not path.name.lower().endswith(SUFFIXES):
             continue
         stack = open_stack(path)
-        if min(stack.plane_shape) < smallest:
+        if min(stack.plane_shape) < smallest and not group.pad:
             continue
         for leading in sample_positions(stack.leading_shape, MAX_PLANES_PER_FILE):
             index = (
@@ -69,7 +70,7 @@ def read_group(group: ImageGroup, data: Path, smallest: int) -> list[CleanPlane]
             pixels = stack.read(index).reshape(stack.shape[len(leading) :])
             low, high = group.values or _range(pixels, group.normalise)
             if high > low:
-                planes.append(CleanPlane(pixels, low, high))
+                planes.append(CleanPlane(_padded(pixels, smallest), low, high))
     if not planes:
         raise InputError(
             f"No image of at least {smallest} pixels a side was found in {data / group.folder}; "
@@ -129,6 +130,13 @@ def sample_planes() -> list[CleanPlane]:
     """Read the photographs and micrographs included in scikit-image; nothing is downloaded."""
     images = [getattr(skimage.data, name)() for name in SAMPLES]
     return [CleanPlane(image, 0.0, 255.0) for image in images]
+
+
+def _padded(pixels: np.ndarray, smallest: int) -> np.ndarray:
+    """Continue a plane (Y, X) or (Y, X, S) to a least side, mirrored at the bottom and right."""
+    missing = [max(0, smallest - side) for side in pixels.shape[:2]]
+    widths = [(0, width) for width in missing] + [(0, 0)] * (pixels.ndim - 2)
+    return np.pad(pixels, widths, mode="symmetric") if any(missing) else pixels
 
 
 def _range(pixels: np.ndarray, normalise: bool) -> tuple[float, float]:

@@ -6,6 +6,8 @@ from napari_clip_denoise.training.data.settings import Extremes, Range
 
 MOST_STRUCTURES = 6
 DEAD = 0.3
+PIXELATED = 0.3
+"""Fraction of the discs whose border follows the pixels."""
 
 
 def add_structures(clean: np.ndarray, settings: Extremes, rng: np.random.Generator) -> np.ndarray:
@@ -34,6 +36,7 @@ def add_structures(clean: np.ndarray, settings: Extremes, rng: np.random.Generat
         down, right = y - rng.uniform(0, y.shape[0]), x - rng.uniform(0, y.shape[1])
         if kind == 0:
             shape = np.clip(np.exp(rng.uniform(0.5, 3.2)) - np.hypot(down, right) + 0.5, 0, 1)
+            shape = shape.round() if rng.random() < PIXELATED else shape
         elif kind == 1:
             shape = np.exp(-(down**2 + right**2) / (2 * rng.uniform(0.7, 3) ** 2))
         else:

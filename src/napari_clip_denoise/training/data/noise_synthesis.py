@@ -75,7 +75,11 @@ def corrupt(
         level = sigma * np.abs(clean)
     elif kind == "camera":
         strength = log_uniform(noise.camera_strength, rng)
-        camera = RawCamera(strength * noise.camera_signal, strength * noise.camera_constant)
+        camera = RawCamera(
+            strength * noise.camera_signal,
+            strength * noise.camera_constant,
+            noise.camera_as_published,
+        )
         noisy = camera(clean, rng)
         level = MAD_TO_DEVIATION * float(np.median(np.abs(noisy - clean)))
     elif kind == "tomographic":

@@ -44,6 +44,8 @@ class ImageGroup(Settings):
         `normalise`.
     p_downsample : float
         Probability of averaging 2x2 pixels, which reduces the noise of the clean images.
+    pad : bool
+        Whether images smaller than a patch are continued by mirroring, instead of left out.
     """
 
     FORMER: ClassVar[dict[str, str]] = {"halve": "p_downsample"}
@@ -53,6 +55,7 @@ class ImageGroup(Settings):
     normalise: bool = True
     values: Range | None = None
     p_downsample: Probability = 0.3
+    pad: bool = False
 
 
 class Simulation(Settings):
@@ -157,6 +160,9 @@ class Noise(Settings):
     camera_strength : tuple of float
         Factor of both, drawn log-uniformly.
     stripes, salt_and_pepper, quantised, jpeg : float
+    camera_as_published : bool
+        Whether the camera develops its pixels as the code of the paper's authors, see `RawCamera`.
+    stripes, salt_and_pepper, quantised : float
         Probabilities of adding these to any kind of noise.
     stripe_sigma, impulses : tuple of float
         Standard deviation of the stripes, and fraction of pixels hit by impulses, drawn
@@ -199,6 +205,7 @@ class Noise(Settings):
     camera_signal: float = 0.04
     camera_constant: float = 0.03
     camera_strength: Range = (1.0, 1.0)
+    camera_as_published: bool = False
     stripes: Weight = 0.0
     salt_and_pepper: Weight = 0.0
     quantised: Weight = 0.0

@@ -9,7 +9,9 @@ from torch import nn
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model, tensors_sha256
 from napari_clip_denoise.models.clip_encoder import load_clip_encoder
+from napari_clip_denoise.models.clip_source import ClipSource
 from napari_clip_denoise.models.folder import CLIP_MODEL
+from napari_clip_denoise.models.half_precision import in_half_precision
 from napari_clip_denoise.models.registry import entries, load
 from napari_clip_denoise.network.config import DenoiserConfig
 from napari_clip_denoise.network.denoiser import Denoiser
@@ -42,7 +44,7 @@ def starting_model(
     """
     if settings.model != CLIP_MODEL or CLIP_MODEL in {entry.name for entry in entries()}:
         return load(settings.model, clip_weights=clip_weights), True
-    encoder = load_clip_encoder(clip_weights)
+    encoder = in_half_precision(load_clip_encoder(clip_weights))
     torch.manual_seed(settings.seed)
     denoiser = Denoiser(replace(FROM_SCRATCH, encoder=encoder.config))
     denoiser.encoder.load_state_dict(encoder.state_dict())
@@ -53,7 +55,7 @@ def starting_model(
         name=CLIP_MODEL,
         network=denoiser.config,
         encoder=EncoderCard(
-            source="CLIP RN50 of OpenAI, through open_clip",
+            source=f"{ClipSource().words}, through open_clip",
             sha256=tensors_sha256(encoder.state_dict()),
             included=False,
         ),

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from napari_clip_denoise.models.card_file import read_card
 from napari_clip_denoise.models.clip_encoder import load_clip_encoder
-from napari_clip_denoise.models.folder import CLIP_MODEL
+from napari_clip_denoise.models.clip_source import ClipSource, is_clip
+from napari_clip_denoise.models.half_precision import in_half_precision
 from napari_clip_denoise.models.registry import find, load
 from napari_clip_denoise.network.config import EncoderConfig
 from napari_clip_denoise.network.encoder import Encoder
@@ -26,10 +27,12 @@ def with_encoder(recipe: Recipe, source: str) -> Recipe:
     Parameters
     ----------
     recipe : Recipe
-        The original recipe. The width of its decoder is adapted to the encoder.
+        The original recipe. The width of its decoder is adapted to the encoder. A model's encoder
+        keeps its statistics, because they already belong to images like those of the recipe.
     source : str
         ``"clip-rn50"`` (CLIP's own encoder, not that of an imported model of this name),
-        ``"random"`` (random weights in the recipe's architecture), or a model by name or file.
+        ``"open_clip:RN101:openai"`` (any of `clip_source.published`), ``"random"`` (random weights
+        in the recipe's architecture), or a model by name or file.
 
     Returns
     -------
@@ -43,8 +46,8 @@ def with_encoder(recipe: Recipe, source: str) -> Recipe:
     """
     if source == RANDOM:
         shape = recipe.network.encoder
-    elif source == CLIP_MODEL:
-        shape = EncoderConfig()
+    elif is_clip(source):
+        shape = ClipSource.parse(source).shape
     else:
         shape = read_card(find(source)).network.encoder
     network = recipe.network
@@ -53,9 +56,10 @@ def with_encoder(recipe: Recipe, source: str) -> Recipe:
         channels = tuple(factor * shape.width for factor in widths)
         network = replace(network, encoder=shape, decoder_channels=channels)
     optimisation = recipe.optimisation.model_copy(update={"train_encoder": False})
-    return recipe.model_copy(
-        update={"encoder": source, "network": network, "optimisation": optimisation}
-    )
+    changes = {"encoder": source, "network": network, "optimisation": optimisation}
+    if source != RANDOM and not is_clip(source):
+        changes["batch_norm"] = "openai"
+    return recipe.model_copy(update=changes)
 
 
 def load_encoder(
@@ -72,12 +76,12 @@ def load_encoder(
     seed : int
         Seed of a random encoder.
     clip_weights : str or Path, optional
-        Local file with CLIP's RN50 weights; by default they are loaded through open_clip.
+        Local file with CLIP's weights; by default see `load_clip_encoder`.
 
     Returns
     -------
     Encoder
-        The encoder.
+        The encoder; that of CLIP is rounded to half precision, in which some copies are stored.
 
     Raises
     ------
@@ -86,8 +90,9 @@ def load_encoder(
     """
     if source == RANDOM:
         return random_encoder(shape, seed)
-    if source == CLIP_MODEL:
-        return load_clip_encoder(clip_weights)
+    if is_clip(source):
+        clip = load_clip_encoder(clip_weights, source=ClipSource.parse(source))
+        return in_half_precision(clip)
     return load(source, clip_weights=clip_weights).denoiser.encoder
 
 

@@ -16,6 +16,7 @@ from napari_clip_denoise.training.checkpoint import load_checkpoint, save_checkp
 from napari_clip_denoise.training.data.augment import mix_up
 from napari_clip_denoise.training.data.synthetic_patches import SyntheticPatches
 from napari_clip_denoise.training.pretrain.encoders import calibrate
+from napari_clip_denoise.training.pretrain.growth import fits, initial_weights
 from napari_clip_denoise.training.pretrain.log import TrainingLog
 from napari_clip_denoise.training.pretrain.losses import LOSSES
 from napari_clip_denoise.training.pretrain.recipe import Recipe
@@ -67,9 +68,8 @@ def train(
     resume : bool
         Whether to continue from the state in `run`.
     init_from : Denoiser, optional
-        Denoiser whose weights replace the random initial ones. Its encoder must have the
-        recipe's architecture; decoder tensors of a different shape, as between gray and RGB, are
-        initialised randomly.
+        Denoiser whose weights replace the random initial ones, see `initial_weights`. Its encoder
+        must have the recipe's architecture, apart from the noise level as a further input.
     encoder : callable, optional
         Returns the encoder to train a decoder on. It is called once the data has been checked,
         and not at all if the training is resumed.
@@ -97,7 +97,7 @@ def train(
     settings = recipe.optimisation
     if settings.batch % devices:
         raise InputError(f"A batch of {settings.batch} cannot be shared by {devices} devices.")
-    if init_from is not None and init_from.config.encoder != recipe.network.encoder:
+    if init_from is not None and not fits(init_from.config, recipe.network):
         raise InputError(
             "The initial model has an encoder of another shape than the recipe's; choose "
             "another model."
@@ -123,16 +123,23 @@ def train(
 
     torch.manual_seed(recipe.seed)
     denoiser = Denoiser(recipe.network, settings.augmentation_level)
+    if recipe.decoder_init == "torch":
+        denoiser.decoder.init_as_published()
+    elif recipe.decoder_init == "identity":
+        nn.init.zeros_(denoiser.decoder.last.weight)
     if init_from is not None:
-        _load_fitting(denoiser, init_from, recipe.reinit)
-    if settings.calibrate:
-        parts = recipe.reinit if init_from is not None else ("encoder.",)
-        _calibrate(denoiser, recipe, patches, parts)
+        denoiser.load_state_dict(initial_weights(denoiser, init_from, recipe.reinit))
     state = None
     if resume and state_path.exists():
         state = load_checkpoint(state_path, "start anew in another folder")
-    elif encoder is not None:
-        denoiser.encoder.load_state_dict(encoder().state_dict())
+    else:
+        if encoder is not None:
+            denoiser.encoder.load_state_dict(encoder().state_dict())
+        if settings.calibrate or recipe.batch_norm == "calibrate":
+            whole = encoder is not None or init_from is None
+            parts = ("encoder.",) if whole else recipe.reinit
+            _calibrate(denoiser, recipe, patches, parts)
+    denoiser.encoder.adapts = recipe.batch_norm == "adapt"
     denoiser.encoder.set_trainable(settings.train_encoder)
     guard = RectifierGuard(denoiser.encoder) if settings.alive else None
 
@@ -180,17 +187,6 @@ def train(
 
     update_average(trainer.average, begun, 1 - settings.init_weight)
     return trained_denoiser(recipe, trainer.average)
-
-
-def _load_fitting(denoiser: Denoiser, init_from: Denoiser, reinit: tuple[str, ...]) -> None:
-    """Load the weights of another denoiser that have the same shape and are not in `reinit`."""
-    own = denoiser.state_dict()
-    fitting = {
-        name: value
-        for name, value in init_from.state_dict().items()
-        if name in own and value.shape == own[name].shape and not name.startswith(reinit)
-    }
-    denoiser.load_state_dict(fitting, strict=False)
 
 
 @torch.no_grad()

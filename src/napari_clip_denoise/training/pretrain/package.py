@@ -6,7 +6,7 @@ import torch
 
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model, save_model
-from napari_clip_denoise.models.folder import CLIP_MODEL
+from napari_clip_denoise.models.clip_source import ClipSource, is_clip
 from napari_clip_denoise.models.paper_checkpoint import PAD_MULTIPLE as PUBLISHED_PAD_MULTIPLE
 from napari_clip_denoise.network.config import DenoiserConfig
 from napari_clip_denoise.network.denoiser import STRIDE, Denoiser
@@ -57,6 +57,7 @@ def write_model(
         pad_multiple=PUBLISHED_PAD_MULTIPLE if as_published else STRIDE,
         halo=exact_halo(recipe.network),
         clamp=as_published,
+        clip_input=as_published,
         intensity=recipe.intensity,
         recipe=recipe.model_dump(mode="json"),
         data=recipe.data_terms,
@@ -71,8 +72,14 @@ def write_model(
 
 def encoder_card(recipe: Recipe) -> EncoderCard:
     """Return the origin of a recipe's encoder; CLIP's weights are not written to the model file."""
-    if recipe.encoder == CLIP_MODEL:
-        return EncoderCard(source="CLIP RN50 of OpenAI, through open_clip", included=False)
+    if is_clip(recipe.encoder):
+        source = ClipSource.parse(recipe.encoder)
+        return EncoderCard(
+            source=f"{source.words}, through open_clip",
+            included=False,
+            weights=str(source),
+            statistics=recipe.batch_norm != "openai",
+        )
     if recipe.encoder:
         return EncoderCard(source=f"{recipe.encoder}, frozen")
     return EncoderCard(source=f"trained by the recipe '{recipe.name}', then frozen")

@@ -2,7 +2,7 @@
 
 from importlib import resources
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Literal, Self
 
 import yaml
 from pydantic import ValidationError, model_validator
@@ -26,8 +26,17 @@ class Recipe(PatchSettings):
     network : DenoiserConfig
         Architecture of the network.
     encoder : str
-        Source of the frozen encoder: ``"clip-rn50"``, ``"random"``, or a model by name or file.
+        Source of the frozen encoder: ``"clip-rn50"``, ``"open_clip:RN101:openai"``, ``"random"``,
+        or a model by name or file, see `with_encoder`.
         If empty, the encoder has random weights as well, and is usually trained.
+    batch_norm : {"openai", "adapt", "calibrate"}
+        Statistics of the batch normalisation of a frozen encoder: those of its source (OpenAI's, in
+        the case of CLIP); adapted to the noisy patches during the training, as in the code of the
+        paper's authors; or set to those of the first patches before it. The model file holds them.
+    decoder_init : {"he", "torch", "identity"}
+        Initialisation of the decoder: that of He et al. (2015); torch's default, as in the code of
+        the paper's authors; or that of He et al. with a last layer of zeros, so that a residual
+        network starts with its input as the result.
     intensity : str
         Intensity mapping recommended on the model's card.
     reinit : tuple of str
@@ -43,6 +52,8 @@ class Recipe(PatchSettings):
     data_terms: str = ""
     network: DenoiserConfig
     encoder: str = ""
+    batch_norm: Literal["openai", "adapt", "calibrate"] = "openai"
+    decoder_init: Literal["he", "torch", "identity"] = "he"
     intensity: str = DEFAULT_INTENSITY
     reinit: tuple[str, ...] = ()
     optimisation: Optimisation = Optimisation()
@@ -57,6 +68,8 @@ class Recipe(PatchSettings):
             raise ValueError("mixup blends images of different noise levels; train without it")
         if self.encoder and self.optimisation.train_encoder:
             raise ValueError("an encoder that comes from elsewhere is not trained")
+        if self.batch_norm == "adapt" and not self.network.encoder.shifts:
+            raise ValueError("an encoder without shifts has no statistics that adapt to images")
         return self
 
     def smoke(self) -> "Recipe":
