@@ -6,7 +6,7 @@ import numpy as np
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.noise.correlation import NoiseCorrelation
-from napari_clip_denoise.noise.estimate import NoiseEstimate, estimate_noise
+from napari_clip_denoise.noise.estimate import NoiseEstimate, estimate_noise, high_pass
 from napari_clip_denoise.residual.statistics import (
     ROUNDING,
     Residual,
@@ -121,7 +121,7 @@ def check_result(noisy: np.ndarray, denoised: np.ndarray) -> TrustReport:
         autocorrelation = autocorrelate(standard)
         removed, added, spread = find_structure(residual, standard, variance, correlation)
         nearby, far = excess_correlation(autocorrelation, correlation)
-        seen = _seen(correlation)
+        seen = _seen(correlation, standard)
         expected = np.array([variance.ravel()[part].mean() for part in bins]) / seen
         measured = intensities <= max(noise.values.max(), intensities.min(initial=np.inf))
         findings = Findings(
@@ -167,8 +167,13 @@ def _noise_fraction(
     return float(np.median(variances / of_noise))
 
 
-def _seen(correlation: NoiseCorrelation | None) -> float:
-    """Return the fraction of the noise variance that its grain shows."""
+def _seen(correlation: NoiseCorrelation | None, standard: np.ndarray) -> float:
+    """Return the fraction of the noise variance that its grain shows.
+
+    Structure in the flattest parts of an image lowers it; a residual without structure shows that.
+    """
     if correlation is None or not correlation.is_of_noise:
         return 1.0
-    return float(np.clip(correlation.seen_by_high_pass, LEAST_SEEN, 1))
+    power = float(np.square(standard).mean())
+    own = float(np.square(high_pass(standard)).mean()) / power if power else 1.0
+    return float(np.clip(max(correlation.seen_by_high_pass, own), LEAST_SEEN, 1))

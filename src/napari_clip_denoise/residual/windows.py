@@ -19,7 +19,7 @@ BLOCK = 8
 PIXELS_PER_CHECKED = {"cpu": 32}
 """Number of denoised pixels for each one checked, by type of device.
 
-docs/research/trust-calibration.md has the time that follows. That of other devices was not measured.
+The time that follows is in docs/research/trust-calibration.md; only that of a CPU was measured.
 """
 PIXELS_PER_CHECKED_ELSEWHERE = 1000
 MOST_SCANNED = 2**33
