@@ -12,7 +12,7 @@ import itertools
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,7 +42,6 @@ LEFT, NO_KEY = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier
 WHEEL_STEP = 120
 LONGEST_SECONDS = 240.0
-MENU_TRIALS = 4
 
 
 class User:
@@ -56,7 +55,7 @@ class User:
     Attributes
     ----------
     clicks : int
-        Number of times that a mouse button was pressed.
+        Number of times that a mouse button has to be pressed.
     """
 
     def __init__(self, viewer: napari.Viewer):
@@ -103,34 +102,21 @@ class User:
         QTest.mouseRelease(widget, LEFT, NO_KEY, widget.rect().center())
 
     def choose_menu(self, *names: str) -> None:
-        """Open a menu with a click, its submenus by pointing at them, and click the last entry."""
-        clicks = self.clicks
-        for _ in range(MENU_TRIALS):
-            self.clicks = clicks
-            self._close_menus()
-            try:
-                self._walk_through_menus(names)
-            except TimeoutError:  # a menu that was still closing
-                continue
-            self._close_menus()
-            return
-        raise TimeoutError(f"The menu {' > '.join(names)} did not open.")
+        """Click through the menus.
 
-    def _walk_through_menus(self, names: Sequence[str]) -> None:
+        A submenu opens when the pointer is over it, so the click that opens it here is not counted.
+        """
+        self._close_menus()
         owner: QWidget = self.window.menuBar()
         for name in names:
             action = next(x for x in owner.actions() if _plain(x).startswith(name))
             menu = action.menu()
-            place = owner.actionGeometry(action).center()
-            if isinstance(menu, QMenu) and isinstance(owner, QMenu):
-                for shift in (2, 1, 0):
-                    QTest.mouseMove(owner, place - QPoint(shift, 0))
-                    QTest.qWait(50)
-            else:
-                self._click(owner, place)
+            is_submenu = isinstance(menu, QMenu) and isinstance(owner, QMenu)
+            self._click(owner, owner.actionGeometry(action).center(), is_counted=not is_submenu)
             if isinstance(menu, QMenu):
-                self.wait(menu.isVisible, 5)
+                self.wait(menu.isVisible, 10)
                 owner = menu
+        self._close_menus()
 
     def _bring_into_sight(self, widget: QWidget, place: QPoint | None) -> None:
         area = widget.parentWidget()
@@ -141,9 +127,14 @@ class User:
         self.wait(lambda: self._sees(widget, place), 10)
 
     def _click(
-        self, widget: QWidget, place: QPoint, modifier: Qt.KeyboardModifier = NO_KEY
+        self,
+        widget: QWidget,
+        place: QPoint,
+        modifier: Qt.KeyboardModifier = NO_KEY,
+        *,
+        is_counted: bool = True,
     ) -> None:
-        self.clicks += 1
+        self.clicks += is_counted
         QTest.mouseClick(widget, LEFT, modifier, place)
 
     def open_panel(self, name: str) -> QWidget:

@@ -42,8 +42,7 @@ class Variant:
     name : str
         Of the model.
     encoder : str
-        See `training.pretrain.encoders.with_encoder`; a random one has the shape of the encoder
-        of ``compact``.
+        See `training.pretrain.encoders.with_encoder`.
     augmentation_level : float
         Of the progressive feature augmentation; 0 is none.
     """
@@ -53,11 +52,13 @@ class Variant:
     augmentation_level: float = 0.025
 
 
-VARIANTS = (
-    Variant("frozen", DEFAULT_MODEL),
-    Variant("frozen-unaugmented", DEFAULT_MODEL, 0.0),
-    Variant("random", RANDOM),
-)
+def variants(encoder: str = DEFAULT_MODEL) -> tuple[Variant, ...]:
+    """Give what is compared: the encoder, the same without augmentation, and a random one."""
+    return (
+        Variant("frozen", encoder),
+        Variant("frozen-unaugmented", encoder, 0.0),
+        Variant("random", RANDOM),
+    )
 
 
 def run_study(
@@ -65,6 +66,8 @@ def run_study(
     test: Sequence[str | Path],
     run: str | Path,
     *,
+    encoder: str = DEFAULT_MODEL,
+    clip_weights: Path | None = None,
     steps: int = 300_000,
     batch: int = 16,
     crop: int = 128,
@@ -72,7 +75,7 @@ def run_study(
     device: str = "cpu",
     report: Callable[[str], None] = print,
 ) -> Evaluation:
-    """Train a decoder for each of `VARIANTS` by the paper's recipe, and score all of them.
+    """Train a decoder for each of `variants` by the paper's recipe, and score all of them.
 
     A study that was broken off goes on where it stopped.
 
@@ -84,6 +87,11 @@ def run_study(
         Folders of clean RGB images to score on, such as CBSD68.
     run : str or Path
         Folder for the states and models.
+    encoder : str
+        Frozen encoder to study: ``"clip-rn50"``, another CLIP such as
+        ``"open_clip:RN101:openai"``, or a model. The random one has its shape.
+    clip_weights : Path, optional
+        Local file with CLIP's weights.
     steps : int
         Of each training; the paper's schedule is shortened in proportion.
     batch, crop : int
@@ -96,24 +104,37 @@ def run_study(
         Told what happens, a line at a time.
     """
     models = []
-    for variant in VARIANTS:
-        recipe = variant_recipe(variant, steps, batch=batch, crop=crop)
+    for variant in variants(encoder):
+        recipe = variant_recipe(variant, steps, shaped_as=encoder, batch=batch, crop=crop)
         denoiser = train(
             recipe,
             Path(data),
             Path(run) / variant.name,
             device=device,
             resume=True,
-            encoder=partial(load_encoder, recipe.encoder, recipe.network.encoder, seed=recipe.seed),
+            encoder=partial(
+                load_encoder,
+                recipe.encoder,
+                recipe.network.encoder,
+                seed=recipe.seed,
+                clip_weights=clip_weights,
+            ),
             on_progress=partial(_tell, report, variant.name, steps),
         )
         models.append(write_model(recipe, denoiser, Path(run) / f"{variant.name}.safetensors"))
     return evaluate(models, test, limit=limit, clean=False, device=device, on_row=report)
 
 
-def variant_recipe(variant: Variant, steps: int, *, batch: int = 16, crop: int = 128) -> Recipe:
+def variant_recipe(
+    variant: Variant,
+    steps: int,
+    *,
+    shaped_as: str = DEFAULT_MODEL,
+    batch: int = 16,
+    crop: int = 128,
+) -> Recipe:
     """Give the paper's recipe for a variant, its schedule shortened to some steps."""
-    shaped = with_encoder(load_recipe(RECIPE), DEFAULT_MODEL)
+    shaped = with_encoder(load_recipe(RECIPE), shaped_as)
     recipe = with_encoder(shaped, variant.encoder)
     paper = recipe.optimisation
     first = steps * paper.periods[0] // paper.steps
@@ -155,6 +176,13 @@ def main(
         list[Path], typer.Option(help="Folder of clean RGB images to score on; may be repeated.")
     ],
     run: Annotated[Path, typer.Option(help="Folder for the states and the models.")],
+    encoder: Annotated[
+        str,
+        typer.Option(help="clip-rn50, another as open_clip:RN101:openai, or a model."),
+    ] = DEFAULT_MODEL,
+    clip_weights: Annotated[
+        Path | None, typer.Option(help="Local file with CLIP's weights.")
+    ] = None,
     steps: Annotated[int, typer.Option(help="Steps of each training.", min=4)] = 300_000,
     batch: Annotated[int, typer.Option(help="Patches a step.", min=1)] = 16,
     crop: Annotated[int, typer.Option(help="Side of the patches, a multiple of 16.")] = 128,
@@ -168,6 +196,8 @@ def main(
         data,
         test,
         run,
+        encoder=encoder,
+        clip_weights=clip_weights,
         steps=steps,
         batch=batch,
         crop=crop,

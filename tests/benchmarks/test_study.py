@@ -21,13 +21,19 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_variants_differ_in_what_is_studied_alone():
-    frozen, unaugmented, random = (study.variant_recipe(v, 300) for v in study.VARIANTS)
+    frozen, unaugmented, random = (study.variant_recipe(v, 300) for v in study.variants())
     assert frozen.network == unaugmented.network == random.network
     assert frozen.network.encoder == load("compact").card.network.encoder
     assert (frozen.encoder, random.encoder) == ("compact", "random")
     levels = [r.optimisation.augmentation_level for r in (frozen, unaugmented, random)]
     assert levels == [0.025, 0, 0.025]
     assert frozen.optimisation.periods == (92, 208)
+    assert random.batch_norm == frozen.batch_norm == "openai"
+    of_clip = study.variants("open_clip:RN101")
+    clip, _, random = (study.variant_recipe(v, 300, shaped_as="open_clip:RN101") for v in of_clip)
+    assert clip.network == random.network
+    assert clip.network.encoder.layers == (3, 4, 23)
+    assert (clip.batch_norm, random.batch_norm) == ("adapt", "adapt")
     assert learning_rate(91, frozen.optimisation) == 3e-4
     assert learning_rate(299, frozen.optimisation) == pytest.approx(1e-6, rel=0.1)
 

@@ -80,6 +80,7 @@ def test_directions_are_their_definition():
     feature = torch.randn(1, 8, 64, 64)
     assert effective_directions(feature) == pytest.approx(8, rel=0.01)
     assert effective_directions(feature[:, :1].repeat(1, 8, 1, 1)) == pytest.approx(1)
+    assert effective_directions(torch.ones(1, 8, 4, 4)) == 0
 
 
 def test_results_are_told_as_table_and_plot(found, tmp_path):

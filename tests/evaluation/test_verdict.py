@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from napari_clip_denoise.evaluation.trust.check import check_result
-from napari_clip_denoise.evaluation.trust.verdict import Findings, judge
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.simulation import fluorescence
+from napari_clip_denoise.residual.check import check_result
+from napari_clip_denoise.residual.verdict import Findings, judge
 
 VALUES = np.linspace(100, 900, 33)
 SHAPE = (160, 160)
@@ -17,6 +17,8 @@ def findings(ratios, **changes):
         "n_added": 0,
         "spread": 1.0,
         "nearby_correlation": 0.0,
+        "far_correlation": 0.0,
+        "shift": 0.0,
         "noise_fraction": float(np.median(ratios)),
         "intensities": VALUES,
         "ratios": ratios,
@@ -52,10 +54,12 @@ def test_it_says_at_which_values_noise_stayed(first, last, words):
     assert f"but not all of it: at intensities {words}, only 20 %" in verdict
 
 
-def test_correlated_noise_is_underestimated_alike_and_no_excess():
+@pytest.mark.parametrize("name", ["nearby_correlation", "far_correlation"])
+def test_more_correlation_than_the_noise_has_is_structure_and_no_excess(name):
     everywhere = np.full(33, 4.0)
-    is_flagged, verdict = judge(findings(everywhere, nearby_correlation=0.5))
+    is_flagged, verdict = judge(findings(everywhere, **{name: 0.5}))
     assert is_flagged
+    assert "structure was removed across the image" in verdict
     assert "times the variance" not in verdict
     is_flagged, verdict = judge(findings(everywhere))
     assert is_flagged

@@ -50,6 +50,7 @@ def recipe(monkeypatch):
     monkeypatch.setattr(build, "load_recipe", lambda _: recipe)
     monkeypatch.setattr(build, "_seconds_a_step", lambda *_: 1.0)
     monkeypatch.setattr(build, "CHECK_PATCHES", 1)
+    monkeypatch.setattr(build, "_score", lambda *_, **__: 40.0)
     return recipe
 
 

@@ -43,7 +43,11 @@ def test_methods_are_shown_side_by_side(viewer, panel, qtbot, noisy, errors):
     panel.run_button.click()
     qtbot.waitUntil(lambda: not panel.is_running, timeout=60_000)
     assert [each.name for each in viewer.layers] == ["noisy", "Noisy", "tiny", "Gaussian filter"]
-    assert [each.name_overlay.visible for each in viewer.layers] == [False, True, True, True]
+    names = panel.names.labels
+    assert [label.text() for label in names] == ["Noisy", "tiny", "Gaussian filter"]
+    assert [label.isVisible() for label in names] == [True] * 3
+    assert names[0].y() == names[1].y() < names[2].y()
+    assert names[0].x() == names[2].x() < names[1].x()
     assert [each.visible for each in viewer.layers] == [False, True, True, True]
     assert viewer.canvas.grid.enabled
     assert viewer.canvas.grid.position(1, viewer.layers) == (0, 0)
@@ -101,6 +105,7 @@ def test_a_new_comparison_replaces_the_last_and_clear_restores_the_window(
     assert not viewer.canvas.grid.enabled
     assert viewer.canvas.grid.stride == 1
     assert layer.visible
+    assert panel.names.labels == []
     assert not panel.label.text()
     assert not panel.clear_button.isEnabled()
 
@@ -111,6 +116,8 @@ def test_deleting_the_tiles_or_closing_the_panel_leaves_the_grid(viewer, panel, 
     qtbot.waitUntil(lambda: layer.corner_pixels[1, 1] > 0, timeout=10_000)
     panel.run_button.click()
     qtbot.waitUntil(lambda: not panel.is_running, timeout=60_000)
+    viewer.canvas.grid.enabled = False
+    qtbot.waitUntil(lambda: not panel.names.labels)
     del viewer.layers[1:]
     assert not viewer.canvas.grid.enabled
     panel.run_button.click()

@@ -5,6 +5,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 import yaml
+from qtpy.QtWidgets import QLabel, QTabBar
 
 from napari_clip_denoise.gui.viewer.layers import is_derived
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY
@@ -81,3 +82,22 @@ def test_a_panel_fits_into_330_pixels(make_napari_viewer, qtbot, name):
     _, panel = viewer.window.add_plugin_dock_widget("napari-clip-denoise", name)
     qtbot.wait(100)
     assert panel.minimumSizeHint().width() <= 330
+
+
+def test_six_tabs_show_their_whole_names_and_every_label_has_a_tooltip(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    viewer.window._qt_window.resize(1280, 720)
+    for name in ("Denoise", "Denoise files", "Check result", "Fine-tune", "Compare", "Models"):
+        _, panel = viewer.window.add_plugin_dock_widget("napari-clip-denoise", name)
+        labels = [label for label in panel.findChildren(QLabel) if label.buddy() and label.text()]
+        assert [label.text() for label in labels if not label.toolTip()] == []
+
+    def tabs():
+        bars = viewer.window._qt_window.findChildren(QTabBar)
+        return next((bar for bar in bars if bar.count() == 6), None)
+
+    qtbot.waitUntil(lambda: tabs() is not None and tabs().tabText(5) == "Models")
+    names = [tabs().tabText(place) for place in range(6)]
+    assert names == ["Denoise", "Files", "Check", "Fine-tune", "Compare", "Models"]
+    for place, name in enumerate(names):
+        assert tabs().tabRect(place).width() > tabs().fontMetrics().horizontalAdvance(name)

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from napari_clip_denoise import load
 from napari_clip_denoise.cli.app import app
-from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.errors import InputError, ModelError
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.noise.simulation import fluorescence
 from napari_clip_denoise.training import trainer
@@ -54,6 +54,28 @@ def test_a_build_ends_with_a_model_that_has_a_card(small, models_folder):
         build.build_clip(recipe=small)
 
 
+def test_what_is_worse_than_its_input_is_not_installed(small, tmp_path, models_folder, monkeypatch):
+    monkeypatch.setattr(build, "_score", lambda *_, **__: 3.0)
+    for run in (None, tmp_path / "run"):
+        with pytest.raises(ModelError, match=r"After 2 steps .* worse .* -> 3.00 dB\) and was not"):
+            build.build_clip(minutes=2 / 60, recipe=small, run=run)
+        assert list(models_folder.iterdir()) == []
+
+
+def test_the_time_of_a_build_is_planned_on_its_device_and_told(small, monkeypatch):
+    asked, told = [], []
+
+    def seconds(recipe, encoder, device):
+        asked.append(device)
+        return 0.5
+
+    monkeypatch.setattr(build, "_seconds_a_step", seconds)
+    build.build_clip(minutes=2 / 60, recipe=small, device="auto", on_start=told.append)
+    assert asked == ["auto"]
+    (sentence,) = told
+    assert sentence.startswith("4 steps of training, in about 2 s. ")
+
+
 def test_a_build_that_was_broken_off_goes_on(small, tmp_path, monkeypatch):
     whole = build.build_clip(minutes=8 / 60, recipe=small, run=tmp_path / "whole")
     expected = load(whole).sha256
@@ -96,7 +118,7 @@ def test_the_check_set_is_not_trained_on(small):
 
 def test_a_step_takes_time(small, monkeypatch):
     monkeypatch.undo()
-    assert build._seconds_a_step(small, random_encoder(SHAPE, 0)) > 0
+    assert build._seconds_a_step(small, random_encoder(SHAPE, 0), "cpu") > 0
 
 
 def test_scikit_image_carries_the_samples(monkeypatch):

@@ -75,17 +75,21 @@ def _print_summary(results: "list[FileResult]", n_sources: int) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from napari_clip_denoise.formatting import format_seconds
+    from napari_clip_denoise.formatting import counted, format_seconds
 
-    table = Table("file", "state", "time", "result", box=None, pad_edge=False)
+    table = Table("file", "state", "time", "result", "check", box=None, pad_edge=False)
     for result in results:
         table.add_row(
             escape(result.source.name),
             result.state,
             format_seconds(result.seconds) if result.seconds else "",
             escape(result.message or str(result.output)),
+            escape(result.verdict),
         )
     Console().print(table)
+    flagged = sum(result.is_flagged for result in results)
+    if flagged:
+        print(f"More than noise was removed from {counted(flagged, 'file')}; see the last column.")
     states = [result.state for result in results]
     counts = [f"{states.count(state)} {state}" for state in ("done", "skipped", "failed")]
     if len(results) < n_sources:

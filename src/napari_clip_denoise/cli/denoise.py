@@ -1,11 +1,14 @@
 """``clip-denoise denoise``."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from napari_clip_denoise.cli.options import Run, parse_shard, with_run_options
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.residual.run_verdict import RunVerdict
 
 
 @with_run_options
@@ -76,6 +79,7 @@ def denoise(
 
     loaded = load(run.settings.model, rgb=stack.is_rgb, clip_weights=run.clip_weights)
     measured = Profile()
+    verdicts: list[RunVerdict] = []
     started = time.perf_counter()
     with cluster_client(workers, scheduler) as client, progress_bar("Denoising") as report:
         path = denoise_to_file(
@@ -90,6 +94,7 @@ def denoise(
             notify=lambda sentence: print(sentence, file=sys.stderr),
             profile=measured,
             client=client,
+            on_checked=verdicts.append,
         )
     seconds = time.perf_counter() - started
     if profile:
@@ -103,3 +108,5 @@ def denoise(
         f"{path}: {shape} ({stack.axes}), planes: {stack.n_planes}, "
         f"{format_seconds(seconds)}, {stack.n_planes / seconds:.1f} planes/s"
     )
+    for verdict in verdicts:
+        print(verdict.sentence)

@@ -51,14 +51,27 @@ def show(name: Annotated[str, typer.Argument(help="Name of a model, or a file.")
 
 @app.command("import")
 def import_model(
-    file: Annotated[Path, typer.Argument(help="The authors' net_g_latest.pth.")],
-    name: Annotated[str, typer.Option(help="Name for the model.")] = "clip-rn50",
+    file: Annotated[
+        Path,
+        typer.Argument(help="The authors' net_g_latest.pth, or a model file (.safetensors)."),
+    ],
+    name: Annotated[
+        str | None,
+        typer.Option(help="Name for the model; by default clip-rn50, or that on its card."),
+    ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a model of that name.")] = False,
 ) -> None:
-    """Import a checkpoint published by the paper's authors."""
-    from napari_clip_denoise.models.paper_checkpoint import import_published
-    from napari_clip_denoise.models.registry import install
+    """Import a checkpoint published by the paper's authors, or a model trained elsewhere."""
+    from napari_clip_denoise.models.folder import CLIP_MODEL, SUFFIX
+    from napari_clip_denoise.models.registry import add_file, install
 
+    if file.suffix == SUFFIX:
+        print(f"Imported '{add_file(file, name=name, overwrite=overwrite)}'")
+        return
+
+    from napari_clip_denoise.models.paper_checkpoint import import_published
+
+    name = name or CLIP_MODEL
     model = import_published(file, name)
     path = install(model, overwrite=overwrite)
     kind = "one channel (CT)" if model.card.network.channels == 1 else "RGB"
@@ -105,6 +118,7 @@ def build(
             clip_weights=clip_weights,
             device=device,
             overwrite=overwrite,
+            on_start=lambda sentence: print(sentence, flush=True),
             on_progress=report,
         )
     )

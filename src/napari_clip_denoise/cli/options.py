@@ -37,7 +37,7 @@ ThreadsOption = Annotated[
 ]
 ClipWeightsOption = Annotated[
     Path | None,
-    typer.Option(help="Local file with CLIP's RN50 weights, for models that hold only a decoder."),
+    typer.Option(help="Local file with CLIP's weights, for models that hold only a decoder."),
 ]
 
 
@@ -105,6 +105,19 @@ def read_run(
             "columns."
         ),
     ] = "off",
+    context: Annotated[
+        int,
+        typer.Option(
+            help="Planes before and after each plane that are averaged with it where they agree, "
+            "for models that are told the noise level; 0: each plane by itself.",
+            min=0,
+            max=5,
+        ),
+    ] = 0,
+    context_axis: Annotated[
+        str | None,
+        typer.Option(help="Axis of these planes, such as z or t; by default the one before y."),
+    ] = None,
     strength: Annotated[
         float, typer.Option(help="Fraction of the noise that is removed, from 0 to 1.")
     ] = 1.0,
@@ -122,6 +135,13 @@ def read_run(
     ] = None,
     threads: ThreadsOption = None,
     clip_weights: ClipWeightsOption = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check/--no-check",
+            help="Check up to five planes of the result, and say whether only noise was removed.",
+        ),
+    ] = True,
 ) -> Run:
     """Combine the options of a run; the parameters are those of `DenoiseSettings`.
 
@@ -141,6 +161,8 @@ def read_run(
         noise_level=parse_noise_level(noise_level),
         hot_pixels=hot_pixels,
         destripe=destripe,
+        context=context,
+        context_axis=context_axis,
         strength=strength,
         self_ensemble=self_ensemble,
         output_dtype=dtype,
@@ -149,6 +171,7 @@ def read_run(
         tile=tile,
         batch=batch,
         threads=threads,
+        check=check,
     )
     return Run(settings, axes, series, clip_weights)
 

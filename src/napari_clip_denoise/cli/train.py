@@ -29,6 +29,13 @@ def train(
     smoke: Annotated[
         bool, typer.Option(help="Run a few small steps only, to see that all is in its place.")
     ] = False,
+    install: Annotated[
+        bool | None,
+        typer.Option(
+            help="Copy the model to your own models, so that its name is enough to use it. By "
+            "default you are asked, if there is somebody to ask."
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda, mps or auto.")] = "cpu",
     devices: Annotated[
         int, typer.Option(help="How many devices (on the CPU: processes) share each batch.")
@@ -93,5 +100,22 @@ def train(
     def write() -> None:
         path = run / f"{settings.name}.safetensors"
         print(write_model(settings, denoiser, path, parent=parent).path)
+        _offer(path, install)
 
     write()
+
+
+def _offer(path: Path, install: bool | None) -> None:
+    """Copy a trained model to the user's models, if wanted."""
+    from napari_clip_denoise.models.folder import models_folder
+    from napari_clip_denoise.models.registry import add_file
+
+    known = (models_folder() / path.name).exists()
+    if install is None and sys.stdin.isatty():
+        question = f"Replace your model '{path.stem}'" if known else f"Install it as '{path.stem}'"
+        install = typer.confirm(f"{question}, so that its name is enough to use it?")
+    if install:
+        name = add_file(path, overwrite=known)
+        print(f"Installed; use it with: clip-denoise denoise --model {name} INPUT OUTPUT")
+    elif install is None:
+        print(f"To use it by its name: clip-denoise models import {path}")

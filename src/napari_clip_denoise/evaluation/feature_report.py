@@ -86,7 +86,8 @@ def plot(results: Sequence[FeatureSimilarity], path: str | Path) -> Path:
         for one in (one for one in results if one.encoder == encoder):
             lines = ((one.image, *one.cosine), one.readout, _per_cent(one.found))
             for panel, line in zip(panels[:, column], lines, strict=True):
-                panel.plot(LEVELS[: len(line)], line, "o-", label=one.noise, markersize=3)
+                (drawn,) = panel.plot(LEVELS[:5], line[:5], "o-", label=one.noise, markersize=3)
+                panel.plot(LEVELS[5 : len(line)], line[5:], "o", color=drawn.get_color())
         panels[0, column].set_title(Path(encoder).stem)
     for panel, title in zip(panels[:, 0], TITLES, strict=True):
         panel.set_ylabel(title.replace(", ", ",\n"), fontsize=8)

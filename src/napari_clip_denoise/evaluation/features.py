@@ -219,11 +219,12 @@ def effective_directions(feature: Tensor) -> float:
     Returns
     -------
     float
-        Effective number of directions, from 1 to C.
+        Effective number of directions, from 1 to C; 0 if the feature is constant.
     """
     flat = feature.transpose(0, 1).flatten(1).double()
     variances = torch.linalg.svdvals(flat - flat.mean(dim=1, keepdim=True)).square()
-    return (variances.sum().square() / variances.square().sum()).item()
+    total = variances.square().sum()
+    return (variances.sum().square() / total).item() if total > 0 else 0.0
 
 
 def _to_tensor(values: np.ndarray, rgb: bool) -> Tensor:

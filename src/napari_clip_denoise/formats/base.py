@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -25,6 +25,7 @@ from napari_clip_denoise.images.regions import Region, split
 from napari_clip_denoise.images.stack import Stack
 
 OmeVersion = Literal["0.4", "0.5"]
+Check = Callable[[], dict[str, Any]]
 
 
 class Writer(Protocol):
@@ -65,8 +66,15 @@ class Writer(Protocol):
         """Store a finished region; the caller reuses the memory of `block` afterwards."""
         ...
 
-    def finish(self) -> Path | None:
-        """Close the output, move it to its final path, if any, and return that."""
+    def finish(self, check: Check | None = None) -> Path | None:
+        """Close the output, move it to its final path, if any, and return that.
+
+        Parameters
+        ----------
+        check : callable, optional
+            Called once all regions are there; returns what to add to the record of how the result
+            was made, for formats that have a place for it.
+        """
         ...
 
     def abort(self) -> None:
@@ -137,8 +145,10 @@ class PartialFile:
         """Return whether an interrupted run already wrote a region."""
         return False
 
-    def finish(self) -> Path:
-        """Close the output, move it to its final path and return that."""
+    def finish(self, check: Check | None = None) -> Path:
+        """Close the output, move it to its final path and return that; see `Writer`."""
+        if check is not None:
+            check()
         try:
             self._close()
             publish(self.partial, self.path, overwrite=self._overwrite)

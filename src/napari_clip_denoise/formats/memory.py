@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_clip_denoise.formats.base import Check
 from napari_clip_denoise.images.regions import Region, split, whole
 from napari_clip_denoise.images.stack import Stack
 
@@ -56,8 +57,10 @@ class MemoryWriter:
         )
         self.array[tuple(moved)] = block
 
-    def finish(self) -> None:
-        """Do nothing; the array is complete."""
+    def finish(self, check: Check | None = None) -> None:
+        """Let the array be checked; it is complete."""
+        if check is not None:
+            check()
 
     def abort(self) -> None:
         """Do nothing; the array is freed with its last reference."""

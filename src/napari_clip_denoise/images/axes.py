@@ -209,3 +209,32 @@ def plane_axes(axes: str) -> str:
 def leading_axes(axes: str) -> str:
     """Return the axes before the plane."""
     return axes[: axes.index("y")]
+
+
+def neighbour_axis(axes: str, wanted: str | None = None) -> int:
+    """Return the number of the axis along which planes are neighbours.
+
+    Parameters
+    ----------
+    axes : str
+        Axes of a stack, the plane last.
+    wanted : str, optional
+        Letter of the axis; by default the last one before the plane that is not of channels.
+
+    Raises
+    ------
+    InputError
+        If there is no such axis.
+    """
+    usable = leading_axes(axes).replace("c", "")
+    if not usable:
+        raise InputError(
+            f"The planes of an image with the axes '{axes}' have no neighbours; set context to 0, "
+            "or name its axes, such as zyx."
+        )
+    if wanted is not None and wanted not in usable:
+        raise InputError(
+            f"Planes cannot be neighbours along '{wanted}' in an image with the axes '{axes}'; "
+            f"give {' or '.join(usable)}, or set context to 0."
+        )
+    return axes.index(wanted or usable[-1])

@@ -39,11 +39,14 @@ def denoise(
     noise_level: NoiseLevel = "auto",
     hot_pixels: HotPixels = "keep",
     destripe: Destripe = "off",
+    context: int = 0,
+    context_axis: str | None = None,
     self_ensemble: bool = False,
     precision: str = "auto",
     tile: int | None = None,
     batch: int | None = None,
     threads: int | None = None,
+    check: bool = True,
     progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
 ) -> Any:
@@ -85,6 +88,11 @@ def denoise(
     destripe : str
         Whether to remove offsets of whole ``"rows"`` or ``"columns"``, as of a scanner or camera,
         before the network sees a plane; ``"off"`` does not.
+    context : int
+        For models that are told the noise level: number of planes before and after each plane, up
+        to 5, that are averaged with it where they agree, before the mean is denoised.
+    context_axis : str, optional
+        Axis of these planes, such as ``"z"`` or ``"t"``; by default the last one before the plane.
     self_ensemble : bool
         Whether to average the network's results for eight rotated and mirrored copies of each
         plane, which is slightly better and takes eight times as long.
@@ -96,6 +104,9 @@ def denoise(
         Number of tiles or planes per call of the network.
     threads : int, optional
         Number of CPU threads of the network; the last bits of float32 results depend on it.
+    check : bool
+        Whether to check up to five planes of the result, and to issue a warning if something other
+        than noise was removed; not used for dask arrays.
     progress : callable, optional
         Called with a `Progress` after each batch; not used for dask arrays.
     cancel : CancelToken, optional
@@ -127,11 +138,14 @@ def denoise(
         hot_pixels=hot_pixels,
         destripe=destripe,
         strength=strength,
+        context=context,
+        context_axis=context_axis,
         self_ensemble=self_ensemble,
         precision=precision,
         tile=tile,
         batch=batch,
         threads=threads,
+        check=check,
     )
     mask = np.ma.getmaskarray(array) if isinstance(array, np.ma.MaskedArray) else None
     stack = as_stack(array if mask is None else array.data, axes, rgb=rgb)
@@ -181,7 +195,8 @@ def denoise_to_zarr(
         resumed by repeating the call.
     **settings
         `intensity`, `noise_level`, `hot_pixels`, `destripe`, `output_dtype`, `device`,
-        `strength`, `self_ensemble`, `precision`, `tile`, `batch` and `threads`, see `denoise`.
+        `strength`, `self_ensemble`, `precision`, `tile`, `batch`, `threads` and `check`, see
+        `denoise`.
 
     Returns
     -------

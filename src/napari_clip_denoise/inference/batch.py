@@ -18,6 +18,7 @@ from napari_clip_denoise.models.registry import find, load
 
 if TYPE_CHECKING:
     from napari_clip_denoise.models.checkpoint import Model
+    from napari_clip_denoise.residual.run_verdict import RunVerdict
 
 Existing = Literal["skip", "replace"]
 State = Literal["done", "skipped", "failed"]
@@ -37,6 +38,10 @@ class FileResult:
         Time taken, in seconds.
     message : str
         Reason for a failure, as a sentence; otherwise empty.
+    verdict : str
+        Result of the check, as a sentence; empty if there was none.
+    is_flagged : bool
+        True if the check found that something other than noise was removed or added.
     """
 
     source: Path
@@ -44,6 +49,8 @@ class FileResult:
     state: State
     seconds: float = 0.0
     message: str = ""
+    verdict: str = ""
+    is_flagged: bool = False
 
 
 @dataclass(frozen=True)
@@ -176,6 +183,7 @@ def denoise_files(
         report(Progress(0, 1, 0))
         begun = time.monotonic()
         message = ""
+        verdicts: list[RunVerdict] = []
         try:
             _make_folder(output.parent)
             stack = open_stack(source, axes)
@@ -188,6 +196,7 @@ def denoise_files(
                 progress=report,
                 cancel=cancel,
                 notify=tell,
+                on_checked=verdicts.append,
             )
         except Cancelled:
             raise
@@ -195,7 +204,16 @@ def denoise_files(
             message = in_words(error)
         done += 1
         state: State = "failed" if message else "done"
-        yield FileResult(source, output, state, time.monotonic() - begun, message)
+        verdict = verdicts[0] if verdicts and not message else None
+        yield FileResult(
+            source,
+            output,
+            state,
+            time.monotonic() - begun,
+            message,
+            verdict.sentence if verdict else "",
+            verdict is not None and verdict.is_flagged,
+        )
 
 
 def _make_folder(folder: Path) -> None:

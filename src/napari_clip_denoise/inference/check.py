@@ -4,6 +4,7 @@ from pathlib import Path
 
 from napari_clip_denoise.formats import check_output
 from napari_clip_denoise.formats.base import OmeVersion
+from napari_clip_denoise.images.axes import neighbour_axis
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.values import result_dtype
 from napari_clip_denoise.inference.settings import DenoiseSettings
@@ -39,6 +40,8 @@ def check_run(
         If the output path cannot be used.
     """
     result_dtype(stack, settings.output_dtype)
+    if settings.context:
+        neighbour_axis(stack.axes, settings.context_axis)
     find(settings.model, rgb=stack.is_rgb)
     check_output(
         path,

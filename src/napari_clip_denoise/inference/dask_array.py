@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from dask import delayed
 
+from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import IntensityMapping
 from napari_clip_denoise.images.regions import Region, split, whole
 from napari_clip_denoise.images.stack import Stack, as_stack
@@ -47,7 +48,11 @@ def denoise_lazily(stack: Stack, model: Model, settings: DenoiseSettings) -> da.
     mapping = mapping_for(stack, model.card, settings)
     warn_if_clipped(stack, model.card, mapping)
     if stack.plane_shape[0] * stack.plane_shape[1] > WHOLE_PLANE_PIXELS:
-        return _by_pieces(stack, model, settings, mapping)
+        samples = stack.shape[len(stack.leading_shape) + 2 :]
+        piece = (*(1,) * len(stack.leading_shape), BLOCK_SIDE, BLOCK_SIDE, *samples)
+        return _by_pieces(stack, model, settings, mapping, piece)
+    if settings.context:
+        return _by_pieces(stack, model, settings, mapping, stack.whole_planes())
     n_leading = len(stack.leading_shape)
     planes = stack.array.rechunk(dict.fromkeys(range(n_leading, stack.ndim), -1))
     return da.map_blocks(
@@ -78,12 +83,18 @@ def _denoise_planes(
 
 
 def _by_pieces(
-    stack: Stack, model: Model, settings: DenoiseSettings, mapping: IntensityMapping
+    stack: Stack,
+    model: Model,
+    settings: DenoiseSettings,
+    mapping: IntensityMapping,
+    piece: tuple[int, ...],
 ) -> da.Array:
+    if settings.destripe != "off":
+        raise InputError(
+            "Offsets of lines cannot be removed from a dask array that is denoised in pieces; set "
+            "destripe to off, or give a NumPy array or a file."
+        )
     job = prepare(stack, model, settings, mapping=mapping)
-    n_leading = len(stack.leading_shape)
-    samples = stack.shape[n_leading + 2 :]
-    piece = (*(1,) * n_leading, BLOCK_SIDE, BLOCK_SIDE, *samples)
     counts = [-(-size // step) for size, step in zip(stack.shape, piece, strict=True)]
     blocks = np.empty(counts, object)
     for position, region in zip(np.ndindex(*counts), split(stack.shape, piece), strict=True):

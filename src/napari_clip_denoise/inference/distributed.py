@@ -32,6 +32,7 @@ from napari_clip_denoise.inference.pipeline import (
     with_stored_settings,
 )
 from napari_clip_denoise.inference.progress import CancelToken, ProgressCounter
+from napari_clip_denoise.inference.result_check import ResultCheck
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.checkpoint import Model
 
@@ -81,6 +82,7 @@ def run_on_cluster(
     *,
     progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
+    check: ResultCheck | None = None,
 ) -> None:
     """Denoise all regions that a writer is still missing on the workers of a cluster.
 
@@ -99,6 +101,8 @@ def run_on_cluster(
         Client of the cluster; its workers must reach the source and the model under the same paths.
     progress, cancel :
         See `denoise`.
+    check : ResultCheck, optional
+        Check of the result, which this process reads again.
 
     Raises
     ------
@@ -136,7 +140,7 @@ def run_on_cluster(
                     future = client.submit(_denoise_and_store, shared, region, pure=False)
                     pending[future] = region
                 if not pending:
-                    writer.finish()
+                    writer.finish(check)
                     return
                 with suppress(TimeoutError, CancelledError):
                     wait(list(pending), timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")

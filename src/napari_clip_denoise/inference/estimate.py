@@ -220,18 +220,23 @@ def _time(
     job: "Job", shape: tuple[int, ...], cancel: CancelToken | None
 ) -> tuple[float, np.ndarray]:
     """Time a batch from the middle of the stack and scale it up to the whole stack."""
+    from napari_clip_denoise.inference.engine.neighbours.context import count_guides
     from napari_clip_denoise.inference.engine.region import denoise_region, source_window
     from napari_clip_denoise.inference.pipeline import WRITERS
 
     region = _sample(job, shape)
     denoise_region(job, region, cancel=cancel)
+    job.guides.clear()
     profile = Profile()
     block = denoise_region(job, region, cancel=cancel, profile=profile)
     device = profile.of("device")
     host = sum(map(profile.of, ("read", "map", "unmap")))
     both = device + host if job.runner.device.type == "cpu" else max(device, host / WRITERS)
     n_planes = math.prod(part.stop - part.start for part in region[: len(job.stack.leading_shape)])
-    n_tiles = len(source_window(job, region)[1])
+    tiles = source_window(job, region)[1]
+    n_tiles = len(tiles)
+    if job.context:
+        both *= 2 * n_planes * n_tiles / (n_planes * n_tiles + count_guides(job, region, tiles))
     return both * job.stack.n_planes * len(job.rows) * len(job.columns) / (
         n_planes * n_tiles
     ), block
@@ -260,6 +265,7 @@ def _network_bytes(job: "Job") -> int:
 
 def _host_bytes(job: "Job", shape: tuple[int, ...]) -> int:
     """Return the memory of the regions in flight: raw values, network input, change and result."""
+    from napari_clip_denoise.inference.engine.buffers import CACHE_BYTES
     from napari_clip_denoise.inference.pipeline import REGIONS_IN_FLIGHT, WRITERS
 
     regions = count(job.stack.shape, shape)
@@ -269,7 +275,13 @@ def _host_bytes(job: "Job", shape: tuple[int, ...]) -> int:
     halo = math.prod(1 + 2 * job.runner.card.halo / side for side in job.stack.plane_shape)
     box = pixels * halo * (job.stack.dtype.itemsize + 4 * channels)
     result = pixels * (4 * channels + job.dtype.itemsize)
-    return int(min(regions, REGIONS_IN_FLIGHT) * box + min(regions, WRITERS + 1) * result)
+    guides = 0
+    if job.context:
+        depth = inside[job.context_axis]
+        box *= (depth + 2 * job.context) / depth
+        guides = min(CACHE_BYTES, 4 * channels * math.prod(job.stack.shape))
+    box, result = min(regions, REGIONS_IN_FLIGHT) * box, min(regions, WRITERS + 1) * result
+    return int(box + result + guides)
 
 
 def _compression(block: np.ndarray) -> float:

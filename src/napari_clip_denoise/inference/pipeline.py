@@ -23,15 +23,17 @@ from napari_clip_denoise.inference.engine.job import Job, tile_grid
 from napari_clip_denoise.inference.engine.prediction import Prediction, RegionInput
 from napari_clip_denoise.inference.engine.region import planes_in, predict_region, read_region
 from napari_clip_denoise.inference.progress import CancelToken, Notify, Progress, ProgressCounter
+from napari_clip_denoise.inference.result_check import ResultCheck
 from napari_clip_denoise.inference.timing import Profile
 
 READERS = 2
 WRITERS = 2
-THREADS = {"read": READERS, "map": READERS, "unmap": WRITERS, "write": WRITERS}
+THREADS = {"read": READERS, "map": READERS, "unmap": WRITERS, "check": WRITERS, "write": WRITERS}
 REGIONS_IN_FLIGHT = READERS + 1 + 1 + WRITERS
 """Maximum number of regions that are read ahead, on the device, or being written."""
 
 OnProgress = Callable[[Progress], None]
+See = Callable[[Region, np.ndarray, np.ndarray], object]
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -47,6 +49,7 @@ def run(
     planes_before: float = 0.0,
     notify: Notify | None = None,
     profile: Profile | None = None,
+    see: See | None = None,
 ) -> None:
     """Denoise regions on one device while others are read and written.
 
@@ -70,6 +73,8 @@ def run(
         warning is issued, which napari shows.
     profile : Profile, optional
         Records the time spent in each stage.
+    see : callable, optional
+        Called with each region and its pixels before and after, which are reused after the call.
 
     Raises
     ------
@@ -79,7 +84,7 @@ def run(
     counter = ProgressCounter(total_planes or job.stack.n_planes, progress, planes_before)
     profile = profile or Profile()
     profile.threads.update(THREADS)
-    stages = _Stages(job, write, counter, profile, cancel)
+    stages = _Stages(job, write, counter, profile, cancel, see)
     with (
         ThreadPoolExecutor(READERS) as readers,
         ThreadPoolExecutor(WRITERS) as writers,
@@ -119,12 +124,14 @@ class _Stages:
         counter: ProgressCounter,
         profile: Profile,
         cancel: CancelToken | None,
+        see: See | None,
     ):
         self._first_job = first_job
         self._write = write
         self._counter = counter
         self._profile = profile
         self._cancel = cancel
+        self._see = see
         self.buffers = BufferPool()
         self.n_hot = 0
 
@@ -167,6 +174,9 @@ class _Stages:
         self.n_hot += prediction.n_hot
         block = prediction.result(buffers=self.buffers, profile=self._profile)
         self.buffers.release(prediction.change)
+        if self._see is not None:
+            with self._profile.stage("check"):
+                self._see(prediction.region, prediction.noisy, block)
         self.buffers.release(prediction.given.values)
         with self._profile.stage("write"):
             self._write(prediction.region, block)
@@ -181,6 +191,7 @@ def run_to_writer(
     cancel: CancelToken | None = None,
     notify: Notify | None = None,
     profile: Profile | None = None,
+    check: ResultCheck | None = None,
 ) -> None:
     """Denoise all regions that a writer is still missing, and complete its output.
 
@@ -192,6 +203,8 @@ def run_to_writer(
         Writer of the result.
     progress, cancel, notify, profile :
         See `run`.
+    check : ResultCheck, optional
+        Check of the result.
 
     Raises
     ------
@@ -215,8 +228,9 @@ def run_to_writer(
             planes_before=before,
             notify=notify,
             profile=profile,
+            see=check.see if check else None,
         )
-        writer.finish()
+        writer.finish(check)
 
 
 def with_stored_settings(job: Job, writer: Writer) -> Job:

@@ -10,6 +10,7 @@ import numpy as np
 from napari_clip_denoise.images.intensity import IntensityMapping
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.inference.engine.buffers import ArrayCache
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
@@ -128,6 +129,7 @@ class PreviewMaker:
     def __init__(self) -> None:
         self._model: tuple[tuple[Path, int], Model] | None = None
         self._measured: tuple[Any, dict[Any, IntensityMapping]] = (None, {})
+        self._guides: tuple[Any, ArrayCache] = (None, ArrayCache())
 
     def __call__(self, view: View, cancel: CancelToken) -> Preview:
         """Make the preview of a view.
@@ -157,7 +159,16 @@ class PreviewMaker:
 
         model = self._load(view)
         mapping = self._mapping_of(view, model)
-        return fit_tile(prepare(view.stack, model, view.settings, mapping=mapping), view.region)
+        job = prepare(view.stack, model, view.settings, mapping=mapping)
+        return fit_tile(replace(job, guides=self._guides_of(view, job)), view.region)
+
+    def _guides_of(self, view: View, job: "Job") -> ArrayCache:
+        """Return the guides of earlier views, unless something else would have made others."""
+        made_from = view.stack.axes, job.runner, job.mapping, job.destripe
+        known = self._guides[0]
+        if known is None or known[0] is not view.stack.array or known[1] != made_from:
+            self._guides = (view.stack.array, made_from), ArrayCache()
+        return self._guides[1]
 
     def _load(self, view: View) -> "Model":
         from napari_clip_denoise.models.registry import find, load
@@ -186,6 +197,7 @@ def fit_tile(job: "Job", region: Region) -> "Job":
 
     A model whose upsampling depends on the tile size keeps the grid of a complete run.
     """
+    from napari_clip_denoise.inference.engine.neighbours.fusion import MARGIN
     from napari_clip_denoise.inference.engine.tiling import single
 
     card = job.runner.card
@@ -198,4 +210,17 @@ def fit_tile(job: "Job", region: Region) -> "Job":
             region[n_leading : n_leading + 2], job.stack.plane_shape, strict=True
         )
     )
-    return replace(job, rows=rows, columns=columns)
+    if not job.context:
+        return replace(job, rows=rows, columns=columns)
+    guide_rows, guide_columns = (
+        (
+            single(
+                slice(max(0, tile.start - MARGIN), min(tile.stop + MARGIN, length)),
+                length,
+                card.halo,
+                card.pad_multiple,
+            ),
+        )
+        for (tile,), length in zip((rows, columns), job.stack.plane_shape, strict=True)
+    )
+    return replace(job, rows=rows, columns=columns, guide_tiles=(guide_rows, guide_columns))

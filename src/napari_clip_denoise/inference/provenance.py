@@ -45,6 +45,7 @@ def fingerprint(job: Job) -> dict[str, Any]:
         "self-ensemble": job.self_ensemble,
         "hot pixels": job.hot_pixels,
         "destripe": job.destripe,
+        **({"context": [job.context, job.stack.axes[job.context_axis]]} if job.context else {}),
         "type": str(job.dtype),
         "tile": list(job.tile_shape),
         "batch": job.batch,

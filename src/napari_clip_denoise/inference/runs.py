@@ -23,6 +23,7 @@ from napari_clip_denoise.inference.progress import (
     verification_reporter,
 )
 from napari_clip_denoise.inference.provenance import open_writer, provenance
+from napari_clip_denoise.inference.result_check import OnChecked, ResultCheck
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.inference.timing import Profile
 from napari_clip_denoise.models.card import ModelCard
@@ -45,6 +46,7 @@ def denoise_to_memory(
     progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
     notify: Notify | None = None,
+    on_checked: OnChecked | None = None,
 ) -> np.ndarray:
     """Denoise a stack, or a part of it, into an array in memory.
 
@@ -61,7 +63,7 @@ def denoise_to_memory(
     on_start : callable, optional
         Called before the first region with the array of the result, which fills up during the run,
         and with a record of how it is made.
-    progress, cancel, notify :
+    progress, cancel, notify, on_checked :
         See `denoise_to_file`.
 
     Returns
@@ -83,7 +85,10 @@ def denoise_to_memory(
     writer = MemoryWriter(stack, job.dtype, region)
     if on_start is not None:
         on_start(writer.array, provenance(job, settings))
-    run_to_writer(job, writer, progress=progress, cancel=cancel, notify=notify)
+    check = None
+    if settings.check:
+        check = ResultCheck(job, writer, part=region, on_checked=on_checked)
+    run_to_writer(job, writer, progress=progress, cancel=cancel, notify=notify, check=check)
     return writer.array
 
 
@@ -103,6 +108,7 @@ def denoise_to_file(
     notify: Notify | None = None,
     profile: Profile | None = None,
     client: Any = None,
+    on_checked: OnChecked | None = None,
 ) -> Path:
     """Denoise a stack into a file or store, in the format given by the suffix of its path.
 
@@ -134,6 +140,10 @@ def denoise_to_file(
     client : distributed.Client, optional
         Client of a dask cluster whose workers do the computation; they must reach the source, the
         model and the store under the same paths.
+    on_checked : callable, optional
+        Called with a `RunVerdict` once the result was checked, unless ``settings.check`` is False;
+        by default a warning is issued if something other than noise was removed. Of a divided run,
+        the part that completes the store checks it.
 
     Returns
     -------
@@ -172,12 +182,21 @@ def denoise_to_file(
     )
     if on_start is not None:
         on_start(writer.array, provenance(job, settings))
+    check = ResultCheck(job, writer, on_checked=on_checked) if settings.check else None
     if client is not None:
         from napari_clip_denoise.inference.distributed import run_on_cluster
 
-        run_on_cluster(job, settings, writer, client, progress=progress, cancel=cancel)
+        run_on_cluster(job, settings, writer, client, progress=progress, cancel=cancel, check=check)
     else:
-        run_to_writer(job, writer, progress=progress, cancel=cancel, notify=notify, profile=profile)
+        run_to_writer(
+            job,
+            writer,
+            progress=progress,
+            cancel=cancel,
+            notify=notify,
+            profile=profile,
+            check=check,
+        )
     return Path(path)
 
 
@@ -205,6 +224,7 @@ def warn_if_unsuitable(stack: Stack, model: Model, notify: Notify | None = None)
 def warn_of_result(job: Job, notify: Notify | None = None) -> None:
     """Tell the user if values are rounded or clipped, or tiles are not exact."""
     warn_if_rounded(job, notify)
+    warn_if_alone(job, notify)
     warn_if_clipped(job.stack, job.runner.card, job.mapping, notify)
     if job.runner.card.network.align_corners and len(job.rows) * len(job.columns) > 1:
         (notify or warnings.warn)(
@@ -250,4 +270,19 @@ def warn_if_rounded(job: Job, notify: Notify | None = None) -> None:
         (notify or warnings.warn)(
             "The image has only a few counts per pixel, and the result is rounded to whole "
             "numbers; choose float32 as the type of the result to keep its fractions."
+        )
+
+
+def warn_if_alone(job: Job, notify: Notify | None = None) -> None:
+    """Tell the user if neighbouring planes are asked for and cannot be used."""
+    if not job.context:
+        return
+    if job.stack.shape[job.context_axis] == 1:
+        (notify or warnings.warn)(
+            "The image has a single plane, so there are no neighbours to use."
+        )
+    elif any(channel.noise is None for channel in job.mapping.channels):
+        (notify or warnings.warn)(
+            "The noise cannot be measured, so neighbouring planes are not used in all channels; "
+            "give the noise level as a number to use them."
         )

@@ -20,6 +20,7 @@ HotPixels = Literal["keep", "replace"]
 PresetName = Literal["general", "ct"]
 
 MOST_THREADS = 1024
+MOST_CONTEXT = 5
 
 PRESETS: dict[PresetName, dict[str, object]] = {
     "general": {"intensity": DEFAULT_INTENSITY},
@@ -32,7 +33,7 @@ OPTIONS = {"output_dtype": "dtype"}
 
 
 class DenoiseSettings(BaseModel):
-    """Everything apart from the source that decides the pixels of a result.
+    """Everything apart from the source that decides a result.
 
     Attributes
     ----------
@@ -52,6 +53,12 @@ class DenoiseSettings(BaseModel):
     destripe : str
         Whether to remove offsets of whole ``"rows"`` or ``"columns"``, as of a scanner or camera,
         before the network sees a plane; ``"off"`` does not.
+    context : int
+        Number of planes before and after each plane that are averaged with it where they agree,
+        before the mean is denoised; 0 denoises each plane by itself. Only for models that are told
+        the noise level.
+    context_axis : str or None
+        Axis of these planes, such as ``"z"`` or ``"t"``; None is the last one before the plane.
     strength : float
         Fraction of the noise that is removed, from 0 (the input) to 1 (fully denoised).
     self_ensemble : bool
@@ -71,6 +78,9 @@ class DenoiseSettings(BaseModel):
     threads : int or None
         Number of CPU threads of the network, which affects the last bits of the result; None
         uses the number set in torch.
+    check : bool
+        Whether to check, once the result is there, that only noise was removed; see
+        `napari_clip_denoise.residual.run_verdict`. It does not change the pixels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
@@ -80,6 +90,8 @@ class DenoiseSettings(BaseModel):
     noise_level: NoiseLevel = "auto"
     hot_pixels: HotPixels = "keep"
     destripe: Destripe = "off"
+    context: Annotated[int, Field(ge=0, le=MOST_CONTEXT)] = 0
+    context_axis: Annotated[str, Field(pattern="^[a-z]$")] | None = None
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
     self_ensemble: bool = False
     output_dtype: str | None = None
@@ -88,6 +100,7 @@ class DenoiseSettings(BaseModel):
     tile: Annotated[int, Field(gt=0, multiple_of=16)] | None = None
     batch: Annotated[int, Field(gt=0)] | None = None
     threads: Annotated[int, Field(gt=0, le=MOST_THREADS)] | None = None
+    check: bool = True
 
 
 def make_settings(preset: str = "general", **values: object) -> DenoiseSettings:
@@ -144,9 +157,10 @@ def as_command(settings: DenoiseSettings, source: str, result: str, axes: str) -
     """
     words = ["clip-denoise", "denoise", source, result, f"--axes={axes}"]
     for name, value in _changed(settings).items():
-        option = f"--{OPTIONS.get(name, name).replace('_', '-')}"
+        option = OPTIONS.get(name, name).replace("_", "-")
         text = ",".join(map(repr, value)) if isinstance(value, tuple) else str(value)
-        words.append(option if value is True else f"{option}={text}")
+        switch = f"--{option}" if value else f"--no-{option}"
+        words.append(switch if isinstance(value, bool) else f"--{option}={text}")
     return shlex.join(words)
 
 

@@ -37,8 +37,9 @@ def import_published(path: str | Path, name: str = "clip-rn50") -> Model:
     Returns
     -------
     Model
-        A model that gives what the authors' test gives: images are reflect-padded at the bottom and
-        right to a multiple of 32, and values are clipped to [0, 1] before and after the network.
+        A model that gives what the authors' network gives for images in [0, 1]: they are
+        reflect-padded at the bottom and right to a multiple of 32, and results are clipped to
+        [0, 1]. So are values outside it, before they reach the network.
         Its card recommends the range of the data type for RGB images (8-bit values divided by 255),
         and the window from -1024 to 3072 HU for CT.
 

@@ -194,22 +194,33 @@ def install(model: "Model", *, overwrite: bool = False) -> Path:
     return path
 
 
-def add_file(path: str | Path) -> str:
-    """Copy a model file to the user's folder, and return its name, which is that on its card.
+def add_file(path: str | Path, *, name: str | None = None, overwrite: bool = False) -> str:
+    """Copy a model file to the user's folder, and return its name.
+
+    Parameters
+    ----------
+    path : str or Path
+        The model file.
+    name : str, optional
+        Name of the copy; by default that on its card.
+    overwrite : bool
+        Whether to replace a model of the same name.
 
     Raises
     ------
     ModelError
         If it is not a model file.
     InputError
-        If the name is taken.
+        If the name is taken or invalid.
     OutputError
         If the copy cannot be written.
     """
     from napari_clip_denoise.models.card_file import copy_model, read_card
 
     card = read_card(path)
-    target = place(card.name)
+    if name is not None:
+        card = _renamed(card, name)
+    target = place(card.name, overwrite=overwrite)
     make_folder(target.parent)
     copy_model(Path(path), target, card)
     return card.name
@@ -225,18 +236,10 @@ def rename(name: str, new_name: str) -> Path:
     OutputError
         If the files cannot be written or deleted.
     """
-    from pydantic import ValidationError
-
-    from napari_clip_denoise.models.card import ModelCard
     from napari_clip_denoise.models.card_file import copy_model, read_card
 
     path = _own(name)
-    try:
-        card = ModelCard.model_validate(read_card(path).model_dump() | {"name": new_name})
-    except ValidationError as error:
-        raise InputError(
-            f"'{new_name}' cannot be the name of a model; use letters, digits, '.', '_' and '-'."
-        ) from error
+    card = _renamed(read_card(path), new_name)
     target = place(new_name)
     copy_model(path, target, card)
     _remove(path)
@@ -254,6 +257,17 @@ def delete(name: str) -> None:
         If its file cannot be deleted.
     """
     _remove(_own(name))
+
+
+def _renamed(card: "ModelCard", name: str) -> "ModelCard":
+    from pydantic import ValidationError
+
+    try:
+        return type(card).model_validate(card.model_dump() | {"name": name})
+    except ValidationError as error:
+        raise InputError(
+            f"'{name}' cannot be the name of a model; use letters, digits, '.', '_' and '-'."
+        ) from error
 
 
 def _remove(path: Path) -> None:

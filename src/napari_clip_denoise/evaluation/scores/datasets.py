@@ -186,7 +186,9 @@ def conditions(
         ("CT metrics", ct_metrics, CTMetrics, "ct"),
     ):
         if value not in get_args(known):
-            raise InputError(f"There are no {name} '{value}'; give {' or '.join(get_args(known))}.")
+            raise InputError(
+                f"The {name} '{value}' cannot be used; give {' or '.join(get_args(known))}."
+            )
         if value == "reference" and suite != own:
             raise InputError(f"The {name} can only be chosen for the suite '{own}'.")
     make = {"paper": _paper, "real": _real, "ct": _ct}[suite]

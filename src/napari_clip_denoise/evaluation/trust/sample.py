@@ -1,17 +1,18 @@
 """A limited sample of the planes of a stack and of its denoised copy."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from napari_clip_denoise.evaluation.trust.check import TrustReport, check_result
+from napari_clip_denoise.evaluation.trust.reference import score
 from napari_clip_denoise.images.axes import leading_axes
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.sampling import sample_positions
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.preview import central_part
 from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.residual.check import TrustReport, check_result
 
 MOST_PLANES = 5
 
@@ -41,10 +42,21 @@ class Pair:
 
 @dataclass(frozen=True, eq=False)
 class CheckedSample:
-    """A report, and the region of the denoised stack for each of its planes."""
+    """A report, the region of the denoised stack for each of its planes, and scores.
+
+    Attributes
+    ----------
+    report : TrustReport
+        The report.
+    regions : list of tuple of slice
+        Region of each plane.
+    scores : dict
+        Scores by name, if there is a reference.
+    """
 
     report: TrustReport
     regions: list[Region]
+    scores: dict[str, float] = field(default_factory=dict)
 
     def positions(self, places: np.ndarray) -> np.ndarray:
         """Convert places of the report, (N, 3), to positions in the denoised stack, (N, axes)."""
@@ -120,15 +132,15 @@ def check_sample(
     noisy = _read(pair.noisy, regions, pair.offset)
     cancel.check()
     denoised = _read(pair.denoised, regions, (0,) * pair.denoised.ndim)
-    reference = None
+    scores: dict[str, float] = {}
     if pair.reference is not None:
-        reference = _read(pair.reference, regions, pair.reference_offset)
+        scores = score(_read(pair.reference, regions, pair.reference_offset), noisy, denoised)
     cancel.check()
-    report = check_result(noisy, denoised, reference)
+    report = check_result(noisy, denoised)
     cancel.check()
     n_leading = len(pair.denoised.leading_shape)
     plain = [region[: n_leading + 2] for region in regions]
-    return CheckedSample(report, plain)
+    return CheckedSample(report, plain, scores)
 
 
 def _read(stack: Stack, regions: Sequence[Region], offset: tuple[int, ...]) -> np.ndarray:

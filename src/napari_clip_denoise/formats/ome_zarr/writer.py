@@ -11,7 +11,7 @@ import numpy as np
 import zarr
 
 from napari_clip_denoise.errors import OutputError
-from napari_clip_denoise.formats.base import OmeVersion, PartialFile, sync, sync_folder
+from napari_clip_denoise.formats.base import Check, OmeVersion, PartialFile, sync, sync_folder
 from napari_clip_denoise.formats.detect import ZARR_FILES
 from napari_clip_denoise.formats.ome_zarr.difference import difference
 from napari_clip_denoise.formats.ome_zarr.layout import StoreLayout
@@ -192,12 +192,16 @@ class OmeZarrWriter(PartialFile):
         """Record that this or another process has stored a region, with its checksum."""
         self._manifest.add(self._number(index), checksum)
 
-    def finish(self) -> Path:
+    def finish(self, check: Check | None = None) -> Path:
         """Complete the store and move it to its final path, unless other parts are unfinished."""
         if not self._manifest.may_finish(count(self.stack.shape, self.region_shape)):
             self._release()
             return self.path
         try:
+            if self._shard[1] > 1:
+                self._check_others()
+            if check is not None:
+                self._own |= check()
             self._close()
             with self._manifest.out_of_the_way():
                 publish(self.partial, self.path, overwrite=self._overwrite)
@@ -231,8 +235,6 @@ class OmeZarrWriter(PartialFile):
         self._manifest.release()
 
     def _close(self) -> None:
-        if self._shard[1] > 1:
-            self._check_others()
         self.pyramid.fill()
         for left_by_a_killed_run in self.partial.rglob("*.partial"):
             left_by_a_killed_run.unlink()

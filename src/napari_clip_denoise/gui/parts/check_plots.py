@@ -120,7 +120,7 @@ class CurvePlot(NamedPlot):
             painter.drawEllipse(place(float(x), float(y)), POINT_RADIUS, POINT_RADIUS)
         self._caption(painter, frame, 0, f"{low:.4g}", LEFT)
         self._caption(painter, frame, 0, f"{high:.4g}", RIGHT)
-        painter.drawText(frame.adjusted(3, 1, 0, 0), LEFT, f"{top:.3g}")
+        painter.drawText(frame.adjusted(3, 1, 0, 0), LEFT, f"{top:.4g}")
 
     def _paint_legend(self, painter: QPainter, frame: QRectF) -> None:
         """Write the legend, from the left edge of the widget, which may be narrow."""

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableW
 
 from napari_clip_denoise.formatting import format_seconds
 
-COLUMNS = ("File", "Status", "Time")
+COLUMNS = ("File", "Status", "Time", "Check")
 WAITING = "waiting"
 
 
@@ -33,7 +33,8 @@ class ResultsTable(QTableWidget):
         """Replace the content by files that are waiting."""
         self.setRowCount(len(paths))
         self._cells = {
-            path: [QTableWidgetItem(text) for text in (path.name, WAITING, "")] for path in paths
+            path: [QTableWidgetItem(text) for text in (path.name, WAITING, "", "")]
+            for path in paths
         }
         for row, (path, cells) in enumerate(self._cells.items()):
             cells[0].setToolTip(str(path))
@@ -41,7 +42,13 @@ class ResultsTable(QTableWidget):
                 self.setItem(row, column, cell)
 
     def show_state(
-        self, path: Path, state: str, *, seconds: float | None = None, details: str = ""
+        self,
+        path: Path,
+        state: str,
+        *,
+        seconds: float | None = None,
+        details: str = "",
+        verdict: str = "",
     ) -> None:
         """Show the state of a file.
 
@@ -55,8 +62,12 @@ class ResultsTable(QTableWidget):
             Computing time in seconds.
         details : str
             Tooltip of the state.
+        verdict : str
+            What the check of the result found, as a sentence.
         """
-        name, state_cell, time_cell = self._cells[path]
+        name, state_cell, time_cell, check_cell = self._cells[path]
+        check_cell.setText(verdict)
+        check_cell.setToolTip(verdict)
         state_cell.setText(state)
         state_cell.setToolTip(details)
         time_cell.setText("" if seconds is None else format_seconds(seconds))
@@ -64,4 +75,4 @@ class ResultsTable(QTableWidget):
 
     def states(self) -> list[str]:
         """Return the states of all files, in order."""
-        return [state.text() for _, state, _ in self._cells.values()]
+        return [state.text() for _, state, *_ in self._cells.values()]

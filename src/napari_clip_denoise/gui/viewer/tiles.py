@@ -1,6 +1,7 @@
-"""Layers that are shown side by side in napari's grid for a while, each with its name on it."""
+"""Layers that are shown side by side in napari's grid for a while."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from napari.components import ViewerModel
@@ -9,8 +10,26 @@ from napari.layers import Image
 from napari_clip_denoise.gui.viewer.layers import images_of, remove
 from napari_clip_denoise.gui.viewer.placement import Visibility
 
-FEW = 4
-FONT_SIZE, SMALL_FONT_SIZE = 10, 7
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the grid.
+
+    Attributes
+    ----------
+    name : str
+        Name of the layer that it shows.
+    row, column : int
+        Position of the cell.
+    rows, columns : int
+        Shape of the grid.
+    """
+
+    name: str
+    row: int
+    column: int
+    rows: int
+    columns: int
 
 
 class Tiles:
@@ -50,9 +69,7 @@ class Tiles:
             self._hidden.hide(images_of(self._viewer))
         self._viewer.add_layer(layer)
         self._tiles[layer] = details
-        self._name_tiles()
-        is_reversed = not hasattr(self._viewer, "canvas")  # in older versions of napari
-        grid.enabled, grid.stride = True, -1 if is_reversed else 1
+        grid.enabled, grid.stride = True, 1 if self._is_new else -1
         self._on_change()
 
     def clear(self) -> None:
@@ -61,18 +78,23 @@ class Tiles:
             if layer in self._viewer.layers:
                 remove(self._viewer, layer)
 
-    def _name_tiles(self) -> None:
-        """Write names on the tiles, small enough for their width; older napari cannot."""
-        for tile in self._tiles:
-            if hasattr(tile, "name_overlay"):
-                size = FONT_SIZE if len(self._tiles) <= FEW else SMALL_FONT_SIZE
-                tile.name_overlay.font_size = size
-                tile.name_overlay.visible = True
+    def cells(self) -> list[Cell]:
+        """Return the cell of each tile that is visible; none in older versions of napari."""
+        grid, layers = self._grid, self._viewer.layers
+        if not (self._is_new and grid.enabled):
+            return []
+        shape = grid.actual_shape(layers)
+        found = [(tile, grid.position(layers.index(tile), layers)) for tile in self._tiles]
+        return [Cell(tile.name, *place, *shape) for tile, place in found if tile.visible]
+
+    @property
+    def _is_new(self) -> bool:
+        """Whether this napari has a grid that knows the cells of layers."""
+        return hasattr(self._viewer, "canvas")
 
     @property
     def _grid(self) -> Any:
-        viewer = self._viewer
-        return viewer.canvas.grid if hasattr(viewer, "canvas") else viewer.grid
+        return self._viewer.canvas.grid if self._is_new else self._viewer.grid
 
     def _see_removal(self, event: Any) -> None:
         if event.value not in self._tiles:

@@ -161,6 +161,7 @@ class BatchWidget(TaskPanel):
                 message.state,
                 seconds=None if message.state == "skipped" else message.seconds,
                 details=message.message or str(message.output),
+                verdict=message.verdict,
             )
         elif isinstance(message, BatchProgress):
             self._at_work = message.source

@@ -97,9 +97,7 @@ class CheckResultWidget(TaskPanel):
         self.verdict.setWordWrap(True)
         self.figures = QLabel("")
         self.figures.setWordWrap(True)
-        self.curve = CurvePlot(
-            "Variance over intensity", "intensity", "variance", ("residual", "noise")
-        )
+        self.curve = CurvePlot("Residual variance", "intensity", "variance", ("residual", "noise"))
         self.map = MapPlot(
             "Autocorrelation", "shift in x (px)", "shift in y (px)", CORRELATION_SHOWN
         )
@@ -267,15 +265,16 @@ class CheckResultWidget(TaskPanel):
 
 def _figures(checked: "CheckedSample") -> str:
     report = checked.report
+    nearby = report.findings.nearby_correlation if report.findings else 0.0
     lines = [
         f"Residual variance: {100 * report.noise_fraction:.0f} % of the noise variance",
-        f"Largest correlation between nearby pixels: {report.nearby_correlation:+.2f}",
+        f"Correlation of nearby pixels beyond that of the noise: {nearby:+.2f}",
         f"Correlation between residual and image: {report.image_correlation:+.2f}",
     ]
-    for key, before in report.scores.items():
+    for key, before in checked.scores.items():
         name = key.removesuffix(" noisy")
         if name != key:
-            after = report.scores[f"{name} denoised"]
+            after = checked.scores[f"{name} denoised"]
             digits, unit = (1, " dB") if "PSNR" in name else (3, "")
             lines.append(f"{name}: {before:.{digits}f} → {after:.{digits}f}{unit}")
     return "<br>".join(lines)

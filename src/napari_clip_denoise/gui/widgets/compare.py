@@ -16,6 +16,7 @@ from napari_clip_denoise.gui.forms.rows import labelled, menu_of_names
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
+from napari_clip_denoise.gui.parts.tile_names import TileNames
 from napari_clip_denoise.gui.viewer.layers import (
     METADATA,
     images_of,
@@ -60,6 +61,8 @@ class CompareWidget(TaskPanel):
         self.methods.setToolTip("Models, then classical methods, which need no training.")
         self.methods.offer(_methods(), CHOSEN_FIRST)
         self.tiles = Tiles(napari_viewer, self._show_tiles)
+        self.names = TileNames(self, self.tiles.cells)
+        self.closed.connect(self.names.clear)
         self.closed.connect(self.tiles.clear)
         model_list.keep_up_to_date(self._refresh_methods, self)
         self.run_button = QPushButton("Compare")
@@ -149,7 +152,9 @@ class CompareWidget(TaskPanel):
 
     def _show_tiles(self) -> None:
         self.label.setText("\n".join(self.tiles.details))
-        self.clear_button.setEnabled(bool(self.tiles.layers))
+        has_tiles = bool(self.tiles.layers)
+        self.clear_button.setEnabled(has_tiles)
+        (self.names.refresh if has_tiles else self.names.clear)()
 
     def _images(self, _: object) -> list[tuple[str, Image]]:
         return [(layer.name, layer) for layer in originals_first(images_of(self._viewer))]

@@ -16,6 +16,7 @@ from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
 from napari_clip_denoise.gui.panel.task import NOTHING_KEPT
 from napari_clip_denoise.gui.parts.copy import CopyRow
 from napari_clip_denoise.gui.parts.model_help import ModelHelp
+from napari_clip_denoise.gui.parts.neighbours import NeighboursHint
 from napari_clip_denoise.gui.parts.plan import PlanRow
 from napari_clip_denoise.gui.parts.preview import PreviewRow
 from napari_clip_denoise.gui.preferences import remember, restore
@@ -53,10 +54,12 @@ class DenoiseWidget(TaskPanel):
         super().__init__("Stop now; the unfinished result is discarded.")
         self._viewer = napari_viewer
         self._results: list[Results] = []
+        self._verdicts: list[str] = []
         self._number = self._n_finished = 0
         self._refreshed = 0.0
 
         self.form = LayerForm(napari_viewer)
+        self.neighbours_hint = NeighboursHint(self.form)
         self.plan = PlanRow(self.form)
         self.plan.button.clicked.connect(self.time_run)
         self.run_button = QPushButton("Denoise")
@@ -81,6 +84,7 @@ class DenoiseWidget(TaskPanel):
         buttons = in_a_row(self.run_button, self.cancel_button)
         self.lay_out(
             self.form,
+            self.neighbours_hint,
             self.plan,
             self.help,
             self.preview,
@@ -131,6 +135,7 @@ class DenoiseWidget(TaskPanel):
             for run, request in zip(runs, requests, strict=True)
         ]
         self._number = self._n_finished = 0
+        self._verdicts.clear()
         self._started = time.monotonic()
         self._is_verifying = False
         cancel = CancelToken()
@@ -178,6 +183,7 @@ class DenoiseWidget(TaskPanel):
             elif isinstance(message, Finished):
                 self._results[message.number].finish(message.array)
                 self._n_finished += 1
+                self._verdicts += self._named(message)
         last = messages[-1] if messages else None
         if isinstance(last, Progress):
             self._is_verifying = last.message == VERIFYING
@@ -188,9 +194,17 @@ class DenoiseWidget(TaskPanel):
                 self._results[self._number].refresh()
                 self._refreshed = time.monotonic()
 
+    def _named(self, finished: Finished) -> list[str]:
+        """Return what the check of a result found, with the name of its layer if there are more."""
+        if not finished.verdict:
+            return []
+        which = f"Layer {finished.number + 1}: " if len(self._results) > 1 else ""
+        return [which + finished.verdict]
+
     def _finish(self, what: str) -> str:
         self.preview.pause(False)
-        return f"Denoised {what} in {format_seconds(time.monotonic() - self._started)}."
+        done = f"Denoised {what} in {format_seconds(time.monotonic() - self._started)}."
+        return "\n".join([done, *self._verdicts])
 
     def _give_up(self) -> str:
         self.preview.pause(False)

@@ -21,10 +21,13 @@ class Building:
         Progress in training steps instead of planes.
     scores : tuple of float
         PSNR in dB of images that are not used for training, before and after; empty until measured.
+    prospect : str
+        What is said before the training, instead of the progress.
     """
 
     steps: Progress
     scores: tuple[float, ...]
+    prospect: str = ""
 
 
 def build_steps(
@@ -73,6 +76,7 @@ def build_steps(
             minutes=minutes,
             clip_weights=clip_weights,
             fetch=lambda *_: cancel.check(),
+            on_start=lambda words: report(Building(Progress(0, 1, 0.0, 0), (), words)),
             on_progress=judge,
             on_step=tick,
         )
@@ -83,6 +87,8 @@ def build_steps(
 
 def describe(building: Building) -> str:
     """Describe the progress, such as ``step 40 of 900 · 20.10 -> 23.90 dB · 48 min 10 s left``."""
+    if building.prospect:
+        return building.prospect
     steps = building.steps
     parts = [f"step {steps.done:.0f} of {steps.total}"]
     if building.scores:

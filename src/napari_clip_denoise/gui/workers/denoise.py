@@ -24,6 +24,7 @@ from napari_clip_denoise.models.registry import load
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.estimate import Plan
+    from napari_clip_denoise.residual.run_verdict import RunVerdict
 
 MEMORY_BYTES = 2 * 2**30
 MEMORY_SHARE = 0.25
@@ -99,11 +100,14 @@ class Finished:
         The pixels, in memory or in the finished store.
     path : Path or None
         Path of the store; None for a result in memory.
+    verdict : str
+        What the check of the result found, as a sentence; empty if it was not checked.
     """
 
     number: int
     array: Any
     path: Path | None
+    verdict: str = ""
 
 
 Message = Started | Finished | Progress
@@ -248,6 +252,11 @@ def _denoise(
         send(Started(number, array, how))
         progress.begin()
 
+    verdicts: list[RunVerdict] = []
+
+    def verdict() -> str:
+        return verdicts[0].sentence if verdicts else ""
+
     stack, settings = request.stack, request.settings
     if request.store is not None:
         denoise_to_file(
@@ -258,8 +267,9 @@ def _denoise(
             on_start=on_start,
             progress=progress.add,
             cancel=cancel,
+            on_checked=verdicts.append,
         )
-        return Finished(number, open_stack(request.store).array, request.store)
+        return Finished(number, open_stack(request.store).array, request.store, verdict())
     array = denoise_to_memory(
         stack,
         settings,
@@ -267,5 +277,6 @@ def _denoise(
         on_start=on_start,
         progress=progress.add,
         cancel=cancel,
+        on_checked=verdicts.append,
     )
-    return Finished(number, array, None)
+    return Finished(number, array, None, verdict())

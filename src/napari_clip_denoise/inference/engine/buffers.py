@@ -1,11 +1,18 @@
-"""Reuse of array memory, because allocating new pages takes longer than the arithmetic on them."""
+"""Memory that is kept: of arrays, to be used again, and of results that are needed again.
+
+Allocating new pages takes longer than the arithmetic on them.
+"""
 
 import math
 import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import DTypeLike
+
+CACHE_BYTES = 2**29
 
 
 class BufferPool:
@@ -41,3 +48,40 @@ class BufferPool:
             if self._lent.get(id(memory)) is memory:
                 del self._lent[id(memory)]
                 self._free.append(memory)
+
+
+class ArrayCache:
+    """Thread-safe cache of arrays; those not used for longest are dropped first.
+
+    Parameters
+    ----------
+    most_bytes : int
+        Largest total size in bytes; a single larger array is kept.
+    """
+
+    def __init__(self, most_bytes: int = CACHE_BYTES):
+        self._most_bytes = most_bytes
+        self._arrays: OrderedDict[Hashable, np.ndarray] = OrderedDict()
+        self._guard = threading.Lock()
+        self.n_bytes = 0
+
+    def get(self, key: Hashable, make: Callable[[], np.ndarray]) -> np.ndarray:
+        """Return the array of a key, which is made if it is not there."""
+        with self._guard:
+            if key in self._arrays:
+                self._arrays.move_to_end(key)
+                return self._arrays[key]
+        array = make()
+        with self._guard:
+            if key not in self._arrays:
+                self._arrays[key] = array
+                self.n_bytes += array.nbytes
+            while len(self._arrays) > 1 and self.n_bytes > self._most_bytes:
+                self.n_bytes -= self._arrays.popitem(last=False)[1].nbytes
+        return array
+
+    def clear(self) -> None:
+        """Drop all arrays."""
+        with self._guard:
+            self._arrays.clear()
+            self.n_bytes = 0

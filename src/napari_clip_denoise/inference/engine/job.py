@@ -1,12 +1,13 @@
 """Collection of everything that decides the pixels of a result."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.axes import neighbour_axis
 from napari_clip_denoise.images.intensity import (
     DEFAULT_INTENSITY,
     ChannelMapping,
@@ -18,6 +19,7 @@ from napari_clip_denoise.images.intensity import (
 from napari_clip_denoise.images.lines import Destripe
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.inference.engine.buffers import ArrayCache
 from napari_clip_denoise.inference.engine.device import resolve_device, resolve_precision
 from napari_clip_denoise.inference.engine.engine import Runner, get_runner
 from napari_clip_denoise.inference.engine.lines import PlaneLines
@@ -60,6 +62,14 @@ class Job:
         ``"off"``, ``"rows"`` or ``"columns"``, see `DenoiseSettings`.
     lines : PlaneLines or None
         Offsets of the lines that are removed, if any.
+    context : int
+        Number of planes on each side that a plane is averaged with; 0 for none.
+    context_axis : int
+        Number of the axis along which they are neighbours.
+    guide_tiles : (tuple of AxisTile, tuple of AxisTile) or None
+        Tile grid of the guides, if it is not that of the planes.
+    guides : ArrayCache
+        Tiles of guides that have been made.
     """
 
     stack: Stack
@@ -74,6 +84,15 @@ class Job:
     hot_pixels: HotPixels = "keep"
     destripe: Destripe = "off"
     lines: PlaneLines | None = None
+    context: int = 0
+    context_axis: int = 0
+    guide_tiles: tuple[tuple[AxisTile, ...], tuple[AxisTile, ...]] | None = None
+    guides: ArrayCache = field(default_factory=ArrayCache)
+
+    @property
+    def guide_grid(self) -> tuple[tuple[AxisTile, ...], tuple[AxisTile, ...]]:
+        """Rows and columns of the tile grid of the guides."""
+        return self.guide_tiles or (self.rows, self.columns)
 
     def mappings_of(self, region: Region) -> list[ChannelMapping]:
         """Return the intensity mapping of each plane of a region, in C order."""
@@ -126,6 +145,8 @@ def prepare(
         If the device is not available.
     """
     dtype = result_dtype(stack, settings.output_dtype)
+    check_context(model.card, settings)
+    context_axis = neighbour_axis(stack.axes, settings.context_axis) if settings.context else 0
     device = resolve_device(settings.device)
     precision = resolve_precision(settings.precision, device)
     runner = get_runner(model, device, precision, settings.threads)
@@ -143,7 +164,30 @@ def prepare(
         hot_pixels=settings.hot_pixels,
         destripe=settings.destripe,
         lines=None if settings.destripe == "off" else PlaneLines(stack, settings.destripe),
+        context=settings.context,
+        context_axis=context_axis,
     )
+
+
+def check_context(card: ModelCard, settings: DenoiseSettings) -> None:
+    """Raise an error if a model cannot denoise the mean of neighbouring planes.
+
+    Raises
+    ------
+    InputError
+        If the model or the settings leave the noise level open. The noise of the mean differs from
+        pixel to pixel, and a network that is not told so would leave it or blur the image.
+    """
+    if settings.context and not card.network.noise_level:
+        raise InputError(
+            f"The model {card.name} cannot use neighbouring planes, because it cannot be told how "
+            "much noise is left in their mean; set context to 0, or choose another model."
+        )
+    if settings.context and settings.noise_level == "blind":
+        raise InputError(
+            "Neighbouring planes can be used only if the noise level is known; set it to auto or a "
+            "number, or context to 0."
+        )
 
 
 def mapping_for(stack: Stack, card: ModelCard, settings: DenoiseSettings) -> IntensityMapping:

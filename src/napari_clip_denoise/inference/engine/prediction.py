@@ -7,6 +7,7 @@ import numpy as np
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.inference.engine.buffers import BufferPool
 from napari_clip_denoise.inference.engine.job import Job
+from napari_clip_denoise.inference.engine.neighbours.context import Context
 from napari_clip_denoise.inference.engine.planes import bands, from_network
 from napari_clip_denoise.inference.engine.tiles import Window
 from napari_clip_denoise.inference.engine.values import cast
@@ -29,6 +30,9 @@ class RegionInput:
         Mask of the samples that are missing and not to be changed, if there are any.
     hot : numpy.ndarray or None
         Mask of hot and dead pixels, if there are any; they are filled in `colours`.
+    context : Context or None
+        Which images of `window` are those of the region and which are neighbours; None if there
+        are no neighbours. The other attributes hold the planes of the region alone.
     """
 
     values: np.ndarray
@@ -36,6 +40,7 @@ class RegionInput:
     window: Window
     missing: np.ndarray | None = None
     hot: np.ndarray | None = None
+    context: Context | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +68,12 @@ class Prediction:
         if self.given.hot is None:
             return 0
         return int(np.count_nonzero(self.given.hot[:, *_inside(self)]))
+
+    @property
+    def noisy(self) -> np.ndarray:
+        """Raw values of the region, in its shape."""
+        values = self.given.values[:, *_inside(self)]
+        return values.reshape([part.stop - part.start for part in self.region])
 
     def result(
         self,

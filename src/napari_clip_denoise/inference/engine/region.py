@@ -14,6 +14,12 @@ from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.inference.engine.buffers import BufferPool
 from napari_clip_denoise.inference.engine.hot_pixels import find_hot_pixels
 from napari_clip_denoise.inference.engine.job import Job
+from napari_clip_denoise.inference.engine.neighbours.context import (
+    average_neighbours,
+    context_of,
+    part_with_margin,
+    planes_with_neighbours,
+)
 from napari_clip_denoise.inference.engine.planes import bands, noise_levels, to_network
 from napari_clip_denoise.inference.engine.prediction import Prediction, RegionInput
 from napari_clip_denoise.inference.engine.tiles import Tile, Window, sum_changes
@@ -86,19 +92,28 @@ def predict_region(
     Prediction
         The network's change, from which the result follows at any strength.
     """
+    buffers = buffers or BufferPool()
     given = given or read_region(job, region, buffers=buffers, profile=profile)
     y, x = region[len(job.stack.leading_shape) :][:2]
-    n_tiles = len(given.window.images) * len(given.window.tiles)
-    planes_per_tile = planes_in(job, region) / n_tiles
+    window, planes = given.window, planes_in(job, region)
     with stage(profile, "device"):
+        if given.context is not None:
+            window = average_neighbours(job, window, given.context, buffers, cancel=cancel)
+            planes /= 2
+            if on_planes is not None:
+                on_planes(planes)
+        planes_per_tile = planes / (len(window.images) * len(window.tiles))
         change = sum_changes(
             job,
-            given.window,
+            window,
             (y, x),
-            buffers or BufferPool(),
+            buffers,
             cancel=cancel,
             on_tiles=(lambda n: on_planes(n * planes_per_tile)) if on_planes else None,
         )
+        if given.context is not None:
+            change += _cut(window, (y, x)) - _cut(given.window, (y, x))[given.context.own]
+            buffers.release(window.images)
     return Prediction(job, region, given, change)
 
 
@@ -122,7 +137,7 @@ def read_region(
     Returns
     -------
     RegionInput
-        Raw values, and the same on the network's scale.
+        Raw values, and the same on the network's scale, with the neighbours of the planes.
     """
     buffers = buffers or BufferPool()
     index, tiles = source_window(job, region)
@@ -136,7 +151,7 @@ def read_region(
         colours = values[..., :3]
         missing = missing_in(colours, job.stack.padding)
         colours = fill_missing(colours, missing)
-        mappings = job.mappings_of(region)
+        mappings = job.mappings_of(index)
         clips = job.runner.card.clip_input
         hot = None if clips else find_hot_pixels(colours, mappings)
         colours = fill_missing(colours, hot)
@@ -153,8 +168,34 @@ def read_region(
             levels = noise_levels(colours, mappings, network.channels)
         per_plane = len(images) // max(1, len(mappings))
         keeps_mean = [mapping.keeps_mean for mapping in mappings for _ in range(per_plane)]
-        window = Window(images, levels, keeps_mean, tiles[0][0].start, tiles[0][1].start, tiles)
-        return RegionInput(values, colours, window, missing, hot)
+        y, x = index[len(job.stack.leading_shape) :][:2]
+        window = Window(images, levels, keeps_mean, y.start, x.start, tiles)
+        given = RegionInput(values, colours, window, missing, hot)
+        return _with_context(job, region, index, given) if job.context else given
+
+
+def _with_context(job: Job, region: Region, index: Region, given: RegionInput) -> RegionInput:
+    """Separate the planes of a region from their neighbours."""
+    images = given.window.images
+    per_plane = len(images) // len(given.values)
+    masks = [mask for mask in (given.missing, given.hot) if mask is not None]
+    known = None
+    if masks:
+        filled = to_network(np.any(masks, axis=0), images.shape[1])
+        known = (~filled).all(axis=1, keepdims=True).astype(np.float32)
+    context = context_of(job, region, index, per_plane, known)
+    own: list[int] | slice = [image // per_plane for image in context.own[::per_plane]]
+    if own == list(range(own[0], own[-1] + 1)):
+        own = slice(own[0], own[-1] + 1)
+    missing, hot = (None if mask is None else mask[own] for mask in (given.missing, given.hot))
+    return RegionInput(given.values[own], given.colours[own], given.window, missing, hot, context)
+
+
+def _cut(window: Window, part: tuple[slice, slice]) -> np.ndarray:
+    """Return a part of the plane, (M, channels, Y, X), as a view."""
+    y, x = part
+    rows = slice(y.start - window.y, y.stop - window.y)
+    return window.images[:, :, rows, x.start - window.x : x.stop - window.x]
 
 
 def source_window(job: Job, region: Region) -> tuple[Region, list[Tile]]:
@@ -162,11 +203,14 @@ def source_window(job: Job, region: Region) -> tuple[Region, list[Tile]]:
     n_leading = len(job.stack.leading_shape)
     y, x = region[n_leading : n_leading + 2]
     rows, columns = _overlapping(job.rows, y), _overlapping(job.columns, x)
+    tiles = list(product(rows, columns))
+    if job.context:
+        leading = planes_with_neighbours(job, region)[:n_leading]
+        return (*leading, *part_with_margin(job, tiles), *region[n_leading + 2 :]), tiles
     height, width = job.stack.plane_shape
     seen_y = slice(rows[0].start, min(height, rows[-1].stop))
     seen_x = slice(columns[0].start, min(width, columns[-1].stop))
-    index = (*region[:n_leading], seen_y, seen_x, *region[n_leading + 2 :])
-    return index, list(product(rows, columns))
+    return (*region[:n_leading], seen_y, seen_x, *region[n_leading + 2 :]), tiles
 
 
 def planes_in(job: Job, region: Region) -> float:

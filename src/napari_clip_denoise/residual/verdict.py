@@ -4,8 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_clip_denoise.formatting import counted
+
 SPREAD_LIMIT = 1.3
-CORRELATION_LIMIT = 0.1
+NEARBY_LIMIT = 0.08
+FAR_LIMIT = 0.12
 LEAST_FRACTION, MOST_FRACTION = 0.6, 2.0
 EXCESS_LIMIT = 2.0
 """Ratio of residual to noise variance above which more than noise must have been removed."""
@@ -22,8 +25,16 @@ class Findings:
     ----------
     n_removed, n_added : int
         Number of places where light was removed or added to an extent that noise cannot explain.
-    spread, nearby_correlation, noise_fraction : float
-        See `trust.TrustReport`.
+    spread : float
+        Slow variation of the residual relative to that of the noise: robust standard deviation of
+        its averages, the largest over all scales.
+    nearby_correlation, far_correlation : float
+        Correlation of the residual beyond that of the noise: nearby, and further apart than that of
+        any noise.
+    shift : float
+        Fraction of the light that is missing where the image is flat; negative if there is more.
+    noise_fraction : float
+        Variance of the residual divided by that of the noise.
     intensities, ratios : numpy.ndarray
         Values at which the noise was measured, in ascending order, and the variance of the residual
         divided by that of the noise at each, (M,).
@@ -33,14 +44,20 @@ class Findings:
     n_added: int
     spread: float
     nearby_correlation: float
+    far_correlation: float
+    shift: float
     noise_fraction: float
     intensities: np.ndarray
     ratios: np.ndarray
 
     @property
-    def is_white(self) -> bool:
-        """True if the residual is uncorrelated between pixels."""
-        return self.spread <= SPREAD_LIMIT and self.nearby_correlation <= CORRELATION_LIMIT
+    def is_like_noise(self) -> bool:
+        """True if the residual is correlated between pixels no more than the noise."""
+        return (
+            self.spread <= SPREAD_LIMIT
+            and self.nearby_correlation <= NEARBY_LIMIT
+            and self.far_correlation <= FAR_LIMIT
+        )
 
 
 def judge(findings: Findings) -> tuple[bool, str]:
@@ -53,14 +70,17 @@ def judge(findings: Findings) -> tuple[bool, str]:
     verdict : str
         One or two sentences.
     """
-    places, excess, fraction = _say_places(findings), _say_excess(findings), findings.noise_fraction
-    if places:
-        return True, f"{places} {excess}".rstrip()
-    if not findings.is_white:
+    excess, fraction = _say_excess(findings), findings.noise_fraction
+    if findings.n_removed or findings.n_added:
+        places = say_places(findings.n_removed, findings.n_added)
+        return True, f"{places.capitalize()} (marked). {excess}".rstrip()
+    if not findings.is_like_noise:
         return True, (
-            "The residual does not look like pure noise: structure was removed across the image, "
-            f"or the noise itself is correlated between pixels. {excess}".rstrip()
+            f"The residual does not look like pure noise: {say_rest(findings)}. {excess}".rstrip()
         )
+    if findings.shift:
+        shift = say_rest(findings)
+        return True, f"{shift[0].upper()}{shift[1:]}. {excess}".rstrip()
     if excess:
         return True, f"Some signal was removed too, though no single place stands out. {excess}"
     if fraction < LEAST_FRACTION:
@@ -81,10 +101,21 @@ def judge(findings: Findings) -> tuple[bool, str]:
     )
 
 
-def _say_places(findings: Findings) -> str:
-    counts = (("removed", findings.n_removed), ("added", findings.n_added))
-    what = [f"{verb} at {n} place{'s' if n > 1 else ''}" for verb, n in counts if n]
-    return f"Structure was {' and '.join(what)} (marked)." if what else ""
+def say_places(n_removed: int, n_added: int) -> str:
+    """Say at how many places structure was removed and added."""
+    counts = (("removed", n_removed), ("added", n_added))
+    what = [f"{verb} at {counted(n, 'place')}" for verb, n in counts if n]
+    return f"structure was {' and '.join(what)}"
+
+
+def say_rest(findings: Findings) -> str:
+    """Say what is wrong with a flagged result where no single place stands out."""
+    if not findings.is_like_noise:
+        return "structure was removed across the image"
+    if findings.shift:
+        verb = "removed" if findings.shift > 0 else "added"
+        return f"where the image is flat, {100 * abs(findings.shift):.0f} % of the light was {verb}"
+    return "some signal was removed"
 
 
 def _say_excess(findings: Findings) -> str:
@@ -93,7 +124,7 @@ def _say_excess(findings: Findings) -> str:
     The noise of correlated pixels is underestimated, but equally at all values.
     """
     fraction = findings.noise_fraction
-    if findings.is_white and fraction > MOST_FRACTION:
+    if findings.is_like_noise and fraction > MOST_FRACTION:
         return f"The residual has {_number(fraction)} times the variance of the noise."
     is_excess = findings.ratios > EXCESS_LIMIT * max(1.0, fraction)
     if not is_excess.any():

@@ -1,0 +1,1 @@
+"""Denoising of a plane with the planes before and after it."""

@@ -1,0 +1,174 @@
+"""Check of a denoised image: everything that was removed should be noise, and only noise."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.noise.correlation import NoiseCorrelation
+from napari_clip_denoise.noise.estimate import NoiseEstimate, estimate_noise
+from napari_clip_denoise.residual.statistics import (
+    ROUNDING,
+    Residual,
+    autocorrelate,
+    noise_variance,
+    pearson,
+    sort_by_brightness,
+)
+from napari_clip_denoise.residual.structure import (
+    LEAST_SEEN,
+    excess_correlation,
+    find_structure,
+    measure_correlation,
+    shifted_mean,
+    standardise,
+)
+from napari_clip_denoise.residual.verdict import Findings, judge
+
+NO_NOISE = "No noise was found in the noisy image, so there is nothing to check."
+
+
+@dataclass(frozen=True, eq=False)
+class TrustReport:
+    """Verdict on a denoised image, and the statistics of its residual (noisy minus denoised).
+
+    Attributes
+    ----------
+    verdict : str
+        Verdict in plain words.
+    is_flagged : bool
+        True if something other than noise was removed or added.
+    removed, added : numpy.ndarray
+        (N, 3), plane, y and x of places where light was removed or added to an extent that noise
+        cannot explain, the clearest first.
+    residual : numpy.ndarray
+        (N, Y, X), noisy minus denoised.
+    autocorrelation : numpy.ndarray
+        (2 `LAGS` + 1, 2 `LAGS` + 1), autocorrelation of the residual in units of the noise; 1 in
+        the middle, and 0 elsewhere if the residual is white.
+    findings : Findings or None
+        What the verdict is based on; None if the noisy image has no noise.
+    intensities, variances : numpy.ndarray
+        Denoised values, and the variance of the residual at each, (M,).
+    noise : NoiseEstimate or None
+        Noise measured in the noisy image alone; None if it has no noise.
+    image_correlation : float
+        Pearson correlation of the residual and the denoised image.
+    """
+
+    verdict: str
+    is_flagged: bool
+    removed: np.ndarray
+    added: np.ndarray
+    residual: np.ndarray
+    autocorrelation: np.ndarray
+    findings: Findings | None
+    intensities: np.ndarray
+    variances: np.ndarray
+    noise: NoiseEstimate | None
+    image_correlation: float
+
+    @property
+    def noise_fraction(self) -> float:
+        """Variance of the residual divided by that of the noise; NaN if there is no noise."""
+        return np.nan if self.findings is None else self.findings.noise_fraction
+
+
+def check_result(noisy: np.ndarray, denoised: np.ndarray) -> TrustReport:
+    """Check whether only noise was removed from an image.
+
+    With a perfect denoiser, the residual is the noise: its mean is zero everywhere, its variance
+    and its correlation are those that flat areas of the noisy image show. The residual is therefore
+    divided by the standard deviation of the noise and averaged at several scales. Values beyond the
+    range of noise show that structure was removed or added.
+
+    Parameters
+    ----------
+    noisy, denoised : numpy.ndarray
+        Noisy and denoised image of one channel, (Y, X) or (N, Y, X). Saturated pixels and those
+        that are not finite are left out.
+
+    Returns
+    -------
+    TrustReport
+        Verdict and statistics of the residual.
+
+    Raises
+    ------
+    InputError
+        If the shapes differ.
+    """
+    if noisy.shape != denoised.shape:
+        shapes = sorted({noisy.shape, denoised.shape})
+        raise InputError(
+            f"The images differ in size ({' and '.join(' x '.join(map(str, s)) for s in shapes)}); "
+            "choose a result and the image it was made from."
+        )
+    planes = noisy.reshape(-1, *noisy.shape[-2:])
+    residual = Residual.of(planes, denoised.reshape(planes.shape))
+    noise = estimate_noise(planes)
+    bins = sort_by_brightness(residual)
+    clean, values = residual.clean.ravel(), residual.values.ravel()
+    intensities = np.array([clean[part].mean() for part in bins])
+    variances = np.array([values[part].var() for part in bins])
+    removed = added = np.empty((0, 3), int)
+    autocorrelation = autocorrelate(residual.values * 0)
+    findings, is_flagged, verdict = None, False, NO_NOISE
+    if noise is not None:
+        variance = noise_variance(residual, noise, bins)
+        standard = standardise(residual, variance)
+        correlation = measure_correlation(residual)
+        autocorrelation = autocorrelate(standard)
+        removed, added, spread = find_structure(residual, standard, variance, correlation)
+        nearby, far = excess_correlation(autocorrelation, correlation)
+        seen = _seen(correlation)
+        expected = np.array([variance.ravel()[part].mean() for part in bins]) / seen
+        measured = intensities <= max(noise.values.max(), intensities.min(initial=np.inf))
+        findings = Findings(
+            n_removed=len(removed),
+            n_added=len(added),
+            spread=spread,
+            nearby_correlation=nearby,
+            far_correlation=far,
+            shift=shifted_mean(residual, standard, variance),
+            noise_fraction=_noise_fraction(residual, noise, seen, intensities, variances),
+            intensities=intensities[measured],
+            ratios=variances[measured] / expected[measured],
+        )
+        is_flagged, verdict = judge(findings)
+    known = residual.known
+    return TrustReport(
+        verdict=verdict,
+        is_flagged=is_flagged,
+        removed=removed,
+        added=added,
+        residual=residual.values,
+        autocorrelation=autocorrelation,
+        findings=findings,
+        intensities=intensities,
+        variances=variances,
+        noise=noise,
+        image_correlation=pearson(residual.values[known], residual.clean[known]),
+    )
+
+
+def _noise_fraction(
+    residual: Residual,
+    noise: NoiseEstimate,
+    seen: float,
+    intensities: np.ndarray,
+    variances: np.ndarray,
+) -> float:
+    """Return the variance of the residual divided by that of the noise, at its median."""
+    if not len(intensities):
+        return np.nan
+    lowest = max(float(noise.variances.min()), ROUNDING * residual.step**2, 1e-12)
+    of_noise = np.maximum(noise.variance(intensities), lowest) / seen
+    return float(np.median(variances / of_noise))
+
+
+def _seen(correlation: NoiseCorrelation | None) -> float:
+    """Return the fraction of the noise variance that its grain shows."""
+    if correlation is None or not correlation.is_of_noise:
+        return 1.0
+    return float(np.clip(correlation.seen_by_high_pass, LEAST_SEEN, 1))

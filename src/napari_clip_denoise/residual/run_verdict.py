@@ -1,0 +1,121 @@
+"""The verdict on a whole run, in one line, from a few windows of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from napari_clip_denoise.errors import in_words
+from napari_clip_denoise.formatting import counted
+from napari_clip_denoise.residual.check import TrustReport, check_result
+from napari_clip_denoise.residual.verdict import LEAST_FRACTION, say_places, say_rest
+from napari_clip_denoise.residual.windows import Window
+
+ADVICE = "open Check result"
+
+
+@dataclass(frozen=True)
+class RunVerdict:
+    """The verdict on a run.
+
+    Attributes
+    ----------
+    sentence : str
+        The verdict in one line.
+    is_flagged : bool
+        True if something other than noise was removed or added.
+    windows : tuple
+        Start and shape of each window that was checked, in the axes of the source.
+    """
+
+    sentence: str
+    is_flagged: bool = False
+    windows: tuple[dict[str, list[int]], ...] = field(default=())
+
+    def record(self) -> dict[str, Any]:
+        """Return the verdict as plain values, for the record of how a result was made."""
+        return {
+            "verdict": self.sentence,
+            "flagged": self.is_flagged,
+            "windows": list(self.windows),
+        }
+
+
+def check_windows(windows: Sequence[Window], axes: str) -> RunVerdict:
+    """Check windows of a run as `check_result` does, those of each channel together.
+
+    Parameters
+    ----------
+    windows : sequence of Window
+        The windows, all of the same size.
+    axes : str
+        Axes of the source.
+
+    Returns
+    -------
+    RunVerdict
+        The verdict. If the check fails, it says why, because a result that is already computed is
+        worth more than its check.
+    """
+    if not windows:
+        return RunVerdict("Not checked: the image is too small.")
+    try:
+        checked = list(_by_channel(windows, axes))
+    except Exception as error:  # the result itself is complete
+        return RunVerdict(f"Not checked: {in_words(error)}")
+    where = tuple(
+        {"start": list(w.start), "shape": [p.stop - p.start for p in w.region]} for w in windows
+    )
+    n_planes = len({window.start[:-2] for window in windows})
+    flagged = [(group, report) for group, report in checked if report.is_flagged]
+    if flagged:
+        return RunVerdict(_complain(*flagged[0], axes, n_planes), True, where)
+    fractions = [r.findings.noise_fraction for _, r in checked if r.findings is not None]
+    what = "only noise was removed"
+    if not fractions:
+        what = "no noise was found"
+    elif min(fractions) < LEAST_FRACTION:
+        what += f", {100 * min(fractions):.0f} % of it"
+    return RunVerdict(f"Checked {counted(n_planes, 'plane')}: {what}.", False, where)
+
+
+def _by_channel(windows: Sequence[Window], axes: str) -> "list[tuple[list[Window], TrustReport]]":
+    """Check the windows of each channel."""
+    channel = axes.find("c")
+
+    def of(window: Window) -> int:
+        return 0 if channel < 0 else window.start[channel]
+
+    groups = [list(group) for _, group in groupby(sorted(windows, key=of), of)]
+    return [
+        (
+            group,
+            check_result(
+                np.stack([window.noisy for window in group]),
+                np.stack([window.denoised for window in group]),
+            ),
+        )
+        for group in groups
+    ]
+
+
+def _complain(windows: list[Window], report: TrustReport, axes: str, n_planes: int) -> str:
+    """Say what is wrong, of the window with the most places."""
+    places = np.concatenate([report.removed, report.added])
+    if not len(places):
+        assert report.findings is not None
+        return f"Checked {counted(n_planes, 'plane')}: {say_rest(report.findings)}; {ADVICE}."
+    worst = int(np.bincount(places[:, 0]).argmax())
+    of_it = [int(np.count_nonzero(each[:, 0] == worst)) for each in (report.removed, report.added)]
+    what = say_places(*of_it)
+    name = _plane_name(windows[worst].start[:-2], axes)
+    return f"Plane {name}: {what}; {ADVICE}." if name else f"{what.capitalize()}; {ADVICE}."
+
+
+def _plane_name(position: tuple[int, ...], axes: str) -> str:
+    """Name a plane by its position, such as ``60``, or ``t 3, z 60``."""
+    if len(position) < 2:
+        return "".join(map(str, position))
+    return ", ".join(f"{axis} {i}" for axis, i in zip(axes, position, strict=False))

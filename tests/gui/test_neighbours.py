@@ -1,0 +1,38 @@
+import numpy as np
+import pytest
+
+from napari_clip_denoise.models.checkpoint import save_model
+from napari_clip_denoise.noise.simulation import fluorescence
+
+
+@pytest.fixture
+def told_widget(widget, told, models_folder, qtbot):
+    save_model(told, models_folder / "told.safetensors")
+    widget.form.model.reset_choices()
+    widget.form.model.value = "told"
+    plane = fluorescence((96, 96), seed=1)
+    movie = plane + np.random.default_rng(0).normal(0, 0.05, (4, 96, 96))
+    widget.form._viewer.add_image(movie.astype(np.float32), name="movie")
+    return widget
+
+
+def test_the_switch_uses_one_plane_on_each_side(widget):
+    form = widget.form
+    assert form.settings().context == 0
+    form.neighbours.value = True
+    assert form.settings().context == 1
+
+
+def test_the_window_says_that_neighbours_agree(told_widget, qtbot):
+    hint = told_widget.neighbours_hint
+    qtbot.waitUntil(lambda: not hint.isHidden(), timeout=20_000)
+    assert hint.text().startswith("Neighbours along z agree:")
+    told_widget.form.model.value = "tiny"
+    qtbot.waitUntil(hint.isHidden, timeout=20_000)
+
+
+def test_a_run_uses_them(told_widget, run):
+    told_widget.form.neighbours.value = True
+    run()
+    result = told_widget.form._viewer.layers[-1]
+    assert result.metadata["napari_clip_denoise"]["settings"]["context"] == 1

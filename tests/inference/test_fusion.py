@@ -1,0 +1,120 @@
+"""Which planes are averaged: those that agree, and never those that move."""
+
+import numpy as np
+import pytest
+import torch
+
+from napari_clip_denoise.inference.engine.neighbours.fusion import (
+    MARGIN,
+    GuidedPlane,
+    agreement,
+    fuse,
+)
+from napari_clip_denoise.noise.simulation import fluorescence
+
+SIGMA = 0.1
+SIDE = 128
+
+
+def guided(clean, seed):
+    """A noisy plane, and a guide whose error has a variance of 1 % of the noise's."""
+    rng = np.random.default_rng(seed)
+    noise, error = rng.normal(0, SIGMA, (2, *clean.shape)).astype(np.float32)
+    noisy, guide = (
+        torch.from_numpy((clean + part).astype(np.float32))[None] for part in (noise, 0.1 * error)
+    )
+    return GuidedPlane.of(noisy, guide)
+
+
+def fused(*planes):
+    """Fuse the second plane with the first and third; return the mean and the level in sigmas."""
+    before, own, after = (guided(plane, seed) for seed, plane in enumerate(planes))
+    level = torch.full((1, *own.noisy.shape[1:]), SIGMA)
+    change, left = fuse(own, [before, after], level, 0.02)
+    return (own.noisy + change)[0].numpy(), left[0].numpy() / SIGMA
+
+
+def spots(peak, moved=0):
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    squared = (rows % 24 - 12) ** 2 + ((columns - moved) % 24 - 12) ** 2
+    return peak * np.exp(-squared / (2 * 1.5**2))
+
+
+def amplitude(found, template):
+    """Mean brightness of spots, by least squares."""
+    return (found * template).sum() / np.square(template).sum()
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return fluorescence((SIDE, SIDE), ("nuclei", "filaments"), seed=3)
+
+
+def test_planes_that_agree_count_in_full(cells):
+    mean, level = fused(cells, cells, cells)
+    assert np.median(level) == pytest.approx(3**-0.5, abs=0.02)
+    assert np.std(mean - cells) == pytest.approx(SIGMA * np.sqrt(np.mean(level**2)), rel=0.1)
+
+
+def test_the_noise_that_is_left_is_told(cells):
+    moved = np.roll(cells, 7, axis=1)
+    clean = np.concatenate([cells[:64], moved[64:]])
+    mean, level = fused(clean, cells, clean)
+    inner = slice(16, 48)
+    assert np.std((mean - cells)[inner]) == pytest.approx(SIGMA * level[inner].mean(), rel=0.15)
+    assert level[:48].mean() < level[80:].mean()
+
+
+def test_what_differs_does_not_count():
+    planes = [fluorescence((SIDE, SIDE), ("nuclei", "filaments"), seed=seed) for seed in (5, 6, 7)]
+    _, level = fused(*planes)
+    differ = np.minimum(*(np.abs(plane - planes[1]) for plane in (planes[0], planes[2])))
+    assert differ.max() > 5 * SIGMA
+    assert level[differ > 2 * SIGMA].min() > 0.95
+
+
+def test_a_cut_stays_a_cut(cells):
+    other = fluorescence((SIDE, SIDE), ("membranes",), seed=9)
+    _, last_before = fused(cells, cells, other)
+    assert np.median(last_before) == pytest.approx(2**-0.5, abs=0.02)
+
+
+def without_noise(*planes):
+    """Fuse planes whose noise is always the same, and subtract what they are without a spot."""
+    still = [np.full((SIDE, SIDE), 0.3)] * 3
+    with_spot = fused(*(base + plane for base, plane in zip(still, planes, strict=True)))[0]
+    return with_spot - fused(*still)[0]
+
+
+@pytest.mark.parametrize("peak", [3, 10, 40])
+def test_an_event_of_one_plane_keeps_its_brightness(peak):
+    event = spots(peak * SIGMA)
+    kept = without_noise(0 * event, event, 0 * event)
+    assert amplitude(kept, spots(1)) > 0.9 * peak * SIGMA
+
+
+@pytest.mark.parametrize("peak", [10, 40])
+def test_a_moving_spot_keeps_its_place_and_leaves_no_ghost(peak):
+    found = without_noise(*(spots(peak * SIGMA, moved) for moved in (-12, 0, 12)))
+    assert amplitude(found, spots(1)) == pytest.approx(peak * SIGMA, rel=0.03)
+    assert abs(amplitude(found, spots(1, moved=12))) < 0.02 * peak * SIGMA
+
+
+def test_filled_values_of_a_neighbour_do_not_count(cells):
+    own, other = guided(cells, 0), guided(cells, 1)
+    known = torch.ones(1, SIDE, SIDE)
+    known[:, 20:40, 20:40] = 0
+    other = GuidedPlane(other.noisy, other.guide, known, other.structure)
+    weight = agreement(own, other, torch.full((1, SIDE, SIDE), SIGMA**2))
+    assert (weight[:, 20:40, 20:40] == 0).all()
+    assert weight[:, 60:].mean() > 0.9
+
+
+def test_nothing_beyond_the_margin_matters(cells):
+    planes = [guided(np.tile(cells, (3, 1)), seed) for seed in (0, 1)]
+    variance = torch.full((1, 3 * SIDE, SIDE), SIGMA**2)
+    expected = agreement(*planes, variance)[:, SIDE : 2 * SIDE]
+    cut = slice(SIDE - MARGIN, 2 * SIDE + MARGIN)
+    parts = [GuidedPlane.of(plane.noisy[:, cut], plane.guide[:, cut]) for plane in planes]
+    found = agreement(*parts, variance[:, cut])[:, MARGIN:-MARGIN]
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
