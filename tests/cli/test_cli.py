@@ -10,6 +10,7 @@ import torch
 
 import reference
 from napari_clip_denoise import denoise, load
+from napari_clip_denoise.cli.options import read_run
 from napari_clip_denoise.formats import create_writer, open_stack
 from napari_clip_denoise.images.regions import whole
 from napari_clip_denoise.images.stack import Metadata, as_stack
@@ -233,3 +234,8 @@ def test_help_loads_neither_torch_nor_napari():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
+
+
+def test_neighbouring_planes_are_an_option_of_a_run():
+    settings = read_run(context=2, context_axis="t").settings
+    assert (settings.context, settings.context_axis) == (2, "t")

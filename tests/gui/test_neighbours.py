@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
 
+from napari_clip_denoise import load
 from napari_clip_denoise.models.checkpoint import save_model
 from napari_clip_denoise.noise.simulation import fluorescence
 
 
 @pytest.fixture
-def told_widget(widget, told, models_folder, qtbot):
+def told_widget(widget, told, models_folder):
     save_model(told, models_folder / "told.safetensors")
+    load("told")
     widget.form.model.reset_choices()
     widget.form.model.value = "told"
     plane = fluorescence((96, 96), seed=1)

@@ -1,5 +1,7 @@
 import json
 import pickle
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -22,6 +24,13 @@ def test_a_saved_model_comes_back_as_it_was(tiny, tmp_path):
     assert loaded.sha256 == tiny.sha256
     image = torch.rand(1, 1, 32, 32)
     assert torch.equal(loaded.denoiser(image), tiny.denoiser(image))
+
+
+def test_loading_a_model_does_not_import_the_compiler_of_torch(tiny_file):
+    code = "import sys, napari_clip_denoise as n; n.load(sys.argv[1]); print('torch._dynamo' in sys.modules)"
+    command = [sys.executable, "-c", code, str(tiny_file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
 
 
 def test_half_precision_storage_halves_the_file(tiny, tmp_path):

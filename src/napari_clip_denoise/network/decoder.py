@@ -96,7 +96,7 @@ class Decoder(nn.Module):
             config.decoder_channels[-1], phases * config.channels, 3, padding=1, bias=False
         )
         for conv in self.up_path.modules():
-            if isinstance(conv, nn.Conv2d):
+            if isinstance(conv, nn.Conv2d) and not conv.weight.is_meta:
                 nn.init.kaiming_normal_(conv.weight, a=NEGATIVE_SLOPE)
 
     def init_as_published(self) -> None:

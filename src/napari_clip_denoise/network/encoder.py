@@ -83,10 +83,11 @@ class Encoder(nn.Module):
         """Initialise the weights of an encoder that is trained from scratch.
 
         Convolutions follow He et al., 2015; each residual block starts as its shortcut (Goyal et
-        al., 2017).
+        al., 2017). On the meta device nothing is drawn, because torch would import its compiler for
+        that, which takes seconds.
         """
         for module in self.modules():
-            if isinstance(module, nn.Conv2d):
+            if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             if isinstance(module, Bottleneck):
                 nn.init.zeros_(module.bn3.weight)

@@ -34,6 +34,7 @@ class NeighboursHint(QLabel):
         self.setWordWrap(True)
         for field in (form.layer, form.model):
             field.changed.connect(self.refresh)
+        form.targets_changed.connect(self.refresh)
         form.axes.edited.connect(self.refresh)
         self.refresh()
 
@@ -44,7 +45,7 @@ class NeighboursHint(QLabel):
         if self._form.layer.value is None:
             return
         try:
-            stack = self._form.stack()
+            stack = self._form.runs()[0].stack
         except ClipDenoiseError:
             return
         worker = create_worker(

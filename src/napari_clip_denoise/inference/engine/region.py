@@ -179,14 +179,14 @@ def _with_context(job: Job, region: Region, index: Region, given: RegionInput) -
     images = given.window.images
     per_plane = len(images) // len(given.values)
     masks = [mask for mask in (given.missing, given.hot) if mask is not None]
-    known = None
+    known: np.ndarray | None = None
     if masks:
         filled = to_network(np.any(masks, axis=0), images.shape[1])
-        known = (~filled).all(axis=1, keepdims=True).astype(np.float32)
+        known = np.where(filled.any(axis=1, keepdims=True), 0, 1).astype(np.float32)
     context = context_of(job, region, index, per_plane, known)
-    own: list[int] | slice = [image // per_plane for image in context.own[::per_plane]]
-    if own == list(range(own[0], own[-1] + 1)):
-        own = slice(own[0], own[-1] + 1)
+    planes = [image // per_plane for image in context.own[::per_plane]]
+    first, last = planes[0], planes[-1] + 1
+    own = slice(first, last) if planes == list(range(first, last)) else np.array(planes)
     missing, hot = (None if mask is None else mask[own] for mask in (given.missing, given.hot))
     return RegionInput(given.values[own], given.colours[own], given.window, missing, hot, context)
 

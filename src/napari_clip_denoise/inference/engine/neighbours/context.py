@@ -62,12 +62,7 @@ def planes_with_neighbours(job: Job, region: Region) -> Region:
 
 def part_with_margin(job: Job, tiles: list[Tile]) -> Part:
     """Return the rows and columns that the guides of some tiles need."""
-    rows, columns = (
-        (min(tile[axis].start for tile in wide), max(tile[axis].stop for tile in wide))
-        for axis, wide in enumerate([tiles_over(job, _widened(job, _seen(job, tiles)))] * 2)
-    )
-    height, width = job.stack.plane_shape
-    return slice(rows[0], min(height, rows[1])), slice(columns[0], min(width, columns[1]))
+    return _seen(job, tiles_over(job, _widened(job, _seen(job, tiles))))
 
 
 def count_guides(job: Job, region: Region, tiles: list[Tile]) -> int:
@@ -163,16 +158,10 @@ def average_neighbours(
             planes.keep(own, around)
             if around and context.least_levels[own] > 0:
                 change, level = planes.fuse(own, around)
-                target = [
-                    slice(p.start - s.start, p.stop - s.start)
-                    for p, s in zip(part, seen, strict=True)
-                ]
-                source = [
-                    slice(p.start - w.start, p.stop - w.start)
-                    for p, w in zip(part, wide, strict=True)
-                ]
-                images[number, :, *target] += change[:, *source]
-                levels[number, :, *target] = level[:, *source]
+                rows, columns = _relative(part, seen[0].start, seen[1].start)
+                from_rows, from_columns = _relative(part, wide[0].start, wide[1].start)
+                images[number, :, rows, columns] += change[:, from_rows, from_columns]
+                levels[number, :, rows, columns] = level[:, from_rows, from_columns]
     keeps_mean = [window.keeps_mean[own] for own in context.own]
     return Window(images, levels, keeps_mean, seen[0].start, seen[1].start, window.tiles)
 
@@ -250,10 +239,12 @@ def _widened(job: Job, part: Part) -> Part:
 
 
 def _within(window: Window, part: Part) -> Part:
-    y, x = part
-    return slice(y.start - window.y, y.stop - window.y), slice(
-        x.start - window.x, x.stop - window.x
-    )
+    return _relative(part, window.y, window.x)
+
+
+def _relative(part: Part, y: int, x: int) -> Part:
+    rows, columns = part
+    return slice(rows.start - y, rows.stop - y), slice(columns.start - x, columns.stop - x)
 
 
 def _pieces(part: Part) -> Iterator[Part]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -62,8 +63,9 @@ class Guides:
         ]
         guide = noisy.copy()
         for tile in tiles_over(self.job, part):
-            key = position, self.job.runner, *((a.start, a.stop, a.weight_start) for a in tile)
-            change = self.job.guides.get(key, lambda tile=tile: self._change(image, tile))
+            sides = ((a.start, a.stop, a.weight_start, a.weight_stop) for a in tile)
+            key = position, self.job.runner, *sides
+            change = self.job.guides.get(key, partial(self._change, image, tile))
             inside, outside = [], []
             for along, kept in zip(tile, part, strict=True):
                 start, stop = max(along.weight_start, kept.start), min(along.weight_stop, kept.stop)
