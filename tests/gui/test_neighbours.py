@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from napari_clip_denoise import load
 from napari_clip_denoise.models.checkpoint import save_model
 from napari_clip_denoise.noise.simulation import fluorescence
 
@@ -9,7 +8,6 @@ from napari_clip_denoise.noise.simulation import fluorescence
 @pytest.fixture
 def told_widget(widget, told, models_folder):
     save_model(told, models_folder / "told.safetensors")
-    load("told")
     widget.form.model.reset_choices()
     widget.form.model.value = "told"
     plane = fluorescence((96, 96), seed=1)
@@ -31,10 +29,3 @@ def test_the_window_says_that_neighbours_agree(told_widget, qtbot):
     assert hint.text().startswith("Neighbours along z agree:")
     told_widget.form.model.value = "tiny"
     qtbot.waitUntil(hint.isHidden, timeout=20_000)
-
-
-def test_a_run_uses_them(told_widget, run):
-    told_widget.form.neighbours.value = True
-    run()
-    result = told_widget.form._viewer.layers[-1]
-    assert result.metadata["napari_clip_denoise"]["settings"]["context"] == 1

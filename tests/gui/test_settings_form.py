@@ -33,6 +33,7 @@ def test_every_field_reaches_the_settings(widget):
     form.deviation.value = 25
     form.hot_pixels.value = "replace"
     form.destripe.value = "columns"
+    form.neighbours.value = True
     form.strength.value = 40
     form.self_ensemble.value = True
     form.device.value = "cuda"
@@ -46,6 +47,8 @@ def test_every_field_reaches_the_settings(widget):
         "noise_level": 25.0,
         "hot_pixels": "replace",
         "destripe": "columns",
+        "context": 1,
+        "context_axis": None,
         "strength": 0.4,
         "self_ensemble": True,
         "output_dtype": "float32",
@@ -54,6 +57,7 @@ def test_every_field_reaches_the_settings(widget):
         "tile": 512,
         "batch": 4,
         "threads": None,
+        "check": True,
     }
 
 

@@ -27,7 +27,8 @@ def test_a_saved_model_comes_back_as_it_was(tiny, tmp_path):
 
 
 def test_loading_a_model_does_not_import_the_compiler_of_torch(tiny_file):
-    code = "import sys, napari_clip_denoise as n; n.load(sys.argv[1]); print('torch._dynamo' in sys.modules)"
+    work = "import sys, napari_clip_denoise as n; n.load(sys.argv[1])"
+    code = f"{work}; print('torch._dynamo' in sys.modules)"
     command = [sys.executable, "-c", code, str(tiny_file)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
