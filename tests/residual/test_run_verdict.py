@@ -13,7 +13,7 @@ SPOT = 3000 * np.exp(-((Y - 32) ** 2 + (X - 30) ** 2) / 18)
 
 def taken(lost=()):
     """Planes with a spot in plane 20, and a result that halves it in the given planes."""
-    truth = np.full((160, 64, 64), 102.0)
+    truth = np.full((210, 64, 64), 102.0)
     truth[20] += SPOT
     noisy = (100 + np.random.default_rng(0).poisson(truth - 100)).astype(np.uint16)
     denoised = truth.copy()

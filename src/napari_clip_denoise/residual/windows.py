@@ -16,10 +16,10 @@ MOST_WINDOWS = 5
 SIDE = 256
 LEAST_SIDE = 64
 BLOCK = 8
-PIXELS_PER_CHECKED = {"cpu": 24}
+PIXELS_PER_CHECKED = {"cpu": 32}
 """Number of denoised pixels for each one checked, by type of device.
 
-On a CPU a pixel takes `compact` twice the time of its check.
+docs/research/trust-calibration.md has the time that follows. That of other devices was not measured.
 """
 PIXELS_PER_CHECKED_ELSEWHERE = 1000
 MOST_SCANNED = 2**33
@@ -121,10 +121,7 @@ class WindowChoice:
             before, after = (
                 each[..., :3].mean(axis=-1, dtype=np.float32) for each in (before, after)
             )
-        for index, position in enumerate(np.ndindex(*noisy.shape[:n_leading])):
-            at = tuple(p.start + i for p, i in zip(region, position, strict=False))
-            origin = region[n_leading].start, region[n_leading + 1].start
-            self._see_plane(at, origin, before[index], after[index])
+        self._see_planes(region, before, after)
         with self._guard:
             self._seen.add(_key(region))
 
@@ -137,24 +134,33 @@ class WindowChoice:
                 chosen.setdefault(window.start, window)
         return [chosen[start] for start in sorted(chosen)]
 
-    def _see_plane(
-        self, at: tuple[int, ...], origin: tuple[int, int], before: np.ndarray, after: np.ndarray
-    ) -> None:
+    def _see_planes(self, region: Region, before: np.ndarray, after: np.ndarray) -> None:
+        """Offer the windows of the planes of a region, (N, Y, X)."""
         height, width = self.shape
-        if before.shape[0] < height or before.shape[1] < width:
+        if before.shape[1] < height or before.shape[2] < width:
             return
+        leading = region[: self._n_leading]
+        sizes = [part.stop - part.start for part in leading]
+        planes = [
+            tuple(part.start + i for part, i in zip(leading, position, strict=True))
+            for position in np.ndindex(*sizes)
+        ]
+        first_y, first_x = (part.start for part in region[self._n_leading :][:2])
         change = _change(before, after)
-        for y in _starts(before.shape[0], height):
-            for x in _starts(before.shape[1], width):
+        for y in _starts(before.shape[1], height):
+            for x in _starts(before.shape[2], width):
                 part = slice(y, y + height), slice(x, x + width)
-                place = (*at, origin[0] + y, origin[1] + x)
-                sizes = (*(1 for _ in at), height, width)
-                region = tuple(slice(i, i + n) for i, n in zip(place, sizes, strict=True))
-                blocks = change[_blocks(part[0]), _blocks(part[1])]
-                draw = zlib.crc32(repr(place).encode()) / 2**32
-                pixels = before[part], after[part]
-                self._offer(self._changed, region, float(blocks.max(initial=0)), pixels)
-                self._offer(self._drawn, region, draw, pixels)
+                ranks = change[:, _blocks(part[0]), _blocks(part[1])].max(axis=(1, 2), initial=0)
+                places = [(*plane, first_y + y, first_x + x) for plane in planes]
+                draws = np.array([zlib.crc32(repr(place).encode()) for place in places])
+                for chosen, each in ((self._changed, ranks), (self._drawn, draws)):
+                    for index in np.argsort(-each.astype(float), kind="stable")[: self.most]:
+                        pixels = before[index, *part], after[index, *part]
+                        self._offer(chosen, self._region_at(places[index]), each[index], pixels)
+
+    def _region_at(self, place: tuple[int, ...]) -> Region:
+        sizes = (*(1 for _ in place[:-2]), *self.shape)
+        return tuple(slice(i, i + n) for i, n in zip(place, sizes, strict=True))
 
     def _offer(
         self,
@@ -167,7 +173,7 @@ class WindowChoice:
         with self._guard:
             if len(chosen) == self.most and rank < chosen[-1].rank:
                 return
-            chosen.append(Window(region, rank, *(each.copy() for each in pixels)))
+            chosen.append(Window(region, float(rank), *(each.copy() for each in pixels)))
             chosen.sort(key=lambda window: (-window.rank, window.start))
             plane = [w for w in chosen if w.region[:-2] == region[:-2]]
             if len(plane) > self._per_plane:
@@ -176,17 +182,28 @@ class WindowChoice:
 
 
 def _change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Return the mean change of each block in units of what its own variation explains."""
-    rows, columns = (side // BLOCK for side in before.shape)
-    inside = slice(0, rows * BLOCK), slice(0, columns * BLOCK)
+    """Return the mean change of each block in units of what its own variation explains.
+
+    Parameters
+    ----------
+    before, after : numpy.ndarray
+        Planes, (N, Y, X).
+
+    Returns
+    -------
+    numpy.ndarray
+        (N, Y // `BLOCK`, X // `BLOCK`), float32.
+    """
+    rows, columns = (side // BLOCK for side in before.shape[1:])
+    inside = slice(None), slice(0, rows * BLOCK), slice(0, columns * BLOCK)
     with np.errstate(invalid="ignore", over="ignore"):
         change = before[inside].astype(np.float32) - after[inside].astype(np.float32)
         np.nan_to_num(change, copy=False, posinf=0, neginf=0)
-        blocks = change.reshape(rows, BLOCK, columns, BLOCK)
-        mean = blocks.mean(axis=(1, 3))
-        variance = np.maximum(np.square(blocks).mean(axis=(1, 3)) - np.square(mean), 0)
-        usual = variance + FLOOR * variance.mean() + np.finfo(np.float32).tiny
-        return np.nan_to_num(np.abs(mean) / np.sqrt(usual))
+        blocks = change.reshape(-1, rows, BLOCK, columns, BLOCK)
+        mean = blocks.mean(axis=(2, 4))
+        variance = np.maximum(np.square(blocks).mean(axis=(2, 4)) - np.square(mean), 0)
+        usual = variance + FLOOR * variance.mean(axis=(1, 2), keepdims=True)
+        return np.nan_to_num(np.abs(mean) / np.sqrt(usual + np.finfo(np.float32).tiny))
 
 
 def _starts(length: int, size: int) -> Iterable[int]:

@@ -119,7 +119,7 @@ class SettingsForm(QWidget):
             value=True,
             text="",
             tooltip="Check up to five planes of the result, and say whether only noise was "
-            "removed. Takes at most about 5 % of the time.",
+            "removed. Takes about 5 % of the time.",
         )
         self._rows = self._lay_out()
         show_row(self._rows, self.low.native, False)

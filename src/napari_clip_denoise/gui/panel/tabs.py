@@ -6,8 +6,8 @@ from qtpy.QtWidgets import QDockWidget, QMainWindow, QWidget
 from napari_clip_denoise.gui.panel.tab_order import tab_as_laid_out
 
 PANEL = "clip-denoise-panel"
-PLUGIN = " (CLIP Denoise)"
-"""Suffix that napari adds to the title of each panel; it is too long for a tab."""
+BEFORE_PLUGIN = " ("
+"""Beginning of the plugin's name, which napari adds to each title; it is too long for a tab."""
 SHORT = {"Denoise files": "Files", "Check result": "Check"}
 """Names with which six tabs fit beside each other; the title bar shows the whole ones."""
 
@@ -32,7 +32,7 @@ def _tabify(panel: QWidget) -> None:
     window = None if dock is None else dock.parentWidget()
     if dock is None or not isinstance(window, QMainWindow):
         return
-    name = dock.windowTitle().removesuffix(PLUGIN)
+    name = dock.windowTitle().split(BEFORE_PLUGIN)[0]
     dock.setWindowTitle(SHORT.get(name, name))
     for other in window.findChildren(QDockWidget):
         is_ours = other.findChild(QWidget, PANEL) is not None
