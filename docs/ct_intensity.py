@@ -40,7 +40,7 @@ def main() -> None:
             stored = np.rint(noisy).clip(-1024, 3071).astype(np.int16)
             errors = []
             for mapping in MAPPINGS:
-                result = denoise(stored, intensity=mapping, device="cpu")
+                result = denoise(stored, intensity=mapping, device="cpu", check=False)
                 errors.append(np.sqrt(np.mean((result - truth)[inside] ** 2)))
             print(f"smoothed by {smoothing}, {sigma:2} HU:", *(f"{e:6.1f}" for e in errors))
 

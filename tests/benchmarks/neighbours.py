@@ -151,7 +151,9 @@ def main() -> None:
             scores = []
             for k in seconds:
                 started = time.process_time()
-                found = denoise(noisy, model, axes=f"{axis}yx", context=k, device="cpu", threads=1)
+                found = denoise(
+                    noisy, model, axes=f"{axis}yx", context=k, device="cpu", threads=1, check=False
+                )
                 seconds[k] += time.process_time() - started
                 scores.append(psnr(found, clean))
             gained = [score - scores[0] for score in scores[1:]]

@@ -98,6 +98,7 @@ class ModelMethod:
             device=self.device,
             self_ensemble=self.self_ensemble,
             rgb=rgb,
+            check=False,
         )
 
 
