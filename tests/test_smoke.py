@@ -41,7 +41,7 @@ def test_an_array_is_denoised(taken):
 def test_a_dask_array_is_denoised_lazily(taken):
     lazy = denoise(da.from_array(taken.noisy, chunks=(1, 96, 128)), device="cpu")
     assert isinstance(lazy, da.Array)
-    np.testing.assert_allclose(lazy.compute(), denoise(taken.noisy, device="cpu"), atol=1)
+    np.testing.assert_allclose(lazy.compute(), denoise(taken.noisy, device="cpu"), atol=2)
 
 
 def test_a_store_is_written_from_python(taken, tmp_path):

@@ -207,7 +207,7 @@ def test_what_lies_around_a_scan_is_kept_and_never_seen(tmp_path, suffix, dtype,
     np.testing.assert_array_equal(result[outside], values[outside])
     beside = ~outside & (values < -900)
     assert abs(result[beside].mean() - values[beside].mean()) < 30
-    assert _rms(result, clean, ~outside) < 1.05 * alone < 0.8 * _rms(values, clean, ~outside)
+    assert _rms(result, clean, ~outside) < 1.1 * alone < 0.8 * _rms(values, clean, ~outside)
 
 
 def _rms(values, clean, where):

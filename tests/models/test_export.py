@@ -67,7 +67,10 @@ def test_onnx_gives_what_the_network_gives_at_any_size(name, published, publishe
     for n, height, width in SIZES:
         shape = (n, model.card.network.channels, height, width)
         batch = rng.random(shape, np.float32)
-        (denoised,) = session.run(None, {"noisy": batch})
+        given = {"noisy": batch}
+        if model.card.network.noise_level:
+            given["noise_level"] = np.full((n, 1, height, width), np.nan, np.float32)
+        (denoised,) = session.run(None, given)
         expected = in_use(model, batch)
         assert np.abs(expected - batch).mean() > 0.01
         np.testing.assert_allclose(denoised, expected, atol=1e-4)

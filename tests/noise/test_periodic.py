@@ -52,6 +52,13 @@ def test_noise_and_cells_have_no_periodic_structure():
         assert without_periodic(plane) is plane
 
 
+def test_hot_pixels_are_not_taken_for_noise():
+    plane = np.random.default_rng(0).poisson(200, (256, 256)).astype(np.uint16)
+    plane.flat[np.random.default_rng(1).choice(plane.size, 65, replace=False)] = 65535
+    plane[0, 100] = 65535
+    assert estimate_noise([plane]).variance(200) == pytest.approx(200, rel=0.1)
+
+
 def test_missing_values_stay_missing_and_long_periods_stay():
     plane = 100 + 50 * CHECKER + np.random.default_rng(0).normal(0, 1, CHECKER.shape)
     plane[:10, :10] = np.nan

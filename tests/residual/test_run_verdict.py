@@ -84,3 +84,11 @@ def test_a_texture_that_turned_grey_is_told(size):
     report = check_result(noisy, np.full(truth.shape, 200.0))
     assert report.is_flagged
     assert "structure was removed across the image" in report.verdict
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 5), (1, 1, 90), (2, 7, 300)])
+def test_planes_smaller_than_a_block_do_not_stop_a_run(shape):
+    noisy = np.random.default_rng(0).poisson(5, shape).astype(np.uint16)
+    choice = WindowChoice(as_stack(noisy), whole(shape), shape, "cpu")
+    choice.see(whole(shape), noisy, noisy)
+    check_windows(choice.windows(), "zyx")

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.ndimage import correlate1d, gaussian_filter
 
+from napari_clip_denoise.noise.isolated import without_isolated
 from napari_clip_denoise.noise.periodic import without_periodic
 
 SMOOTHING = 2.0
@@ -70,8 +71,8 @@ def estimate_noise(planes: Iterable[np.ndarray]) -> NoiseEstimate | None:
 
     Immerkær's filter does not respond to linear slopes or to straight edges along an axis. Its
     variance is measured robustly in flat areas of similar mean, and a line is fitted to it as a
-    function of the mean, unless the mean varies no more than noise makes it. Periodic structure is
-    removed before. Spatially correlated noise is underestimated.
+    function of the mean, unless the mean varies no more than noise makes it. Periodic structure and
+    hot pixels are removed before. Spatially correlated noise is underestimated.
 
     Parameters
     ----------
@@ -116,7 +117,8 @@ def _measure(plane: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return local mean, noise residual and slope of the local mean at each pixel, flattened."""
     finite = np.isfinite(plane)
     level = np.median(plane[finite]) if finite.any() else 0
-    filled = without_periodic(np.where(finite, plane, level).astype(np.float64))
+    filled = without_isolated(np.where(finite, plane, level).astype(np.float64))
+    filled = without_periodic(filled)
     residual = high_pass(filled)
     mean = gaussian_filter(filled, SMOOTHING)
     slope = np.hypot(*np.gradient(mean))

@@ -195,11 +195,13 @@ def _change(before: np.ndarray, after: np.ndarray) -> np.ndarray:
         (N, Y // `BLOCK`, X // `BLOCK`), float32.
     """
     rows, columns = (side // BLOCK for side in before.shape[1:])
+    if not rows * columns:
+        return np.zeros((len(before), rows, columns), np.float32)
     inside = slice(None), slice(0, rows * BLOCK), slice(0, columns * BLOCK)
     with np.errstate(invalid="ignore", over="ignore"):
         change = before[inside].astype(np.float32) - after[inside].astype(np.float32)
         np.nan_to_num(change, copy=False, posinf=0, neginf=0)
-        blocks = change.reshape(-1, rows, BLOCK, columns, BLOCK)
+        blocks = change.reshape(len(change), rows, BLOCK, columns, BLOCK)
         mean = blocks.mean(axis=(2, 4))
         variance = np.maximum(np.square(blocks).mean(axis=(2, 4)) - np.square(mean), 0)
         usual = variance + FLOOR * variance.mean(axis=(1, 2), keepdims=True)
