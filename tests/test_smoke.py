@@ -57,7 +57,8 @@ def test_the_command_line_denoises_a_tiff_to_a_store(taken, tmp_path):
     tifffile.imwrite(
         tmp_path / "a.ome.tif", taken.noisy, metadata={"axes": "ZYX"}, compression="zlib"
     )
-    said = run("denoise", "a.ome.tif", "b.ome.zarr", "--device", "cpu", folder=tmp_path)
+    settings = ("--device", "cpu", "--threads", "1")
+    said = run("denoise", "a.ome.tif", "b.ome.zarr", *settings, folder=tmp_path)
     assert "3 x 96 x 128 (zyx)" in said
     level = zarr.open_group(tmp_path / "b.ome.zarr", mode="r")["0"]
     np.testing.assert_array_equal(level[:], denoise(taken.noisy, device="cpu"))
