@@ -20,6 +20,7 @@ from napari_clip_denoise.cli import (
     plan,
     train,
 )
+from napari_clip_denoise.credentials import without_credentials
 from napari_clip_denoise.errors import ClipDenoiseError, UnexpectedError, in_words
 
 TRACEBACK = "CLIP_DENOISE_TRACEBACK"
@@ -77,6 +78,6 @@ def main() -> None:
     except Exception as error:
         is_ours = isinstance(error, ClipDenoiseError) and not isinstance(error, UnexpectedError)
         if os.environ.get(TRACEBACK):
-            traceback.print_exc()
+            print(without_credentials(traceback.format_exc()), file=sys.stderr)
         print(f"Error: {in_words(error)}", file=sys.stderr)
         sys.exit(2 if is_ours else 1)
