@@ -15,6 +15,7 @@ from napari_clip_denoise.formats.ome_zarr.reader import (
     BIOFORMATS2RAW,
     full_resolution,
     images_of,
+    open_node,
     read_zarr,
 )
 from napari_clip_denoise.formats.reading import file_errors
@@ -104,7 +105,7 @@ def open_collection(path: Path | str) -> Collection | None:
     source = place if isinstance(place, str) else place.resolve()
     shown = shown_place(place)
     try:
-        root: Any = zarr.open(source, mode="r")
+        root = open_node(source)
     except Exception:  # the reader of images says what is wrong
         return None
     if isinstance(root, zarr.Array):

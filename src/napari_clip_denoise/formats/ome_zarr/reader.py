@@ -5,6 +5,7 @@ from typing import Any
 
 import zarr
 
+from napari_clip_denoise.credentials import split_credentials
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats.detect import shown_place
 from napari_clip_denoise.formats.ome_zarr.metadata import axes_of, metadata_of, ome_of
@@ -36,7 +37,7 @@ def read_zarr(path: Path | str, axes: str | None, series: int | None) -> Stack:
     """
     with file_errors(f"{path} is not a readable zarr store; it may be damaged."):
         try:
-            node: Any = zarr.open(path, mode="r")
+            node = open_node(path)
         except ImportError as error:
             raise InputError(
                 f"{path} cannot be opened ({error}); install what is missing."
@@ -47,6 +48,14 @@ def read_zarr(path: Path | str, axes: str | None, series: int | None) -> Stack:
         "arrays, such as the folder 0 in it."
     ):
         return _read(node, attributes, path, axes, series)
+
+
+def open_node(path: Path | str) -> Any:
+    """Open a group or an array of zarr, on a disk or behind a URL, for reading."""
+    if isinstance(path, Path):
+        return zarr.open(path, mode="r")
+    url, options = split_credentials(path)
+    return zarr.open(url, mode="r", storage_options=options or None)
 
 
 def full_resolution(node: Any, series: int | None = None) -> zarr.Array | None:

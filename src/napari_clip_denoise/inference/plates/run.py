@@ -117,12 +117,9 @@ def denoise_collection(
         mapping = plate_mapping(list(stacks.values()), model.card, settings)
     job = prepare(first, model, settings, mapping=mapping)
     shared, inherit = _shared(job, settings, list(stacks.values()))
-    if labels and version != collection.version:
+    if labels and (reason := _why_not_copied(collection, version)):
         labels = False
-        tell(
-            f"Labels and tables are not copied, because the plate is OME-Zarr {collection.version} "
-            f"and the result {version}."
-        )
+        tell(f"Labels and tables are not copied, because {reason}.")
     writer = CollectionWriter(
         path,
         collection,
@@ -190,6 +187,14 @@ def denoise_collection(
         raise
     verdict = verdicts[0] if verdicts and settings.check else None
     return PlateResult(writer.path, is_complete, writer.fields, total, verdict)
+
+
+def _why_not_copied(collection: Collection, version: OmeVersion) -> str:
+    if version != collection.version:
+        return f"the plate is OME-Zarr {collection.version} and the result {version}"
+    if str(collection.source).startswith(("http:", "https:")):
+        return "folders on a web server cannot be listed"
+    return ""
 
 
 def _shared(

@@ -8,7 +8,7 @@ from typing import Any
 
 from zarr.storage import FsspecStore
 
-from napari_clip_denoise.credentials import without_credentials
+from napari_clip_denoise.credentials import split_credentials, without_credentials
 from napari_clip_denoise.errors import ClipDenoiseError, OutputError
 from napari_clip_denoise.formats.ome_zarr.files import Checksum
 from napari_clip_denoise.optional import from_extra
@@ -40,7 +40,8 @@ class RemoteFiles:
     @property
     def store(self) -> FsspecStore:
         """The store as zarr takes it."""
-        return FsspecStore.from_url(self.url)
+        url, options = split_credentials(self.url)
+        return FsspecStore.from_url(url, storage_options=options)
 
     def read(self, name: str) -> bytes | None:
         """Return the content of a file, or None."""
@@ -119,7 +120,8 @@ class RemoteFiles:
     def _located(self) -> tuple[Any, str]:
         with from_extra("remote", "URLs"):
             from fsspec.core import url_to_fs
-        fs, root = url_to_fs(self.url)
+        url, options = split_credentials(self.url)
+        fs, root = url_to_fs(url, **options)
         return fs, str(root).rstrip("/")
 
     @property
