@@ -40,10 +40,10 @@ def field(number):
     return generator.poisson(100 + np.stack([spot, spot[::-1]])).astype("u2")
 
 
-def write_plate(store, version="0.5", *, n_fields=2, labels=True):
+def write_plate(store, version="0.5", *, n_fields=2, labels=True, listed=WELLS):
     """Write a plate of four wells, with an acquisition, labels and a table."""
     wells = [
-        {"path": well, "rowIndex": i // 2, "columnIndex": i % 2} for i, well in enumerate(WELLS)
+        {"path": well, "rowIndex": i // 2, "columnIndex": i % 2} for i, well in enumerate(listed)
     ]
     old = {"version": "0.4"} if version == "0.4" else {}
     plate = {
@@ -58,7 +58,7 @@ def write_plate(store, version="0.5", *, n_fields=2, labels=True):
     group(store, "", version, {"plate": plate})
     for row in "AB":
         group(store, row, version, {})
-    for i, well in enumerate(WELLS):
+    for i, well in enumerate(listed):
         images = [{"path": str(k), "acquisition": 0} for k in range(n_fields)]
         group(store, well, version, {"well": {"images": images, **old}})
         for k in range(n_fields):

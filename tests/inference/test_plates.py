@@ -92,7 +92,7 @@ def test_a_plate_is_measured_once_so_that_wells_compare(plate, tiny, tmp_path):
         assert ends == [(everything[:, c].min(), everything[:, c].max()) for c in range(2)]
 
 
-@pytest.mark.parametrize("killed", [1, 6, 11])
+@pytest.mark.parametrize("killed", [1, 11])
 def test_a_resumed_plate_has_the_bytes_of_one_that_was_not_interrupted(
     tmp_path, tiny, monkeypatch, killed
 ):
@@ -123,10 +123,10 @@ def test_a_resumed_plate_has_the_bytes_of_one_that_was_not_interrupted(
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_killed_plate_is_resumed_to_the_same_bytes(tiny_file, tmp_path):
     write_plate(tmp_path / "plate.ome.zarr")
-    command = [sys.executable, HERE / "killed_plates.py", tiny_file, tmp_path, "4"]
+    command = [sys.executable, HERE / "killed_plates.py", tiny_file, tmp_path, "2"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout.split()[-1]) == 4
+    assert int(done.stdout.split()[-1]) == 2
     whole_files = files_of(tmp_path / "whole.ome.zarr")
     assert len(whole_files) > 40
     assert files_of(tmp_path / "killed.ome.zarr") == whole_files

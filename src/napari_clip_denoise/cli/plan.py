@@ -21,7 +21,7 @@ def plan(
     ] = None,
 ) -> None:
     """Estimate time, memory and disk space of a run by timing a few tiles; nothing is written."""
-    from napari_clip_denoise.cli.plates import collection_of, plan_all
+    from napari_clip_denoise.cli.parts.plates import collection_of, plan_all
     from napari_clip_denoise.formats.detect import as_url, shown_place
     from napari_clip_denoise.formatting import format_seconds
 

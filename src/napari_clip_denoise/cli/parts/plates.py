@@ -1,14 +1,13 @@
 """What ``clip-denoise denoise`` and ``plan`` do with a plate, or another store of many images."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_clip_denoise.cli.options import Run
+from napari_clip_denoise.cli.report import Report
 
 if TYPE_CHECKING:
     from napari_clip_denoise.formats.ome_zarr.collection import Collection
-    from napari_clip_denoise.inference.plates.run import PlateResult
 
 MOST_FLAGGED = 20
 
@@ -22,9 +21,26 @@ def collection_of(source: Path, run: Run) -> "Collection | None":
 
 
 def denoise_all(
-    collection: "Collection", output: Path, run: Run, shard: str, options: dict[str, Any]
+    collection: "Collection",
+    output: Path,
+    run: Run,
+    report: Report,
+    shard: str,
+    options: dict[str, Any],
 ) -> None:
-    """Denoise all images of a store, and print what came out."""
+    """Denoise all images of a store, and tell what came out.
+
+    Parameters
+    ----------
+    collection : Collection
+        The store.
+    output : Path
+        Path or URL of the result.
+    run, report, shard :
+        What the options of the command say.
+    options : dict
+        Arguments of `denoise_collection`.
+    """
     import time
 
     from napari_clip_denoise.formats.detect import shown_place
@@ -39,32 +55,44 @@ def denoise_all(
     first = collection.open(there.fields[0], run.axes)
     check_run(first, output, run.settings, overwrite=options["overwrite"], shard=options["shard"])
 
-    from napari_clip_denoise.cli.progress import progress_bar
     from napari_clip_denoise.inference.plates.api import model_loader
     from napari_clip_denoise.inference.plates.run import denoise_collection
 
     started = time.perf_counter()
-    with progress_bar("Denoising", kept="finished fields are kept") as report:
+    with report.progress("what is finished is kept") as on_progress:
         result = denoise_collection(
             collection,
             output,
             run.settings,
             model_loader(run.settings.model, run.clip_weights),
             axes=run.axes,
-            progress=report,
-            notify=lambda sentence: print(sentence, file=sys.stderr),
+            progress=on_progress,
+            notify=report.notice,
             **options,
         )
+    place = shown_place(output)
     if not result.is_complete:
-        print(f"Shard {shard} is done; {shown_place(output)} appears once all others are.")
+        text = f"Shard {shard} is done; {place} appears once all others are."
+        report.result(text, output=place, finished=False, shard=shard)
         return
     seconds = time.perf_counter() - started
-    print(f"{shown_place(output)}: {_size(collection, result)}, {format_seconds(seconds)}")
-    if result.verdict is None:
-        return
-    for name, sentence in list(result.verdict.flagged.items())[:MOST_FLAGGED]:
-        print(f"{name}: {sentence}")
-    print(result.verdict.sentence)
+    size = f"{_counted(there)}, planes: {result.n_planes}"
+    verdict = result.verdict
+    flagged = list(verdict.flagged.items()) if verdict else []
+    told = [
+        f"{place}: {size}, {format_seconds(seconds)}",
+        *(f"{name}: {sentence}" for name, sentence in flagged[:MOST_FLAGGED]),
+        *([verdict.sentence] if verdict else []),
+    ]
+    report.result(
+        "\n".join(told),
+        output=place,
+        finished=True,
+        fields=result.fields,
+        planes=result.n_planes,
+        seconds=round(seconds, 3),
+        check=verdict.record() if verdict else None,
+    )
 
 
 def plan_all(collection: "Collection", output: Path, run: Run) -> tuple[str, Any]:
@@ -92,10 +120,6 @@ def plan_all(collection: "Collection", output: Path, run: Run) -> tuple[str, Any
     size = sizes[0] if len(sizes) == 1 else f"{len(sizes)} sizes"
     told = f"{_counted(collection)} of {size} ({fields[0].axes})"
     return told, make_plate_plan(fields, output, run.settings, model)
-
-
-def _size(collection: "Collection", result: "PlateResult") -> str:
-    return f"{_counted(collection)}, planes: {result.n_planes}"
 
 
 def _counted(collection: "Collection") -> str:
