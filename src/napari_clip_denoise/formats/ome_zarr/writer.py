@@ -79,6 +79,7 @@ class OmeZarrWriter:
         self.stack = stack
         self._own = {**attributes, "rgb": stack.is_rgb}
         self._shard = shard
+        self._on_verified = on_verified
         self._record = self._target.record
         self._image = image = StoredImage(
             self._target.files,
@@ -164,7 +165,7 @@ class OmeZarrWriter:
         OutputError
             If it is not; the regions are then forgotten.
         """
-        n_damaged = self._image.forget_damaged(list(self._image.regions()))
+        n_damaged = self._image.forget_damaged(list(self._image.regions()), self._on_verified)
         if n_damaged:
             raise OutputError(
                 f"{self.path} is damaged in {counted(n_damaged, 'region')} that other shards had "
