@@ -1,6 +1,7 @@
 """Writing stores of many images, with one record for all of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import zarr
 
 from napari_clip_denoise.errors import OutputError
-from napari_clip_denoise.formats.base import Check, OmeVersion
+from napari_clip_denoise.formats.base import OmeVersion
 from napari_clip_denoise.formats.ome_zarr.collection import Collection
 from napari_clip_denoise.formats.ome_zarr.companions import (
     OME_XML,
@@ -16,16 +17,14 @@ from napari_clip_denoise.formats.ome_zarr.companions import (
     copy_file,
     files_at,
 )
-from napari_clip_denoise.formats.ome_zarr.difference import difference
-from napari_clip_denoise.formats.ome_zarr.files import Checksum
+from napari_clip_denoise.formats.ome_zarr.field_writer import FieldWriter
 from napari_clip_denoise.formats.ome_zarr.image import StoredImage
 from napari_clip_denoise.formats.ome_zarr.metadata import ome_of
-from napari_clip_denoise.formats.ome_zarr.record import FOLDER
+from napari_clip_denoise.formats.ome_zarr.record import FOLDER, difference
 from napari_clip_denoise.formats.ome_zarr.target import open_target
 from napari_clip_denoise.formats.ome_zarr.verify import OnVerified
 from napari_clip_denoise.formats.publish import OWN_KEY, names_record
 from napari_clip_denoise.formatting import counted
-from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
 
 
@@ -138,9 +137,20 @@ class CollectionWriter:
         fingerprint: dict[str, Any],
         inherit: tuple[str, ...],
         on_verified: OnVerified | None = None,
-    ) -> "FieldWriter":
+    ) -> FieldWriter:
         """Return a writer for an image; what an earlier run has finished of it is kept."""
-        return FieldWriter(self, name, attributes, fingerprint, inherit, on_verified)
+        return FieldWriter(
+            self._target,
+            self._images[name],
+            name,
+            attributes,
+            fingerprint,
+            inherit,
+            overwrite=self._overwrite,
+            on_verified=on_verified,
+            copy=partial(self._copy, name),
+            pause=self.pause,
+        )
 
     def finish(self, own: Callable[[], dict[str, Any]]) -> bool:
         """Complete the store, unless other parts are unfinished; return whether it is complete.
@@ -212,8 +222,8 @@ class CollectionWriter:
         """Copy the groups above the images; the metadata of the store come last."""
         files, source = self._target.files, files_at(self._collection.source)
         for name, attributes in self._collection.groups.items():
-            if self._copies and name not in self._images:
-                copy_companions(source, files, name)
+            if name not in self._images:
+                self._copy(name)
             if name:
                 self._group(name).attrs.put(self._described(attributes))
         if self._copies:
@@ -222,6 +232,11 @@ class CollectionWriter:
         names = [name for name in files.names() if not name.startswith(f"{FOLDER}/")]
         made = {**own, **names_record(names), "complete": True}
         self._group("").attrs.put({**root, OWN_KEY: made})
+
+    def _copy(self, group: str) -> None:
+        """Copy the labels and tables of a group, if they are wanted."""
+        if self._copies:
+            copy_companions(files_at(self._collection.source), self._target.files, group)
 
     def _group(self, name: str) -> zarr.Group:
         form: Any = 3 if self._version == "0.5" else 2
@@ -245,80 +260,3 @@ class CollectionWriter:
         """Return the number that is recorded once an image is complete."""
         image = self._images[name]
         return image.first + image.n_regions
-
-
-class FieldWriter:
-    """A `Writer` of one image of a store; see `CollectionWriter.begin`."""
-
-    can_resume = True
-
-    def __init__(
-        self,
-        store: CollectionWriter,
-        name: str,
-        attributes: dict[str, Any],
-        fingerprint: dict[str, Any],
-        inherit: tuple[str, ...],
-        on_verified: OnVerified | None,
-    ):
-        self._store = store
-        self._name = name
-        self._image = image = store._images[name]
-        self._target = store._target
-        self.path: Path | str = f"{store.path}/{name}"
-        self.region_shape = image.region_shape
-        self._own = {**attributes, "rgb": image.stack.is_rgb}
-        with self._target.errors():
-            image.set_up(
-                self._own, fingerprint, inherit, overwrite=store._overwrite, clear=self._clear
-            )
-            image.forget_damaged(list(image.regions()), on_verified)
-        self.fingerprint = image.fingerprint
-        self._own |= {key: self.fingerprint[key] for key in inherit if key in self.fingerprint}
-        self.array: Any = image.array
-
-    def regions(self) -> Iterator[Region]:
-        """Iterate over the regions of the image."""
-        return self._image.regions()
-
-    def has(self, index: Region) -> bool:
-        """Return whether a region is finished."""
-        return self._image.has(index)
-
-    def write(self, index: Region, block: np.ndarray) -> None:
-        """Store a finished region; it is stored for good before this returns."""
-        with self._target.connection():
-            self._image.write(index, block)
-
-    def note(self, index: Region, checksum: Checksum) -> None:
-        """Record that another process has stored a region, with its checksum."""
-        with self._target.connection():
-            self._image.note(index, checksum)
-
-    def finish(self, check: Check | None = None) -> Path | str:
-        """Complete the image in the unfinished store."""
-        if check is not None:
-            self._own |= check()
-        with self._target.errors():
-            self._image.complete(self._own)
-            if self._store._copies:
-                source = files_at(self._store._collection.source)
-                copy_companions(source, self._target.files, self._name)
-            done = self._store._completion(self._name)
-            self._store._record.add(done, self._image.checksum_of_completion())
-        return self.path
-
-    def abort(self) -> None:
-        """Stop writing, as `pause` does: a store of many images is not removed for one."""
-        self.pause()
-
-    def pause(self) -> None:
-        """Stop writing; a later run continues from here."""
-        self.array = None
-        self._store.pause()
-
-    def _clear(self) -> None:
-        image = self._image
-        numbers: Sequence[int] = range(image.first, image.first + image.n_regions + 1)
-        self._store._record.forget(set(numbers))
-        self._target.files.remove(self._name)

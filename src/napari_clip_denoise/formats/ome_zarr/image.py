@@ -9,12 +9,11 @@ import zarr
 from napari_clip_denoise.errors import OutputError
 from napari_clip_denoise.formats.base import OmeVersion
 from napari_clip_denoise.formats.detect import ZARR_FILES
-from napari_clip_denoise.formats.ome_zarr.difference import difference
 from napari_clip_denoise.formats.ome_zarr.files import Checksum, Files
 from napari_clip_denoise.formats.ome_zarr.layout import StoreLayout
 from napari_clip_denoise.formats.ome_zarr.metadata import image_metadata, omero_metadata
 from napari_clip_denoise.formats.ome_zarr.pyramid import Pyramid, create_pyramid, open_pyramid
-from napari_clip_denoise.formats.ome_zarr.record import Record
+from napari_clip_denoise.formats.ome_zarr.record import Record, difference
 from napari_clip_denoise.formats.ome_zarr.verify import OnVerified, damaged_regions
 from napari_clip_denoise.formats.publish import OWN_KEY
 from napari_clip_denoise.images.regions import Region, count, number, split

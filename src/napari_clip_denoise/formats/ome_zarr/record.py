@@ -109,3 +109,17 @@ def parse_regions(text: str) -> dict[int, Checksum]:
 
 def _checksum(fingerprint: dict[str, Any]) -> int:
     return zlib.crc32(json.dumps(fingerprint, sort_keys=True).encode())
+
+
+def difference(then: dict[str, Any], now: dict[str, Any]) -> str | None:
+    """Describe the first difference between two fingerprints; None if they are equal."""
+    now = json.loads(json.dumps(now))
+    for key in {**now, **then}:
+        if then.get(key) != now.get(key):
+            return f"{key} {_short(then.get(key))} then, {_short(now.get(key))} now"
+    return None
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
