@@ -1,4 +1,4 @@
-"""Small files in the formats of microscopes: CZI by Zeiss's own writer, LIF and ND2 byte by byte."""
+"""Small files of microscopes: CZI by Zeiss's own writer, LIF and ND2 byte by byte."""
 
 import struct
 from itertools import product
@@ -49,10 +49,10 @@ def write_czi(path: Path, scenes: dict[str, np.ndarray], *, tiles: int = 1) -> N
             **{f"scale_{axis}": size * METERS for axis, size in PIXEL_SIZES.items()},
         )
     with czi.edit_czi(str(path)) as editor, editor.edit_session() as builder:
-        builder.set_xml(_with_scenes(builder.get_xml(), list(scenes)))
+        builder.set_xml(_with_scenes(builder.get_xml(), list(scenes), image.shape[1]))
 
 
-def _with_scenes(text: str, names: list[str]) -> str:
+def _with_scenes(text: str, names: list[str], n_channels: int) -> str:
     """Add the names of the scenes and the colours of the channels, as a microscope does."""
     root = ElementTree.fromstring(text)
     dimensions = root.find("./Metadata/Information/Image/Dimensions")
@@ -61,7 +61,7 @@ def _with_scenes(text: str, names: list[str]) -> str:
         ElementTree.SubElement(scenes, "Scene", Index=str(number), Name=name)
     shown = ElementTree.SubElement(root.find("./Metadata"), "DisplaySetting")
     channels = ElementTree.SubElement(shown, "Channels")
-    for number, (name, colour) in enumerate(COLOURS.items()):
+    for number, (name, colour) in enumerate(list(COLOURS.items())[:n_channels]):
         channel = ElementTree.SubElement(channels, "Channel", Id=f"Channel:{number}", Name=name)
         ElementTree.SubElement(channel, "Color").text = f"#FF{colour}"
     return ElementTree.tostring(root, encoding="unicode")

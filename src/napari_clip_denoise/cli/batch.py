@@ -39,14 +39,18 @@ def batch(
         str, typer.Option(help="If a result exists: skip the file, or replace the result.")
     ] = "skip",
 ) -> None:
-    """Denoise many files with the same settings; the exit code is 1 if some failed."""
+    """Denoise many files with the same settings; the exit code is 1 if some failed.
+
+    All scenes of a microscope's file are denoised, or the one that --series or --scene names.
+    """
     import sys
 
     from napari_clip_denoise.cli.progress import describe_files, progress_bar
     from napari_clip_denoise.formats.discover import find_sources
+    from napari_clip_denoise.formats.outputs import each_image
     from napari_clip_denoise.inference.batch import denoise_files
 
-    sources = find_sources(inputs, pattern, results=output)
+    sources = each_image(find_sources(inputs, pattern, results=output), run.series)
     results: list[FileResult] = []
     try:
         with progress_bar("Denoising", describe_files, "finished files are kept") as report:
@@ -75,12 +79,12 @@ def _print_summary(results: "list[FileResult]", n_sources: int) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from napari_clip_denoise.formatting import counted, format_seconds
+    from napari_clip_denoise.formatting import counted, format_seconds, image_label
 
     table = Table("file", "state", "time", "result", "check", box=None, pad_edge=False)
     for result in results:
         table.add_row(
-            escape(result.source.name),
+            escape(image_label(result.source.name, result.image)),
             result.state,
             format_seconds(result.seconds) if result.seconds else "",
             escape(result.message or str(result.output)),

@@ -24,9 +24,7 @@ from napari_clip_denoise.images.stack import Stack
 
 
 @door
-def open_stack(
-    path: str | Path, axes: str | None = None, series: int | str | None = None
-) -> Stack:
+def open_stack(path: str | Path, axes: str | None = None, series: int | str | None = None) -> Stack:
     """Open an image file or store, lazily where the format allows it.
 
     Parameters

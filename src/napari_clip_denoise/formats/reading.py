@@ -34,9 +34,7 @@ def file_errors(message: str) -> Iterator[None]:
         raise InputError(message) from error
 
 
-def chosen_image(
-    path: object, n_images: int, series: int | None, names: Sequence[str] = ()
-) -> int:
+def chosen_image(path: object, n_images: int, series: int | None, names: Sequence[str] = ()) -> int:
     """Return the number of the image to read from a file that may hold several.
 
     Parameters

@@ -40,10 +40,11 @@ def metadata_of(reader: Any, name: str, image: Any, axes: str) -> Metadata:
         if axis == "t":
             step = _interval(image) if step is None and name in TIMED else step
             unit = unit or "second"
-        elif name in MICROMETERS:
+        elif axis in "zyx" and name in MICROMETERS:
             unit = unit or "micrometer"
-        is_known = axis in "tzyx" and step is not None and math.isfinite(step) and step > 0
-        sizes.append((float(step), unit) if is_known else (1.0, None))
+        if step is None or not math.isfinite(step) or step <= 0:
+            step, unit = 1.0, None
+        sizes.append((float(step), unit))
     names: tuple[str, ...] = ()
     colours: tuple[str, ...] = ()
     if "c" in axes:

@@ -44,7 +44,8 @@ def read_microscope(path: Path, axes: str | None, series: int | None) -> Stack:
         reader.set_scene(chosen_image(path, len(reader.scenes), series, tuple(reader.scenes)))
         image = _image(path, reader, name)
         unused = [
-            dim for dim, size in zip(image.dims, image.shape, strict=True)
+            dim
+            for dim, size in zip(image.dims, image.shape, strict=True)
             if size == 1 and (dim not in KEPT or (dim == "C" and SAMPLES in image.dims))
         ]
         image = image.squeeze(unused, drop=True)
