@@ -9,6 +9,7 @@ from typing import Any
 
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
 from napari_clip_denoise.formats.microscope.metadata import metadata_of
+from napari_clip_denoise.formats.microscope.scene import lazy_array
 from napari_clip_denoise.formats.microscope.suffixes import READERS, what_to_install
 from napari_clip_denoise.formats.reading import check_claim, check_memory_for, chosen_image
 from napari_clip_denoise.images.axes import name_axes
@@ -51,10 +52,11 @@ def read_microscope(path: Path, axes: str | None, series: int | None) -> Stack:
         image = image.squeeze(unused, drop=True)
         letters = name_axes([str(dim) for dim in image.dims])
         metadata = metadata_of(reader, name, image, letters)
+        array = lazy_array(reader, name, image, TILES)
     check_claim(path, image.shape, image.dtype.itemsize)
     chunk = getattr(image.data, "chunksize", image.shape)
     check_memory_for(f"A plane of {path}", chunk, image.dtype.itemsize)
-    return as_stack(image.data, axes or letters, metadata=metadata, name=path.stem, path=path)
+    return as_stack(array, axes or letters, metadata=metadata, name=path.stem, path=path)
 
 
 def names_of_images(path: Path) -> tuple[str, ...]:
@@ -93,7 +95,7 @@ def _opened(path: Path) -> tuple[Any, str]:
 
         plugins = get_plugins(use_cache=True).get(suffix, [])
     except ModuleNotFoundError as error:
-        if error.name != "bioio":
+        if (error.name or "").partition(".")[0] != "bioio":
             raise
         plugins = []
     if not plugins:
