@@ -106,8 +106,9 @@ def test_a_stopped_run_goes_on(cli, tiny, tiny_file, tmp_path):
         assert ("appears once all others are" in text) == (part == 0)
     array, _ = as_others_see(store)
     np.testing.assert_array_equal(array, expected(SCENES["left"], tiny, tmp_path))
-    write_nd2(tmp_path / "a.nd2", {"only": SCENES["left"]})
-    cli(*arguments, "--shard", "0/2", "--overwrite")
+    arguments = (*arguments[:2], tmp_path / "b.ome.zarr", *arguments[3:])
+    cli(*arguments, "--shard", "0/2")
     write_nd2(tmp_path / "a.nd2", {"only": SCENES["right"]})
-    code, _, err = cli(*arguments, "--shard", "1/2", "--overwrite")
+    code, _, err = cli(*arguments, "--shard", "1/2")
+    assert code == 2
     assert "source" in err
