@@ -7,9 +7,9 @@ import torch
 
 from napari_clip_denoise import denoise
 from napari_clip_denoise.images.stack import as_stack
-from napari_clip_denoise.inference.engine.neighbours import fusion
 from napari_clip_denoise.inference.runs import denoise_to_file, denoise_to_memory
 from napari_clip_denoise.inference.settings import make_settings
+from napari_clip_denoise.network import fusion
 from napari_clip_denoise.noise.simulation import fluorescence
 
 TRUTH = np.where((np.add.outer(np.arange(96), np.arange(96))) % 2, 300.0, 100.0)

@@ -10,9 +10,11 @@ from napari_clip_denoise.residual.statistics import Residual
 WIDTH = 1.5
 LEAST_DIFFERENCE = 2.0
 """Difference of smoothed planes, in deviations of the noise, that only structure reaches."""
+LEAST_VARIANCE = 0.5
+"""Least variance of the noise, as a fraction of its mean: dark pixels say little."""
 BLOCK = 16
-FEWEST_BLOCKS = 5
-SIGNIFICANT = 4.0
+FEWEST_BLOCKS = 8
+SIGNIFICANT = 6.0
 LEAST_LEAK = 0.1
 
 
@@ -73,7 +75,7 @@ def measure_leak(residual: Residual, variance: np.ndarray, beside: np.ndarray) -
     """
     known = residual.known & np.isfinite(beside)
     own = np.where(known, residual.noisy, residual.clean)
-    scale = np.sqrt(variance)
+    scale = np.sqrt(np.maximum(variance, LEAST_VARIANCE * variance.mean()))
     difference, removed, own = (
         gaussian_filter(planes / scale, (0, WIDTH, WIDTH))
         for planes in (np.where(known, beside - own, 0), residual.values, own)
