@@ -1,9 +1,9 @@
 """Run a denoising again and again, killed at random moments, until it is done.
 
-``python killed_runs.py MODEL FOLDER KILLS [CONTEXT]`` writes ``whole.ome.zarr`` without interruption and
-``killed.ome.zarr`` in many lives, and prints the kills, how many lives went on with what an
-earlier one had finished, and how many began with nothing. ``CONTEXT`` is the number of neighbouring
-planes on each side.
+``python killed_runs.py MODEL FOLDER KILLS [CONTEXT]`` writes ``whole.ome.zarr`` without
+interruption and ``killed.ome.zarr`` in many lives, and prints the kills, how many lives went on
+with what an earlier one had finished, and how many began with nothing. ``CONTEXT`` is the number
+of neighbouring planes on each side.
 """
 
 import os

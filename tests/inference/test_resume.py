@@ -60,7 +60,7 @@ def run(source, store, model, **options):
 
 
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="needs fork")
-@pytest.mark.parametrize(("context", "n_kills"), [(0, 24), (1, 8)])
+@pytest.mark.parametrize(("context", "n_kills"), [(0, 24), (1, 6)])
 def test_killed_runs_end_with_the_bytes_of_one_that_was_not(
     tiny_file, told, tmp_path, tmp_path_factory, context, n_kills
 ):

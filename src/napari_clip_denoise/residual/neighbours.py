@@ -49,7 +49,7 @@ def planes_beside(stack: Stack, region: Region, axis: int, reach: int) -> np.nda
     if not planes:
         return np.full((rows.stop - rows.start, columns.stop - columns.start), np.nan, np.float32)
     gray = [plane.mean(axis=-1) if stack.is_rgb else plane for plane in planes]
-    return np.mean(gray, axis=0, dtype=np.float32)
+    return np.stack(gray).mean(axis=0, dtype=np.float32)
 
 
 def measure_leak(residual: Residual, variance: np.ndarray, beside: np.ndarray) -> float:

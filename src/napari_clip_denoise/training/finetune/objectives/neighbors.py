@@ -22,11 +22,10 @@ LEAST_WEIGHT = 0.1
 
 @dataclass(frozen=True)
 class Neighbors(Objective):
-    """Objective for noisy stacks: a plane, or its mean with a neighbour, predicts another neighbour.
+    """Objective for noisy stacks: a plane, or its mean with a neighbour, predicts a neighbour.
 
-    The noise of neighbouring planes is independent, however it is correlated within them, and so is
-    the target's of the input's. The target counts where it agrees with the plane, by the weights
-    that planes are fused with.
+    However noise is correlated within planes, that of input and target is independent. The target
+    counts where it agrees with the plane, by the weights that planes are fused with.
 
     Parameters
     ----------
@@ -102,9 +101,8 @@ def _guiding(request: Request) -> Network:
     denoise, is_told = request.denoise or smooth, request.network.noise_level
 
     def guide(noisy: Tensor, level: Tensor) -> Tensor:
-        parts = zip(noisy.split(1), level.split(1), strict=True)
-        return torch.cat(
-            [predict(denoise, part, told if is_told else None) for part, told in parts]
-        )
+        levels = level.split(1) if is_told else [None] * len(noisy)
+        parts = zip(noisy.split(1), levels, strict=True)
+        return torch.cat([predict(denoise, part, told) for part, told in parts])
 
     return guide
