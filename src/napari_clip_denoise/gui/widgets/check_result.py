@@ -274,7 +274,7 @@ def _figures(checked: "CheckedSample") -> str:
     leak = report.findings.leak if report.findings else None
     if leak is not None:
         mixed_in = f"{100 * leak:.0f} % of what differs" if leak else "nothing seen"
-        lines.append(f"Mixed in from the planes before and after: {mixed_in}")
+        lines.append(f"Mixed in from neighbouring planes: {mixed_in}")
     for key, before in checked.scores.items():
         name = key.removesuffix(" noisy")
         if name != key:
