@@ -3,8 +3,9 @@
     python -m benchmarks.neighbours --model MODEL --data DATA/train
 
 DATA/train holds the folders ``stacks``, ``medical``, ``microscopy`` and ``natural``; simulated
-stacks need no files, nor does ``--kept-back``, which shows others. Each row is a stack; the figures are the PSNR of the plane model in dB and
-what each number of neighbours adds to it, on the planes in the middle.
+stacks need no files, nor does ``--kept-back``, which takes other ones. Each row is a stack; the
+figures are the PSNR of the plane model in dB and what each number of neighbours adds to it, on the
+planes in the middle.
 """
 
 import argparse
