@@ -41,7 +41,7 @@ def psnr(found, clean):
 
 def test_it_removes_noise_of_rows_that_a_single_plane_cannot_tell_from_structure(clean, noisy):
     def gained(objective):
-        values = {"steps": 20, "batch": 4, "held_out": 8, "patch": 64, "validate_every": 20}
+        values = {"steps": 20, "batch": 2, "held_out": 4, "patch": 64, "validate_every": 20}
         found = fine_tune(noisy, axes="zyx", objective=objective, device="cpu", **values)
         options = {"axes": "zyx", "device": "cpu", "check": False}
         before, after = (denoise(noisy, model, **options) for model in ("compact", found.model))
@@ -57,7 +57,7 @@ def source_of(noisy, axes="zyx"):
 
 
 def drawn(source, count=20):
-    window = slice(0, 96), slice(0, 96)
+    window = slice(0, SHAPE[1]), slice(0, SHAPE[2])
     rng = np.random.default_rng(0)
     return [source.read_told(2, window, 1, rng) for _ in range(count)]
 
