@@ -4,6 +4,7 @@ import json
 import logging
 import subprocess
 import sys
+import time
 from pathlib import Path
 from uuid import uuid4
 
@@ -193,8 +194,9 @@ def test_a_run_that_lost_its_lock_stops(url, monkeypatch):
     name = ".progress/0-of-1.lock"
     owner = json.loads(RemoteFiles(url).read(name))
     lock = writer._record._part
-    RemoteFiles(url).write(name, json.dumps({**owner, "token": "another"}).encode())
-    lock._beats.join(10)
+    while not lock.is_lost:
+        RemoteFiles(url).write(name, json.dumps({**owner, "token": "another"}).encode())
+        time.sleep(0.01)
     with pytest.raises(OutputError, match="Another run is writing"):
         write(writer)
 
