@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from napari_clip_denoise.evaluation.scores.evaluate import evaluate
     from napari_clip_denoise.inference.api import denoise, denoise_to_zarr
     from napari_clip_denoise.inference.batch import denoise_files
+    from napari_clip_denoise.inference.plates.api import denoise_plate
     from napari_clip_denoise.inference.runs import denoise_to_file
     from napari_clip_denoise.models.checkpoint import Model
     from napari_clip_denoise.models.checkpoint import save_model as save
@@ -27,6 +28,7 @@ __all__ = [
     "__version__",
     "denoise",
     "denoise_files",
+    "denoise_plate",
     "denoise_to_file",
     "denoise_to_zarr",
     "evaluate",
@@ -43,6 +45,7 @@ _HOMES = {
     "Model": ("models.checkpoint", "Model"),
     "denoise": ("inference.api", "denoise"),
     "denoise_files": ("inference.batch", "denoise_files"),
+    "denoise_plate": ("inference.plates.api", "denoise_plate"),
     "denoise_to_file": ("inference.runs", "denoise_to_file"),
     "denoise_to_zarr": ("inference.api", "denoise_to_zarr"),
     "evaluate": ("evaluation.scores.evaluate", "evaluate"),

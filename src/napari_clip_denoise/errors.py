@@ -12,6 +12,8 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
+from napari_clip_denoise.credentials import without_credentials
+
 ISSUES = "https://github.com/napari-clip-denoise/napari-clip-denoise/issues"
 LONGEST_DETAIL = 300
 P = ParamSpec("P")
@@ -19,7 +21,16 @@ T = TypeVar("T")
 
 
 class ClipDenoiseError(Exception):
-    """Base class of all errors that this package raises deliberately."""
+    """Base class of all errors that this package raises deliberately.
+
+    Parameters
+    ----------
+    message : str
+        The sentence to show, kept without the credentials of a URL in it.
+    """
+
+    def __init__(self, message: str = ""):
+        super().__init__(without_credentials(message))
 
 
 class InputError(ClipDenoiseError, ValueError):

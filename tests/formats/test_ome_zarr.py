@@ -95,7 +95,7 @@ def test_how_it_was_made_is_kept(store):
 
 def test_an_unfinished_store_says_so(stack, tmp_path):
     writer = create_writer(tmp_path / "a.zarr", stack, stack.dtype)
-    left = writer.partial.rename(tmp_path / "copied.zarr")
+    left = writer._target.partial.rename(tmp_path / "copied.zarr")
     with pytest.raises(InputError, match="unfinished"):
         open_stack(left)
 

@@ -189,7 +189,7 @@ def test_a_run_killed_in_the_last_rename_is_completed(tmp_path, monkeypatch, kil
         patch.setattr(type(path), "rename", dying)
         with pytest.raises(SystemExit):
             writer.finish()
-    writer._manifest.release()
+    writer._record.release()
     again = create_writer(path, stack, stack.dtype, overwrite=True, fingerprint={})
     assert all(map(again.has, again.regions()))
     again.finish()

@@ -2,6 +2,7 @@
 
 import re
 import threading
+from base64 import b64encode
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -9,14 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_clip_denoise.cli.app import main
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats import create_writer, open_again, open_stack
 from napari_clip_denoise.formats.detect import as_url
+from napari_clip_denoise.formats.fingerprint import source_fingerprint
 from napari_clip_denoise.images.regions import split, whole
 from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.inference.runs import denoise_to_file
 from napari_clip_denoise.inference.settings import make_settings
 
+AUTHORIZED = f"Basic {b64encode(b'reader:pa55word').decode()}"
 VALUES = np.random.default_rng(0).integers(0, 999, (3, 40, 50), np.uint16)
 
 
@@ -24,6 +28,9 @@ class Handler(SimpleHTTPRequestHandler):
     """Serves files and parts of files, as the servers of stores do."""
 
     def do_GET(self):
+        if "secret" in self.path and self.headers.get("Authorization") != AUTHORIZED:
+            self.send_error(401)
+            return
         asked = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers.get("Range", ""))
         path = Path(self.translate_path(self.path))
         if not asked or not path.is_file():
@@ -91,7 +98,42 @@ def test_what_is_not_there_is_one_sentence(url, place):
         open_stack("nonsense://somewhere/a.zarr")
 
 
+def test_a_password_in_a_url_stays_there(url, tiny, tmp_path):
+    (tmp_path / "0.5.ome.zarr").rename(tmp_path / "secret.ome.zarr")
+    with pytest.raises(InputError):
+        open_stack(f"{url}/secret.ome.zarr")
+    secret = url.replace("http://", "http://reader:pa55word@")
+    source = open_stack(f"{secret}/secret.ome.zarr")
+    assert (source.origin, source.name) == (f"{url}/secret.ome.zarr", "secret")
+    result = denoise_to_file(source, tmp_path / "r.zarr", make_settings(device="cpu"), model=tiny)
+    written = b"".join(file.read_bytes() for file in result.rglob("*") if file.is_file())
+    assert f"{url}/secret.ome.zarr".encode() in written
+    assert b"pa55word" not in written
+    for shown in (repr(source), str(source_fingerprint(source))):
+        assert "pa55word" not in shown
+    for place in (f"{secret}/missing.ome.zarr", f"{secret}/secret.ome.zarr/9?signature=abc123"):
+        with pytest.raises(InputError) as refused:
+            open_stack(place)
+        assert "pa55word" not in str(refused.value)
+        assert "abc123" not in str(refused.value)
+
+
+def test_the_traceback_shows_no_password(url, monkeypatch, capsys):
+    monkeypatch.setenv("CLIP_DENOISE_TRACEBACK", "1")
+    source = url.replace("http://", "http://reader:pa55word@") + "/missing.ome.zarr"
+    monkeypatch.setattr("sys.argv", ["clip-denoise", "denoise", source, "out.ome.zarr"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert "Traceback" in told
+    assert "pa55word" not in told
+
+
 def test_urls_are_told_from_paths():
+    chain = "zip://a.zarr::s3://bucket/a.zip"
+    assert as_url(chain) == as_url(Path(chain)) == chain
+    assert as_url(Path("file:///tmp/a.zarr")) == "file:///tmp/a.zarr"
     assert as_url("https://a.org/b.zarr") == "https://a.org/b.zarr"
     assert as_url(Path("https://a.org/b.zarr")) == "https://a.org/b.zarr"
     assert as_url("s3://bucket/b.zarr") == "s3://bucket/b.zarr"

@@ -21,6 +21,7 @@ from napari_clip_denoise.cli import (
     train,
 )
 from napari_clip_denoise.cli.report import JSON, print_event
+from napari_clip_denoise.credentials import without_credentials
 from napari_clip_denoise.errors import ClipDenoiseError, UnexpectedError, in_words
 
 TRACEBACK = "CLIP_DENOISE_TRACEBACK"
@@ -78,7 +79,7 @@ def main() -> None:
     except Exception as error:
         is_ours = isinstance(error, ClipDenoiseError) and not isinstance(error, UnexpectedError)
         if os.environ.get(TRACEBACK):
-            traceback.print_exc()
+            print(without_credentials(traceback.format_exc()), file=sys.stderr)
         print(f"Error: {in_words(error)}", file=sys.stderr)
         code = 2 if is_ours else 1
         if JSON in sys.argv:

@@ -26,7 +26,8 @@ def denoise(
     output: Annotated[
         Path,
         typer.Argument(
-            help="Path of the result; its suffix decides the format; without one, a DICOM series."
+            help="Path of the result; its suffix decides the format; without one, a DICOM series. "
+            "An OME-Zarr may also go to a URL, such as s3://bucket/a.ome.zarr."
         ),
     ],
     run: Run,
@@ -35,10 +36,17 @@ def denoise(
         typer.Option(help="Replace an existing output, or one started with other settings."),
     ] = False,
     ome_version: Annotated[
-        Literal["0.4", "0.5"], typer.Option(help="Version of an OME-Zarr output.")
-    ] = "0.5",
+        Literal["0.4", "0.5"] | None,
+        typer.Option(
+            help="Version of an OME-Zarr output; by default 0.5, for a plate that of the input."
+        ),
+    ] = None,
     shard: Annotated[
-        str, typer.Option(help="Do part i of n of the work, such as 0/8; other runs do the rest.")
+        str,
+        typer.Option(
+            help="Do part i of n of the work, such as 0/8; other runs do the rest. Of a plate, a "
+            "part is whole wells."
+        ),
     ] = "0/1",
     workers: Annotated[
         int | None, typer.Option(help="Number of dask workers to start on this machine.", min=1)
@@ -49,18 +57,53 @@ def denoise(
     profile: Annotated[
         bool, typer.Option("--profile", help="Print how busy each stage of the run was.")
     ] = False,
+    measure: Annotated[
+        Literal["plate", "field"] | None,
+        typer.Option(
+            help="Measure intensity mapping and noise level once for a plate, so that its wells "
+            "compare, or for each field; by default plate for plates, field for other stores."
+        ),
+    ] = None,
+    labels: Annotated[
+        bool, typer.Option("--labels/--no-labels", help="Copy the labels and tables of a plate.")
+    ] = True,
+    skip_missing: Annotated[
+        bool,
+        typer.Option(
+            "--skip-missing", help="Leave out wells and fields that are listed but not there."
+        ),
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Denoise an image or a stack of any size, plane by plane.
+    """Denoise an image or a stack of any size, plane by plane, or all fields of a plate.
 
     An interrupted run with an OME-Zarr output continues where it stopped.
     """
     import time
 
-    from napari_clip_denoise.formats import open_stack
+    from napari_clip_denoise.cli.parts.plates import collection_of, denoise_all
+    from napari_clip_denoise.errors import InputError
+    from napari_clip_denoise.formats import is_complete, open_stack
     from napari_clip_denoise.inference.check import check_run
 
     part = parse_shard(shard)
+    if collection := collection_of(source, run):
+        if workers is not None or scheduler is not None:
+            raise InputError(
+                "The workers of a cluster cannot denoise a plate; let tasks do a part each, with "
+                "--shard i/n."
+            )
+        options = {
+            "measure": measure,
+            "labels": labels,
+            "skip_missing": skip_missing,
+            "overwrite": overwrite,
+            "shard": part,
+            "ome_version": ome_version,
+        }
+        denoise_all(collection, output, run, report_on_run(as_json), shard, options)
+        return
+    version = ome_version or "0.5"
     stack = open_stack(source, run.axes, run.series)
     check_run(
         stack,
@@ -68,7 +111,7 @@ def denoise(
         run.settings,
         overwrite=overwrite,
         shard=part,
-        ome_version=ome_version,
+        ome_version=version,
         by_workers=workers is not None or scheduler is not None,
     )
 
@@ -94,7 +137,7 @@ def denoise(
             model=loaded,
             overwrite=overwrite,
             shard=part,
-            ome_version=ome_version,
+            ome_version=version,
             progress=on_progress,
             notify=report.notice,
             profile=measured,
@@ -106,7 +149,7 @@ def denoise(
     if profile and not as_json:
         for stage in measured.stages():
             print(f"{stage.name:7} {stage.busy:4.0%} of {stage.threads} threads busy")
-    if not path.exists():
+    if not is_complete(output):
         text = f"Shard {shard} is done; {path} appears once all others are."
         report.result(text, output=str(path), finished=False, shard=shard)
         return

@@ -1,11 +1,14 @@
 """``clip-denoise plan``."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_clip_denoise.cli.options import Run, with_run_options
+
+if TYPE_CHECKING:
+    from napari_clip_denoise.inference.estimate import Plan
 
 
 @with_run_options
@@ -18,27 +21,19 @@ def plan(
     ] = None,
 ) -> None:
     """Estimate time, memory and disk space of a run by timing a few tiles; nothing is written."""
-    import sys
-
-    from napari_clip_denoise.formats import open_stack
-    from napari_clip_denoise.inference.check import check_run
-
-    stack = open_stack(source, run.axes, run.series)
-    path = output or source.absolute().with_name(f"{stack.name}-denoised.ome.zarr")
-    check_run(stack, path, run.settings, overwrite=True)
-
+    from napari_clip_denoise.cli.parts.plates import collection_of, plan_all
+    from napari_clip_denoise.formats.detect import as_url, shown_place
     from napari_clip_denoise.formatting import format_seconds
-    from napari_clip_denoise.inference.estimate import make_plan
-    from napari_clip_denoise.models.card_view import unsuitable_reason
-    from napari_clip_denoise.models.registry import load
 
-    loaded = load(run.settings.model, rgb=stack.is_rgb, clip_weights=run.clip_weights)
-    if words := unsuitable_reason(loaded.card, rgb=stack.is_rgb):
-        print(words, file=sys.stderr)
-    found = make_plan(stack, path, run.settings, loaded)
-    shape = " x ".join(map(str, stack.shape))
-    print(f"input   {shape} ({stack.axes}), planes: {found.planes}, regions: {found.regions}")
-    print(f"output  {path}" + ("" if output else " (default)"))
+    here = Path.cwd() / "x" if as_url(source) else source.absolute()
+    stem = shown_place(source).rstrip("/").rpartition("/")[2].split(".")[0]
+    path = output or here.with_name(f"{stem}-denoised.ome.zarr")
+    if collection := collection_of(source, run):
+        told, found = plan_all(collection, path, run)
+    else:
+        told, found = _plan_one(source, path, run)
+    print(f"input   {told}, planes: {found.planes}, regions: {found.regions}")
+    print(f"output  {shown_place(path)}" + ("" if output else " (default)"))
     print(
         f"tiles   {found.tiles_per_plane} per plane, {found.tile} pixels, {found.batch} at a time"
     )
@@ -50,7 +45,30 @@ def plan(
     found.check()
 
 
-def _used(needed: int, free: int) -> str:
+def _plan_one(source: Path, path: Path, run: Run) -> "tuple[str, Plan]":
+    """Estimate what the run on an image takes; return the size of the image in words as well."""
+    import sys
+
+    from napari_clip_denoise.formats import open_stack
+    from napari_clip_denoise.inference.check import check_run
+
+    stack = open_stack(source, run.axes, run.series)
+    check_run(stack, path, run.settings, overwrite=True)
+
+    from napari_clip_denoise.inference.estimate import make_plan
+    from napari_clip_denoise.models.card_view import unsuitable_reason
+    from napari_clip_denoise.models.registry import load
+
+    loaded = load(run.settings.model, rgb=stack.is_rgb, clip_weights=run.clip_weights)
+    if words := unsuitable_reason(loaded.card, rgb=stack.is_rgb):
+        print(words, file=sys.stderr)
+    shape = " x ".join(map(str, stack.shape))
+    return f"{shape} ({stack.axes})", make_plan(stack, path, run.settings, loaded)
+
+
+def _used(needed: int, free: int | None) -> str:
     from napari_clip_denoise.formatting import format_bytes
 
+    if free is None:
+        return format_bytes(needed)
     return f"{format_bytes(needed)} of {format_bytes(free)} free"

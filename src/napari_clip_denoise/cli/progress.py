@@ -22,8 +22,10 @@ def describe_planes(progress: Progress) -> str:
     if progress.message:
         return f"{progress.message}: {progress.done:.0f}/{progress.total} regions"
     left = progress.seconds_left
-    return f"{progress.done:.0f}/{progress.total} planes, {progress.planes_per_second:.1f}/s" + (
-        f", {format_seconds(left)} left" if left else ""
+    where = f"{progress.where}, " if progress.where else ""
+    return (
+        f"{where}{progress.done:.0f}/{progress.total} planes, {progress.planes_per_second:.1f}/s"
+        + (f", {format_seconds(left)} left" if left else "")
     )
 
 

@@ -129,6 +129,7 @@ def _values_of_run(progress: "Progress") -> dict[str, Any]:
         "unit": "regions" if progress.message else "planes",
         "stage": progress.message or "Denoising",
         "seconds_left": progress.seconds_left,
+        **({"image": progress.where} if progress.where else {}),
     }
 
 

@@ -89,17 +89,17 @@ def run_demo(
     noisy = open_stack(folder / NOISY)
 
     started = time.perf_counter()
-    store = denoise_to_file(noisy, folder / DENOISED, settings, overwrite=True, progress=progress)
+    denoise_to_file(noisy, folder / DENOISED, settings, overwrite=True, progress=progress)
     seconds = time.perf_counter() - started
 
-    denoised = open_stack(store).read(whole(SHAPE))
+    denoised = open_stack(folder / DENOISED).read(whole(SHAPE))
     span = float(np.ptp(taken.truth))
     result = DemoResult(
         psnr=(psnr(taken.truth, taken.noisy, span), psnr(taken.truth, denoised, span)),
         ssim=(ssim(taken.truth, taken.noisy, span), ssim(taken.truth, denoised, span)),
         planes_per_second=SHAPE[0] / seconds,
         noisy=folder / NOISY,
-        denoised=store,
+        denoised=folder / DENOISED,
         picture=folder / PICTURE,
     )
     middle = SHAPE[0] // 2

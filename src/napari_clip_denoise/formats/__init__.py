@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_clip_denoise.errors import InputError, door
 from napari_clip_denoise.formats.base import OmeVersion, Writer, check_place, check_room
-from napari_clip_denoise.formats.detect import as_url
+from napari_clip_denoise.formats.detect import as_place, as_url
 from napari_clip_denoise.formats.table import (
     FORMATS,
     SUFFIXES,
@@ -99,7 +99,7 @@ def create_writer(
         Output path, ending in ``.ome.zarr`` or ``.zarr`` (OME-Zarr), ``.ome.tif``, ``.tif``,
         ``.npy``, ``.png``, ``.jpg``, ``.nii``, ``.nii.gz`` or ``.mrc``. For a DICOM source, a path
         without a suffix is the folder of the derived series, and ``.dcm`` a single image or a
-        multi-frame file.
+        multi-frame file. OME-Zarr is also written to URLs such as ``s3://bucket/a.ome.zarr``.
     stack : Stack
         The source, whose shape, axes and metadata the result inherits.
     dtype : numpy.dtype
@@ -123,10 +123,11 @@ def create_writer(
     OutputError
         If the path cannot be written.
     """
-    path = Path(path)
+    path = as_place(path)
     check_output(path, stack, overwrite=overwrite, shard=shard, ome_version=ome_version)
     chosen = _written_format(path)
     if not chosen.is_store:
+        assert isinstance(path, Path)
         check_room(path, math.prod(stack.shape) * dtype.itemsize)
     options = {
         "overwrite": overwrite,
@@ -144,7 +145,7 @@ def create_writer(
 
 
 def check_output(
-    path: Path,
+    path: Path | str,
     stack: Stack,
     *,
     overwrite: bool = False,
@@ -170,7 +171,18 @@ def check_output(
     """
     if ome_version not in get_args(OmeVersion):
         raise InputError(f"There is no OME-Zarr version {ome_version} to write; give 0.5 or 0.4.")
+    path = as_place(path)
     chosen = _written_format(path)
+    if isinstance(path, str):
+        if by_workers:
+            raise InputError(
+                "The workers of a cluster cannot write to a URL; let tasks do a part each, with "
+                "--shard i/n (shard= in Python)."
+            )
+        from napari_clip_denoise.formats.ome_zarr.remote.target import check_url
+
+        check_url(path, overwrite=overwrite)
+        return
     if not chosen.is_store:
         if by_workers:
             raise InputError(f"Workers can only write OME-Zarr; let {path} end in .ome.zarr.")
@@ -182,7 +194,16 @@ def check_output(
     check_place(path, stack, overwrite=overwrite)
 
 
-def region_shape(path: Path, stack: Stack) -> tuple[int, ...]:
+def is_complete(path: Path | str) -> bool:
+    """Return whether the output of a run is there, which other parts may still be writing."""
+    if url := as_url(path):
+        from napari_clip_denoise.formats.ome_zarr.remote.target import is_complete
+
+        return is_complete(url)
+    return Path(path).exists()
+
+
+def region_shape(path: Path | str, stack: Stack) -> tuple[int, ...]:
     """Return the shape of the regions in which an output of a stack will be written."""
     if not _written_format(path).is_store:
         return stack.whole_planes()
@@ -191,27 +212,28 @@ def region_shape(path: Path, stack: Stack) -> tuple[int, ...]:
     return StoreLayout.of(stack).region_of_source
 
 
-def lost_metadata(path: Path, stack: Stack) -> str | None:
+def lost_metadata(path: Path | str, stack: Stack) -> str | None:
     """Return what a format cannot keep of a stack, in words; None if it keeps all."""
     chosen = _written_format(path)
+    name = str(path).rpartition("/")[2]
     known = stack.metadata
     present = {
         "pixel sizes": any(known.units) or any(size != 1 for size in known.scale),
         "the position": any(known.translation),
         "channel names": any(known.channel_names),
     }
-    keeps = (*chosen.keeps, *(("channel names",) if ".ome.tif" in path.name.lower() else ()))
+    keeps = (*chosen.keeps, *(("channel names",) if ".ome.tif" in name.lower() else ()))
     lost = [name for name, is_there in present.items() if is_there and name not in keeps]
     sentences = []
     if lost:
         sentences.append(
-            f"{path.name} will not keep {' and '.join(lost)} of the source, which its format has "
+            f"{name} will not keep {' and '.join(lost)} of the source, which its format has "
             "no place for; write .ome.zarr to keep them."
         )
     if stack.low_is_white and not chosen.keeps_white:
         sentences.append(
             "The source asks viewers to show its low values white (MONOCHROME1); "
-            f"{path.name} keeps the values, but viewers will show low ones black. Write DICOM to "
+            f"{name} keeps the values, but viewers will show low ones black. Write DICOM to "
             "keep the look, too."
         )
     return " ".join(sentences) or None
@@ -231,10 +253,16 @@ def _number(path: object, series: int | str | None, chosen: Format | None = None
     )
 
 
-def _written_format(path: Path) -> Format:
+def _written_format(path: Path | str) -> Format:
+    url = as_url(path)
     for each in FORMATS:
-        if each.writes(path):
+        if each.writes(Path(path)) and (each.is_store or not url):
             return each
+    if url:
+        raise InputError(
+            f"Only OME-Zarr is written to a URL; let {url} end in .ome.zarr, or give a path on a "
+            "disk."
+        )
     raise InputError(
         f"The format of {path} is not known; let it end in one of {', '.join(WRITTEN_SUFFIXES)}, "
         "or have no suffix for a DICOM series."

@@ -50,8 +50,8 @@ class Writer(Protocol):
     fingerprint: dict[str, Any]
 
     @property
-    def path(self) -> Path | None:
-        """Final path of the output; None for a result in memory."""
+    def path(self) -> Path | str | None:
+        """Final path or URL of the output; None for a result in memory."""
         ...
 
     def regions(self) -> Iterator[Region]:
@@ -66,7 +66,7 @@ class Writer(Protocol):
         """Store a finished region; the caller reuses the memory of `block` afterwards."""
         ...
 
-    def finish(self, check: Check | None = None) -> Path | None:
+    def finish(self, check: Check | None = None) -> Path | str | None:
         """Close the output, move it to its final path, if any, and return that.
 
         Parameters
@@ -212,8 +212,13 @@ def check_place(path: Path, stack: Stack, *, overwrite: bool) -> None:
         If the path overlaps the source, exists and may not be overwritten, holds what this
         program has not written, or its folder is missing.
     """
+    check_path(path, sources_of(stack), overwrite=overwrite)
+
+
+def check_path(path: Path, sources: set[Path], *, overwrite: bool) -> None:
+    """Check a path as `check_place` does, with the files and stores that are read."""
     check_name(path)
-    if any(_overlap(path, place) for place in _sources(stack)):
+    if any(_overlap(path, place) for place in sources):
         raise OutputError(f"The output {path} is the input; give another name.")
     if path.exists() and not overwrite:
         raise OutputError(f"{path} already exists; give another name or allow overwriting.")
@@ -278,7 +283,8 @@ def sync_folder(path: Path) -> None:
         os.close(descriptor)
 
 
-def _sources(stack: Stack) -> set[Path]:
+def sources_of(stack: Stack) -> set[Path]:
+    """Return the local files and stores that a stack is read from, as far as they are known."""
     return places_of(stack.array) if stack.path is None else {stack.path}
 
 

@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from napari_clip_denoise.credentials import without_credentials
+
 ZARR_SUFFIXES = (".zarr",)
 ZARR_FILES = ("zarr.json", ".zgroup", ".zarray")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -10,14 +12,32 @@ DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 PLANE_SUFFIXES = (".tif", ".tiff", ".png")
 DICOM_PREAMBLE = 128
 DICOM_START = b"DICM"
-_URL = re.compile(r"([a-z][a-z0-9+]+):/+(?=[^/])(.*)")
+_URL = re.compile(r"(?:[a-z][a-z0-9+]+::)*[a-z][a-z0-9+]+:/+[^/].*")
+_SLASHES = re.compile(r"(^|::)([a-z][a-z0-9+]+):/+")
+_LOCAL = re.compile(r"\b(file|local)://")
 _FIRST_ELEMENT = re.compile(rb"[\x02\x08]\x00.\x00(?:[A-Z]{2}|..\x00\x00)", re.DOTALL)
 
 
 def as_url(path: str | Path) -> str | None:
-    """Return the URL that a text or path stands for, even if `Path` has joined its slashes."""
-    match = _URL.fullmatch(path.as_posix() if isinstance(path, Path) else path)
-    return f"{match[1]}://{match[2]}" if match else None
+    """Return the URL that a text or path stands for, even if `Path` has joined its slashes.
+
+    fsspec's chains, such as ``zip://a.zarr::s3://bucket/a.zip``, are URLs as well.
+    """
+    text = path.as_posix() if isinstance(path, Path) else path
+    if not _URL.fullmatch(text):
+        return None
+    return _LOCAL.sub(r"\1:///", _SLASHES.sub(r"\1\2://", text))
+
+
+def as_place(path: str | Path) -> Path | str:
+    """Return the URL that a text or path stands for, or else the path."""
+    return as_url(path) or Path(path)
+
+
+def shown_place(path: str | Path) -> str:
+    """Return a path or URL for records and messages, without credentials."""
+    url = as_url(path)
+    return str(path) if url is None else without_credentials(url)
 
 
 def is_zarr(path: Path) -> bool:

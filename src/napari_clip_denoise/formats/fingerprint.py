@@ -52,7 +52,7 @@ def _place(stack: Stack) -> str:
     if stack.is_private or stack.opening is None:
         return stack.name if stack.path is None or stack.is_private else str(stack.path.resolve())
     number = stack.opening.series
-    return stack.opening.source if number is None else f"{stack.opening.source}, image {number}"
+    return stack.opening.shown if number is None else f"{stack.opening.shown}, image {number}"
 
 
 def _state(stack: Stack) -> str:

@@ -11,7 +11,10 @@ import os
 import re
 import secrets
 import shutil
+import zlib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -20,8 +23,9 @@ from napari_clip_denoise.formats.detect import ZARR_FILES
 
 OWN_KEY = "napari_clip_denoise"
 """Key of the attributes of a store that say how this program made it."""
-OWNER_FILES = ("zarr.json", ".zattrs")
+ATTRIBUTE_FILES = ("zarr.json", ".zattrs")
 """Files at the top of a store that hold its attributes."""
+_METADATA = (*ZARR_FILES, ".zattrs")
 SOFTWARE = "napari-clip-denoise"
 LONGEST_NAME = 255
 TOKEN_BYTES = 4
@@ -32,7 +36,10 @@ _STORE_FILES = re.compile(
     r"(\d+/)?(zarr\.json|\.zgroup|\.zattrs|\.zarray)"
     r"|(\d+/)?(zarr|\.zgroup|\.zattrs|\.zarray)\.[0-9a-f]+\.partial"
     r"|\d+/(c/)?(\d+/)*\d+(\.[0-9a-f]+\.partial)?"
-    r"|\.progress/[^/]+"
+    r"|\.progress/([^/]+|done/[^/]+/[^/]+)"
+)
+_NESTED = re.compile(
+    rf"([^/]+/){{0,3}}({_STORE_FILES.pattern})|([^/]+/){{0,3}}(labels|tables|OME)/.+"
 )
 _SERIES_FILES = re.compile(r"\d{4,}\.dcm")
 
@@ -161,20 +168,38 @@ def is_own_folder(folder: Path) -> bool:
         return False
     if files and all(map(_SERIES_FILES.fullmatch, names)):
         return all(map(_names_this_software, files))
-    return all(map(_STORE_FILES.fullmatch, names)) and (is_own_store(folder) or not files)
+    own = own_attributes(folder)
+    if own is not None and names_record(names).items() <= own.items():
+        return True
+    return all(map(_STORE_FILES.fullmatch, names)) and (own is not None or not files)
+
+
+def names_record(names: Iterable[str]) -> dict[str, Any]:
+    """Return what a store of many images records of its files, to know later that they are its own.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of all files of the store; those of the metadata of the store itself do not count.
+    """
+    inside = sorted(set(names) - set(_METADATA))
+    return {"n_files": len(inside), "names_crc32": zlib.crc32("\n".join(inside).encode())}
+
+
+def are_store_files(names: Iterable[str]) -> bool:
+    """Return whether files have only such names as those of an image or a plate have."""
+    return all(map(_NESTED.fullmatch, names))
 
 
 def is_own_unfinished_store(folder: Path) -> bool:
     """Return whether a folder is empty, or holds only what an unfinished store consists of."""
     if folder.is_symlink() or not folder.is_dir():
         return False
-    for file in folder.rglob("*"):
-        if file.is_symlink():
-            return False
-        name = file.relative_to(folder).as_posix()
-        if not file.is_dir() and not _STORE_FILES.fullmatch(name):
-            return False
-    return (folder / ".progress").is_dir() or not any(folder.iterdir())
+    inside = list(folder.rglob("*"))
+    if any(file.is_symlink() for file in inside):
+        return False
+    files = [file.relative_to(folder).as_posix() for file in inside if not file.is_dir()]
+    return are_store_files(files) and (not inside or (folder / ".progress").is_dir())
 
 
 def remove(path: Path) -> None:
@@ -186,7 +211,7 @@ def remove(path: Path) -> None:
     if not path.is_dir() or path.is_symlink():
         path.unlink(missing_ok=True)
         return
-    for inside in sorted(path.iterdir(), key=lambda each: each.name in OWNER_FILES):
+    for inside in sorted(path.iterdir(), key=lambda each: each.name in ATTRIBUTE_FILES):
         if inside.is_dir() and not inside.is_symlink():
             shutil.rmtree(inside)
         else:
@@ -237,16 +262,34 @@ def _rename_to_new(partial: Path, path: Path) -> None:
 
 def is_own_store(folder: Path) -> bool:
     """Return whether a folder is a store that says that this program has made it."""
-    for name in (*ZARR_FILES, ".zattrs"):
+    return own_attributes(folder) is not None
+
+
+def own_attributes(folder: Path) -> dict[str, Any] | None:
+    """Return what the attributes of a store say of how this program made it; None if nothing."""
+    for name in _METADATA:
         try:
-            content = json.loads((folder / name).read_bytes())
-        except (OSError, ValueError):
+            content = (folder / name).read_bytes()
+        except OSError:
             continue
-        if isinstance(content, dict):
-            attributes = content.get("attributes", content)
-            if isinstance(attributes, dict) and OWN_KEY in attributes:
-                return True
-    return False
+        if (own := parse_own(content)) is not None:
+            return own
+    return None
+
+
+def parse_own(content: bytes | None) -> dict[str, Any] | None:
+    """Return what the content of a metadata file says of how this program made the store."""
+    try:
+        found = json.loads(content or b"")
+    except ValueError:
+        return None
+    if not isinstance(found, dict):
+        return None
+    attributes = found.get("attributes", found)
+    if not isinstance(attributes, dict) or OWN_KEY not in attributes:
+        return None
+    own = attributes[OWN_KEY]
+    return own if isinstance(own, dict) else {}
 
 
 def _names_this_software(file: Path) -> bool:

@@ -102,7 +102,7 @@ class Stack:
         """The source as recorded in results: path or URL, or the name if that is private."""
         if self.is_private or (self.path is None and self.opening is None):
             return self.name
-        return str(self.path or self.opening.source)  # type: ignore[union-attr]
+        return str(self.path or self.opening.shown)  # type: ignore[union-attr]
 
     @cached_property
     def shape(self) -> tuple[int, ...]:

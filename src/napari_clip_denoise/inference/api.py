@@ -176,7 +176,7 @@ def denoise_to_zarr(
     progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
     **settings: Any,
-) -> Path:
+) -> Path | str:
     """Denoise a stack of any size into an OME-Zarr store.
 
     Parameters
@@ -184,8 +184,8 @@ def denoise_to_zarr(
     source : str, Path, array-like or Stack
         File or store that `open_stack` can read, or an array.
     store : str or Path
-        New OME-Zarr 0.5 store, ending in ``.zarr``. It appears under this name only once it is
-        complete.
+        New OME-Zarr 0.5 store, ending in ``.zarr``: a path, or a URL such as
+        ``s3://bucket/a.ome.zarr``. It appears under this name only once it is complete.
     overwrite : bool
         Whether to replace an existing store.
     model, axes, rgb :
@@ -200,8 +200,8 @@ def denoise_to_zarr(
 
     Returns
     -------
-    Path
-        Path of the store.
+    Path or str
+        Path of the store, or its URL without credentials.
 
     Raises
     ------
@@ -210,9 +210,9 @@ def denoise_to_zarr(
     Cancelled
         If `cancel` was cancelled.
     """
-    store = Path(store)
-    if store.suffix != ".zarr":
-        raise InputError(f"The store {store} should end in .zarr, such as {store.stem}.ome.zarr.")
+    if Path(store).suffix != ".zarr":
+        name = f"{Path(store).stem}.ome.zarr"
+        raise InputError(f"The store {store} should end in .zarr, such as {name}.")
     chosen = make_settings(model=_name(model), **settings)
     stack = source if isinstance(source, Stack) else None
     if stack is None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from napari_clip_denoise.errors import Cancelled, InputError, OutputError, door, in_words
 from napari_clip_denoise.formats import open_stack
+from napari_clip_denoise.formats.ome_zarr.collection import open_collection
 from napari_clip_denoise.formats.outputs import Source, each_image, plan_outputs, without_results
+from napari_clip_denoise.inference.plates.check import check_suffix
 from napari_clip_denoise.inference.progress import CancelToken, Notify, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.folder import AUTO
@@ -18,7 +20,6 @@ from napari_clip_denoise.models.registry import find, load
 
 if TYPE_CHECKING:
     from napari_clip_denoise.models.checkpoint import Model
-    from napari_clip_denoise.residual.run_verdict import RunVerdict
 
 Existing = Literal["skip", "replace"]
 State = Literal["done", "skipped", "failed"]
@@ -116,8 +117,8 @@ def denoise_files(
     Parameters
     ----------
     sources : sequence of str, Path or Source
-        Images that `open_stack` can read; see also `formats.discover.find_sources`. Each scene of
-        a microscope's file is an image.
+        Images that `open_stack` can read, and plates; see also `formats.discover.find_sources`.
+        Each scene of a microscope's file is an image.
     folder : str or Path
         Output folder, created if needed; the results keep the names of the images.
     settings : DenoiseSettings, optional
@@ -164,7 +165,9 @@ def denoise_files(
         find(settings.model, rgb=False)
     _make_folder(Path(folder))
 
+    from napari_clip_denoise.inference.plates.run import denoise_collection
     from napari_clip_denoise.inference.runs import denoise_to_file
+    from napari_clip_denoise.residual.run_verdict import RunVerdict
 
     @cache
     def tell(sentence: str) -> None:
@@ -176,6 +179,10 @@ def denoise_files(
 
     if model is None and settings.model != AUTO:
         model = load(settings.model, clip_weights=clip_weights)
+
+    def chosen(rgb: bool) -> "Model":
+        return model or suitable(rgb)
+
     is_there = [existing == "skip" and output.exists() for output in outputs]
     total, done, started = is_there.count(False), 0, time.monotonic()
     for source, output, is_skipped in zip(images, outputs, is_there, strict=True):
@@ -196,18 +203,35 @@ def denoise_files(
         verdicts: list[RunVerdict] = []
         try:
             _make_folder(output.parent)
-            stack = open_stack(source.path, axes, source.series)
-            denoise_to_file(
-                stack,
-                output,
-                settings,
-                model=model or suitable(stack.is_rgb),
-                overwrite=existing == "replace",
-                progress=report,
-                cancel=cancel,
-                notify=tell,
-                on_checked=verdicts.append,
-            )
+            collection = open_collection(source.path) if source.series is None else None
+            if collection is not None:
+                check_suffix(output)
+                whole = denoise_collection(
+                    collection,
+                    output,
+                    settings,
+                    chosen,
+                    axes=axes,
+                    overwrite=existing == "replace",
+                    progress=report,
+                    cancel=cancel,
+                    notify=tell,
+                )
+                if whole.verdict:
+                    verdicts.append(RunVerdict(whole.verdict.sentence, bool(whole.verdict.flagged)))
+            else:
+                stack = open_stack(source.path, axes, source.series)
+                denoise_to_file(
+                    stack,
+                    output,
+                    settings,
+                    model=chosen(stack.is_rgb),
+                    overwrite=existing == "replace",
+                    progress=report,
+                    cancel=cancel,
+                    notify=tell,
+                    on_checked=verdicts.append,
+                )
         except Cancelled:
             raise
         except Exception as error:  # one broken file must not stop the rest

@@ -13,7 +13,7 @@ from napari_clip_denoise.models.registry import find
 
 def check_run(
     stack: Stack,
-    path: Path,
+    path: Path | str,
     settings: DenoiseSettings,
     *,
     overwrite: bool = False,

@@ -17,7 +17,8 @@ import torch
 from napari_clip_denoise.errors import DeviceError, InputError
 from napari_clip_denoise.formats import open_again
 from napari_clip_denoise.formats.base import Writer
-from napari_clip_denoise.formats.ome_zarr.pyramid import Checksum, Pyramid
+from napari_clip_denoise.formats.ome_zarr.files import Checksum
+from napari_clip_denoise.formats.ome_zarr.pyramid import Pyramid
 from napari_clip_denoise.formats.ome_zarr.writer import OmeZarrWriter
 from napari_clip_denoise.images.intensity import IntensityMapping
 from napari_clip_denoise.images.opening import Opening
@@ -234,7 +235,7 @@ def cluster_client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
         yield client
 
 
-def _lost_again(path: Path) -> DeviceError:
+def _lost_again(path: Path | str) -> DeviceError:
     return DeviceError(
         f"The workers that write {path} are lost again and again, perhaps for lack of memory; "
         "give them more memory, or a smaller batch or tile, and run it again: it goes on where it "

@@ -15,6 +15,7 @@ import zarr
 from napari_clip_denoise.errors import InputError, OutputError, door
 from napari_clip_denoise.formats import region_shape
 from napari_clip_denoise.formats.base import free_bytes
+from napari_clip_denoise.formats.detect import as_place
 from napari_clip_denoise.formatting import format_bytes, format_seconds
 from napari_clip_denoise.images.regions import Region, count
 from napari_clip_denoise.images.stack import Stack
@@ -97,8 +98,9 @@ class Plan:
         Device that the network runs on.
     device_bytes, device_free : int or None
         Memory that the run needs on a GPU, and that is free; None without a GPU.
-    disk_bytes, disk_free : int
-        Disk space that the output needs, compressed like the timed tiles, and that is free.
+    disk_bytes, disk_free : int, or int and None
+        Disk space that the output needs, compressed like the timed tiles, and that is free; None
+        behind a URL, where it is not known.
     seconds : float
         Estimated time in seconds, from timing a few tiles.
     """
@@ -114,7 +116,7 @@ class Plan:
     device_bytes: int | None
     device_free: int | None
     disk_bytes: int
-    disk_free: int
+    disk_free: int | None
     seconds: float
 
     def sentence(self) -> str:
@@ -124,7 +126,7 @@ class Plan:
         told += f", {format_bytes(self.host_bytes)} of memory"
         if self.device_bytes is not None:
             told += f" and {format_bytes(self.device_bytes)} on the device"
-        if self.disk_bytes:
+        if self.disk_bytes and self.disk_free is not None:
             free = format_bytes(self.disk_free)
             told += f", {format_bytes(self.disk_bytes)} of {free} free on the disk"
         return f"{told}."
@@ -137,7 +139,7 @@ class Plan:
         OutputError, InputError
             If it does not fit; the message says what would.
         """
-        if self.disk_bytes > self.disk_free:
+        if self.disk_free is not None and self.disk_bytes > self.disk_free:
             raise OutputError(
                 f"The result takes about {format_bytes(self.disk_bytes)}, but only "
                 f"{format_bytes(self.disk_free)} are free there; make room for "
@@ -185,10 +187,10 @@ def make_plan(
     from napari_clip_denoise.inference.engine.job import prepare
     from napari_clip_denoise.inference.engine.memory import free_memory
 
-    path = None if path is None else Path(path)
+    path = None if path is None else as_place(path)
     job = prepare(stack, model, settings)
     shape = stack.whole_planes() if path is None else region_shape(path, stack)
-    free = 0 if path is None else free_bytes(path)
+    free = _free_bytes(path)
     job, (seconds, block) = within_memory(job, lambda smaller: _time(smaller, shape, cancel))
     n_bytes = math.prod(stack.shape) * job.dtype.itemsize
     on_cuda = job.runner.device.type == "cuda"
@@ -197,7 +199,7 @@ def make_plan(
     disk_bytes = n_bytes
     if path is None:
         disk_bytes, host_bytes = 0, host_bytes + n_bytes
-    elif path.suffix.lower() == ".zarr":
+    elif Path(path).suffix.lower() == ".zarr":
         disk_bytes = int(n_bytes * PYRAMID * _compression(block))
     return Plan(
         planes=stack.n_planes,
@@ -214,6 +216,12 @@ def make_plan(
         disk_free=free,
         seconds=seconds,
     )
+
+
+def _free_bytes(path: Path | str | None) -> int | None:
+    if path is None:
+        return 0
+    return None if isinstance(path, str) else free_bytes(path)
 
 
 def _time(

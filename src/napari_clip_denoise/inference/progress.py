@@ -31,6 +31,8 @@ class Progress:
     message : str
         What is done instead of denoising, such as `VERIFYING`; `done` and `total` then count
         regions.
+    where : str
+        Name of the current image in a store of many.
     """
 
     done: float
@@ -38,6 +40,7 @@ class Progress:
     seconds: float
     before: float = 0.0
     message: str = ""
+    where: str = ""
 
     @property
     def planes_per_second(self) -> float:

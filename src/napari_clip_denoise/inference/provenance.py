@@ -11,6 +11,7 @@ from napari_clip_denoise.formats import create_writer
 from napari_clip_denoise.formats.base import OmeVersion, Writer
 from napari_clip_denoise.formats.fingerprint import source_fingerprint
 from napari_clip_denoise.formatting import software
+from napari_clip_denoise.images.intensity import IntensityMapping
 from napari_clip_denoise.inference.engine.job import Job
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
@@ -27,7 +28,7 @@ def provenance(job: Job, settings: DenoiseSettings) -> dict[str, Any]:
         "model": model.card.name,
         "model_sha256": model.sha256,
         "settings": settings.model_dump(mode="json"),
-        "intensity_mapping": _mapping(job),
+        "intensity_mapping": mapping_record(job.mapping),
         "device": str(job.runner.device),
         "precision": str(job.runner.precision).removeprefix("torch."),
     }
@@ -40,7 +41,7 @@ def fingerprint(job: Job) -> dict[str, Any]:
         "software": f"{software()} with torch {torch.__version__}",
         "model": f"{runner.card.name} {runner.model.sha256}",
         **source_fingerprint(job.stack),
-        "intensity": _mapping(job),
+        "intensity": mapping_record(job.mapping),
         "strength": job.strength,
         "self-ensemble": job.self_ensemble,
         "hot pixels": job.hot_pixels,
@@ -55,9 +56,9 @@ def fingerprint(job: Job) -> dict[str, Any]:
     }
 
 
-def _mapping(job: Job) -> list[dict[str, Any]]:
+def mapping_record(mapping: IntensityMapping) -> list[dict[str, Any]]:
     """Return the mapping of each channel, without what does not apply to it."""
-    channels = [asdict(channel) for channel in job.mapping.channels]
+    channels = [asdict(channel) for channel in mapping.channels]
     always = ("low", "high", "anscombe")
     return [{k: v for k, v in c.items() if k in always or v} for c in channels]
 

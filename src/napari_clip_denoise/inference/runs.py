@@ -10,6 +10,7 @@ import numpy as np
 from napari_clip_denoise.errors import door
 from napari_clip_denoise.formats import check_output, lost_metadata
 from napari_clip_denoise.formats.base import OmeVersion
+from napari_clip_denoise.formats.detect import as_place, as_url, shown_place
 from napari_clip_denoise.formats.memory import MemoryWriter
 from napari_clip_denoise.images.channel_sample import ChannelSample
 from napari_clip_denoise.images.intensity import IntensityMapping
@@ -109,7 +110,7 @@ def denoise_to_file(
     profile: Profile | None = None,
     client: Any = None,
     on_checked: OnChecked | None = None,
-) -> Path:
+) -> Path | str:
     """Denoise a stack into a file or store, in the format given by the suffix of its path.
 
     Parameters
@@ -117,7 +118,7 @@ def denoise_to_file(
     stack : Stack
         The source.
     path : str or Path
-        Output path; the result appears there only once it is complete.
+        Output path, or URL of an OME-Zarr; the result appears there only once it is complete.
     settings : DenoiseSettings
         Settings of the run.
     model : Model, optional
@@ -147,8 +148,8 @@ def denoise_to_file(
 
     Returns
     -------
-    Path
-        Path of the result.
+    Path or str
+        Path of the result, or its URL without credentials.
 
     Raises
     ------
@@ -158,14 +159,14 @@ def denoise_to_file(
         If `cancel` was cancelled.
     """
     check_output(
-        Path(path),
+        as_place(path),
         stack,
         overwrite=overwrite,
         shard=shard,
         ome_version=ome_version,
         by_workers=client is not None,
     )
-    if lost := lost_metadata(Path(path), stack):
+    if lost := lost_metadata(as_place(path), stack):
         (notify or warnings.warn)(lost)
     model = model or loaded_model(settings.model, stack)
     warn_if_unsuitable(stack, model, notify)
@@ -197,7 +198,7 @@ def denoise_to_file(
             profile=profile,
             check=check,
         )
-    return Path(path)
+    return shown_place(path) if as_url(path) else Path(path)
 
 
 def loaded_model(model: str | Path | Model, stack: Stack) -> Model:

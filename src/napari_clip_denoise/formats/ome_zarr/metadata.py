@@ -19,6 +19,12 @@ LETTERS = {"time": "t", "channel": "c"}
 WHITE = "FFFFFF"
 
 
+def ome_of(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return the OME-Zarr metadata among the attributes of a group: of 0.5, or all of 0.4."""
+    ome: Any = attributes.get("ome", attributes)
+    return ome if isinstance(ome, dict) else {}
+
+
 def axes_of(multiscale: dict[str, Any], ndim: int) -> str:
     """Return one letter per dimension, or ``""`` if the metadata names no axes (before 0.4)."""
     axes = multiscale.get("axes") or []

@@ -1,23 +1,19 @@
 """Multi-resolution pyramids of stored arrays, downsampled by averaging."""
 
 import itertools
-import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise, product, takewhile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 
-from napari_clip_denoise.formats.base import sync
+from napari_clip_denoise.formats.ome_zarr.files import Checksum, Files
 from napari_clip_denoise.formats.ome_zarr.layout import StoreLayout
 from napari_clip_denoise.images.regions import Region, split
 
-Checksum = tuple[int, int]
-"""Size in bytes and CRC-32 of stored files."""
 SMALLEST_SIDE = 256
 THREADS = 4
 CONFIG: Any = {"write_empty_chunks": True}
@@ -26,21 +22,21 @@ CONFIG: Any = {"write_empty_chunks": True}
 
 @dataclass(frozen=True)
 class Pyramid:
-    """The levels of a store on disk, each half the size of the one before in Y and X.
+    """The levels of a stored image, each half the size of the one before in Y and X.
 
     It can be pickled and sent to other processes, which may write other regions at the same time.
 
     Attributes
     ----------
-    root : Path
-        Folder of the store.
+    files : Files
+        Files of the store.
     levels : tuple of zarr.Array
         The levels, named by their number, with the full resolution first.
     layout : StoreLayout
         Layout of the full resolution.
     """
 
-    root: Path
+    files: Files
     levels: tuple[zarr.Array, ...]
     layout: StoreLayout
 
@@ -67,15 +63,21 @@ class Pyramid:
         return self.checksum(index)
 
     def checksum(self, index: Region) -> Checksum:
-        """Return the size and the CRC-32 of the files that store a region of the source."""
+        """Return the checksum of the files that store a region of the source."""
         turned = self._turned(index)
-        n_bytes = crc = 0
-        for level in self._levels_of_regions:
-            for file in self._files(level, turned):
-                content = file.read_bytes()
-                n_bytes += len(content)
-                crc = zlib.crc32(content, crc)
-        return n_bytes, crc
+        return self.files.checksum(
+            name for level in self._levels_of_regions for name in self._names(level, turned)
+        )
+
+    def checksum_below(self) -> Checksum:
+        """Return the checksum of the files that `fill` has written."""
+        below = () if self.has_whole_planes else self.levels[1:]
+        return self.files.checksum(
+            name
+            for level in below
+            for region in split(level.shape, level.shards or self.layout.region)
+            for name in self._names(level, region)
+        )
 
     def fill(self) -> None:
         """Compute the lower-resolution levels, each from the stored level above it."""
@@ -94,11 +96,10 @@ class Pyramid:
         return all(region >= plane for region, plane in sides)
 
     def _store(self, level: zarr.Array, index: Region, block: np.ndarray) -> None:
-        for left_over in self._files(level, index):
-            left_over.unlink()
+        names = list(self._names(level, index))
+        self.files.make_room(names)
         level[(*index[:-2], *_sides(index, block))] = block
-        for file in self._files(level, index):
-            sync(file)
+        self.files.keep(names)
 
     def _turned(self, index: Region) -> Region:
         return tuple(index[i] for i in self.layout.order)
@@ -112,10 +113,7 @@ class Pyramid:
         sides = (slice(2 * part.start, 2 * part.stop) for part in target[-2:])
         self._store(level, target, halve(np.asarray(above[(*target[:-2], *sides)])))
 
-    def _files(self, level: zarr.Array, index: Region) -> Iterator[Path]:
-        return (place for place in self._places(level, index) if place.exists())
-
-    def _places(self, level: zarr.Array, index: Region) -> Iterator[Path]:
+    def _names(self, level: zarr.Array, index: Region) -> Iterator[str]:
         """Iterate over the chunk or shard files of a level that a full-resolution region fills."""
         steps = level.shards or level.chunks
         ranges = (
@@ -123,18 +121,20 @@ class Pyramid:
             for part, step, size in zip(index, steps, level.shape, strict=True)
         )
         for position in product(*ranges):
-            yield self.root / level.path / level.metadata.encode_chunk_key(position)
+            yield f"{level.path}/{level.metadata.encode_chunk_key(position)}"
 
 
-def create_pyramid(root: Path, group: zarr.Group, layout: StoreLayout, dtype: np.dtype) -> Pyramid:
+def create_pyramid(
+    files: Files, group: zarr.Group, layout: StoreLayout, dtype: np.dtype
+) -> Pyramid:
     """Create empty arrays that halve Y and X until the larger is at most `SMALLEST_SIDE`.
 
     Parameters
     ----------
-    root : Path
-        Folder of the store.
+    files : Files
+        Files of the store.
     group : zarr.Group
-        Group of the store; in zarr format 3 its arrays have one shard per region.
+        Group of the image; in zarr format 3 its arrays have one shard per region.
     layout : StoreLayout
         Layout of the full resolution; all levels have chunks and shards of the same size.
     dtype : numpy.dtype
@@ -154,25 +154,25 @@ def create_pyramid(root: Path, group: zarr.Group, layout: StoreLayout, dtype: np
     while max(shape[-2:]) > SMALLEST_SIDE:
         shape = (*shape[:-2], *(-(-size // 2) for size in shape[-2:]))
         levels.append(group.create_array(str(len(levels)), shape=shape, **options))
-    return Pyramid(root, tuple(levels), layout)
+    return Pyramid(files, tuple(levels), layout)
 
 
-def open_pyramid(root: Path, group: Any, layout: StoreLayout) -> Pyramid:
+def open_pyramid(files: Files, group: Any, layout: StoreLayout) -> Pyramid:
     """Open a pyramid made by `create_pyramid`.
 
     Parameters
     ----------
-    root : Path
-        Folder of the store.
+    files : Files
+        Files of the store.
     group : zarr.Group
-        Group of the store.
+        Group of the image.
     layout : StoreLayout
         Layout of the full resolution.
     """
     names = takewhile(lambda name: name in group, map(str, itertools.count()))
     with zarr.config.set({f"array.{key}": value for key, value in CONFIG.items()}):
         levels = tuple(group[name] for name in names)
-    return Pyramid(root, levels, layout)
+    return Pyramid(files, levels, layout)
 
 
 def halve(block: np.ndarray) -> np.ndarray:

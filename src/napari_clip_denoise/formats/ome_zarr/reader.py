@@ -5,8 +5,10 @@ from typing import Any
 
 import zarr
 
+from napari_clip_denoise.credentials import split_credentials
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.formats.ome_zarr.metadata import axes_of, metadata_of
+from napari_clip_denoise.formats.detect import shown_place
+from napari_clip_denoise.formats.ome_zarr.metadata import axes_of, metadata_of, ome_of
 from napari_clip_denoise.formats.publish import OWN_KEY
 from napari_clip_denoise.formats.reading import check_claim, check_memory_for, file_errors
 from napari_clip_denoise.images.axes import name_axes
@@ -35,7 +37,7 @@ def read_zarr(path: Path | str, axes: str | None, series: int | None) -> Stack:
     """
     with file_errors(f"{path} is not a readable zarr store; it may be damaged."):
         try:
-            node: Any = zarr.open(path, mode="r")
+            node = open_node(path)
         except ImportError as error:
             raise InputError(
                 f"{path} cannot be opened ({error}); install what is missing."
@@ -48,11 +50,19 @@ def read_zarr(path: Path | str, axes: str | None, series: int | None) -> Stack:
         return _read(node, attributes, path, axes, series)
 
 
+def open_node(path: Path | str) -> Any:
+    """Open a group or an array of zarr, on a disk or behind a URL, for reading."""
+    if isinstance(path, Path):
+        return zarr.open(path, mode="r")
+    url, options = split_credentials(path)
+    return zarr.open(url, mode="r", storage_options=options or None)
+
+
 def full_resolution(node: Any, series: int | None = None) -> zarr.Array | None:
     """Return the first level of an image, or the only array of a group; None if neither exists."""
     if isinstance(node, zarr.Array):
         return node
-    ome = _ome(dict(node.attrs))
+    ome = ome_of(dict(node.attrs))
     if ome.get("multiscales"):
         level: Any = node[ome["multiscales"][series or 0]["datasets"][0]["path"]]
         return level
@@ -68,7 +78,7 @@ def _read(
     series: int | None,
 ) -> Stack:
     place = path if isinstance(path, Path) else None
-    name = str(path).rstrip("/").rpartition("/")[2].split(".")[0]
+    name = shown_place(path).rstrip("/").rpartition("/")[2].split(".")[0]
     if isinstance(node, zarr.Array):
         _check_single(path, series)
         _check_sizes(path, node)
@@ -76,14 +86,14 @@ def _read(
     own: Any = attributes.get(OWN_KEY, {})
     if own.get("complete") is False:
         raise InputError(f"{path} is the unfinished result of an interrupted run; run it again.")
-    ome = _ome(attributes)
+    ome = ome_of(attributes)
     if "plate" in ome:
         wells = [well["path"] for well in ome["plate"].get("wells", [])] or ["A/1"]
         raise InputError(
-            f"{path} is a plate; give the image of one well, such as {path}/{wells[0]}/0, and "
-            "continue well by well."
+            f"{path} is a plate; give the image of one well, such as {path}/{wells[0]}/0, or "
+            "denoise all of it with clip-denoise denoise, or denoise_plate in Python."
         )
-    images = _images(node, ome)
+    images = images_of(node, ome)
     if images:
         inner = images[_chosen(path, len(images), series)]
         return read_zarr(path / inner if isinstance(path, Path) else f"{path}/{inner}", axes, None)
@@ -114,19 +124,14 @@ def _read(
     return as_stack(stored, axes or letters or None, metadata=metadata, name=name, path=place)
 
 
-def _ome(attributes: dict[str, Any]) -> dict[str, Any]:
-    ome: Any = attributes.get("ome", attributes)
-    return ome if isinstance(ome, dict) else {}
-
-
-def _images(node: Any, ome: dict[str, Any]) -> list[str]:
+def images_of(node: Any, ome: dict[str, Any]) -> list[str]:
     """Return the folders of the images in a bioformats2raw store or a well of a plate."""
     if "well" in ome:
         return [str(image["path"]) for image in ome["well"].get("images", [])]
     if BIOFORMATS2RAW not in ome or ome.get("multiscales"):
         return []
-    if "OME" in node and "series" in _ome(dict(node["OME"].attrs)):
-        return [str(name) for name in _ome(dict(node["OME"].attrs))["series"]]
+    if "OME" in node and "series" in ome_of(dict(node["OME"].attrs)):
+        return [str(name) for name in ome_of(dict(node["OME"].attrs))["series"]]
     return sorted((name for name, _ in node.groups() if name.isdecimal()), key=int)
 
 

@@ -1,10 +1,7 @@
 """Progress and locks of an unfinished store, for resumed and concurrent runs."""
 
-import json
 import os
-import re
 import threading
-import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,14 +11,19 @@ from filelock import FileLock, Timeout
 
 from napari_clip_denoise.errors import OutputError
 from napari_clip_denoise.formats.base import sync, sync_folder
-from napari_clip_denoise.formats.ome_zarr.pyramid import Checksum
+from napari_clip_denoise.formats.ome_zarr.files import Checksum
+from napari_clip_denoise.formats.ome_zarr.record import (
+    FOLDER,
+    fingerprint_name,
+    format_fingerprint,
+    format_region,
+    parse_fingerprint,
+    parse_regions,
+)
 from napari_clip_denoise.formats.publish import is_own_unfinished_store, remove
 
-FOLDER = ".progress"
 OWN_SUFFIXES = (".lock", ".txt", ".json", ".partial")
-CHECKSUM = "crc32"
 SETUP_SECONDS = 60
-_LINE = re.compile(r"(\d{1,15}) (\d{1,18}) ([0-9a-f]{8});")
 
 
 class Manifest:
@@ -113,16 +115,12 @@ class Manifest:
         files = self._folder.glob("*-of-*.lock")
         return any(_is_held(file) for file in files if file.stem != self._own)
 
-    def fingerprint(self) -> dict[str, Any] | None:
+    def fingerprint(self, image: str = "") -> dict[str, Any] | None:
         """Return the fingerprint given to `begin`, or None if there is no undamaged one."""
         try:
-            found = json.loads((self._folder / "fingerprint.json").read_bytes())
-        except (FileNotFoundError, ValueError):
+            return parse_fingerprint((self._folder / fingerprint_name(image)).read_bytes())
+        except FileNotFoundError:
             return None
-        if not isinstance(found, dict):
-            return None
-        checksum = found.pop(CHECKSUM, None)
-        return found if checksum in (None, _checksum(found)) else None
 
     def clear(self) -> None:
         """Remove everything in the store except the locks.
@@ -141,12 +139,13 @@ class Manifest:
             if file.suffix != ".lock":
                 remove(file)
 
-    def begin(self, fingerprint: dict[str, Any]) -> None:
-        """Record the fingerprint, which marks the store as set up."""
-        partial = self._folder / "fingerprint.json.partial"
-        partial.write_text(json.dumps({**fingerprint, CHECKSUM: _checksum(fingerprint)}))
+    def begin(self, fingerprint: dict[str, Any], image: str = "") -> None:
+        """Record the fingerprint, which marks the store or an image in it as set up."""
+        file = self._folder / fingerprint_name(image)
+        partial = file.with_name(f"{file.name}.partial")
+        partial.write_bytes(format_fingerprint(fingerprint))
         sync(partial)
-        partial.replace(self._folder / "fingerprint.json")
+        partial.replace(file)
         sync_folder(self._folder)
 
     @contextmanager
@@ -189,7 +188,7 @@ class Manifest:
         with self._guard:
             self._finished[region] = checksum
             assert self._list is not None
-            self._list.write(f"{region} {checksum[0]} {checksum[1]:08x};\n")
+            self._list.write(f"{format_region(region, checksum)}\n")
             self._list.flush()
             os.fsync(self._list.fileno())
 
@@ -203,7 +202,7 @@ class Manifest:
                 continue
             kept = {k: v for k, v in _read_list(file).items() if k not in regions}
             partial = file.with_suffix(".partial")
-            partial.write_text("".join(f"{k} {v[0]} {v[1]:08x};\n" for k, v in kept.items()))
+            partial.write_text("".join(f"{format_region(k, v)}\n" for k, v in kept.items()))
             sync(partial)
             if file.stem == self._own and self._list is not None:
                 self._list.close()
@@ -277,16 +276,7 @@ class Manifest:
 
 
 def _read_list(file: Path) -> dict[int, Checksum]:
-    """Read a list of finished regions; lines that are damaged count as unfinished."""
-    finished = {}
-    for line in file.read_text(errors="replace").splitlines():
-        if match := _LINE.fullmatch(line):
-            finished[int(match[1])] = int(match[2]), int(match[3], 16)
-    return finished
-
-
-def _checksum(fingerprint: dict[str, Any]) -> int:
-    return zlib.crc32(json.dumps(fingerprint, sort_keys=True).encode())
+    return parse_regions(file.read_text(errors="replace"))
 
 
 def _is_held(file: Path) -> bool:

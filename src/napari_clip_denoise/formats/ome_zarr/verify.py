@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
-from napari_clip_denoise.formats.ome_zarr.pyramid import Checksum, Pyramid
+from napari_clip_denoise.formats.ome_zarr.files import Checksum
+from napari_clip_denoise.formats.ome_zarr.pyramid import Pyramid
 from napari_clip_denoise.images.regions import Region
 
 THREADS = 4

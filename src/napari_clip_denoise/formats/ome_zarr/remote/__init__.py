@@ -1,0 +1,1 @@
+"""OME-Zarr stores that are written behind a URL."""

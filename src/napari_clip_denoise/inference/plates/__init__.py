@@ -1,0 +1,1 @@
+"""Plates and other stores of many images, denoised as a whole."""
