@@ -158,6 +158,7 @@ def test_a_derived_file_keeps_its_groups_and_says_that_it_is_derived(tmp_path, t
     frame_type = result.SharedFunctionalGroupsSequence[0].CTImageFrameTypeSequence[0].FrameType
     assert list(frame_type) == ["DERIVED", "PRIMARY", "VOLUME", "NONE"]
     assert "model tiny" in result.DerivationDescription
+    assert "strength 1; Checked 4 planes: " in result.DerivationDescription
     assert "SmallestImagePixelValue" not in result
     assert (result.PatientName, result[0x0009, 0x1001].value) == (PATIENT, "kept too")
     assert 0xFFFCFFFC in result

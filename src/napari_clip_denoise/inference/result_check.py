@@ -59,7 +59,7 @@ class ResultCheck:
         else:
             verdict = check_windows(self._choice.windows(), self._stack.axes)
         self._on_checked(verdict)
-        return {"check": verdict.record()}
+        return verdict.record()
 
     def _see_rest(self) -> None:
         """Read the regions that an earlier run, another part or a worker has written."""
