@@ -76,18 +76,13 @@ class Tiles:
         None
             After each step.
         """
-        layer.visible = False
-        self._viewer.add_layer(layer)
-        yield
-        if layer not in self._viewer.layers:
-            return
         grid = self._grid
         if self._before is None:
             self._before = grid.enabled, grid.stride
-            self._hidden.hide([x for x in images_of(self._viewer) if x != layer])
+            self._hidden.hide(images_of(self._viewer))
+        grid.enabled = False  # napari lays out a grid that is on several times for each new layer
+        self._viewer.add_layer(layer)
         self._tiles[layer] = details
-        grid.enabled = False  # or napari lays it out anew at each of the next lines
-        layer.visible = True
         grid.stride = 1 if self._is_new else -1
         grid.enabled = True
         yield
