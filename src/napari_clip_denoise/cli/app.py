@@ -20,6 +20,7 @@ from napari_clip_denoise.cli import (
     plan,
     train,
 )
+from napari_clip_denoise.cli.report import JSON, print_event
 from napari_clip_denoise.errors import ClipDenoiseError, UnexpectedError, in_words
 
 TRACEBACK = "CLIP_DENOISE_TRACEBACK"
@@ -79,4 +80,7 @@ def main() -> None:
         if os.environ.get(TRACEBACK):
             traceback.print_exc()
         print(f"Error: {in_words(error)}", file=sys.stderr)
-        sys.exit(2 if is_ours else 1)
+        code = 2 if is_ours else 1
+        if JSON in sys.argv:
+            print_event("error", message=in_words(error), exit_code=code)
+        sys.exit(code)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_clip_denoise.cli.options import Run, with_run_options
+from napari_clip_denoise.cli.report import JsonOption, report_on_batch
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.batch import FileResult
@@ -38,18 +39,17 @@ def batch(
     existing: Annotated[
         str, typer.Option(help="If a result exists: skip the file, or replace the result.")
     ] = "skip",
+    as_json: JsonOption = False,
 ) -> None:
     """Denoise many files with the same settings; the exit code is 1 if some failed."""
-    import sys
-
-    from napari_clip_denoise.cli.progress import describe_files, progress_bar
     from napari_clip_denoise.formats.discover import find_sources
     from napari_clip_denoise.inference.batch import denoise_files
 
     sources = find_sources(inputs, pattern, results=output)
     results: list[FileResult] = []
+    report = report_on_batch(as_json)
     try:
-        with progress_bar("Denoising", describe_files, "finished files are kept") as report:
+        with report.progress("finished files are kept") as on_progress:
             for result in denoise_files(
                 sources,
                 output,
@@ -59,15 +59,29 @@ def batch(
                 existing=existing,  # type: ignore[arg-type]
                 axes=run.axes,
                 clip_weights=run.clip_weights,
-                progress=report,
-                notify=lambda sentence: print(sentence, file=sys.stderr),
+                progress=on_progress,
+                notify=report.notice,
             ):
-                results.append(result)  # noqa: PERF402 an interrupted loop keeps what it has
+                results.append(result)
+                if as_json:
+                    report.result("", **_values(result))
     finally:
-        if results:
+        if results and not as_json:
             _print_summary(results, len(sources))
     if any(result.state == "failed" for result in results):
         raise typer.Exit(1)
+
+
+def _values(result: "FileResult") -> dict[str, object]:
+    return {
+        "input": str(result.source),
+        "output": str(result.output),
+        "state": result.state,
+        "seconds": round(result.seconds, 3),
+        "message": result.message,
+        "verdict": result.verdict,
+        "flagged": result.is_flagged,
+    }
 
 
 def _print_summary(results: "list[FileResult]", n_sources: int) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from napari_clip_denoise.cli.options import Run, parse_shard, with_run_options
+from napari_clip_denoise.cli.report import JsonOption, report_on_run
 
 if TYPE_CHECKING:
     from napari_clip_denoise.residual.run_verdict import RunVerdict
@@ -47,12 +48,12 @@ def denoise(
     profile: Annotated[
         bool, typer.Option("--profile", help="Print how busy each stage of the run was.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Denoise an image or a stack of any size, plane by plane.
 
     An interrupted run with an OME-Zarr output continues where it stopped.
     """
-    import sys
     import time
 
     from napari_clip_denoise.formats import open_stack
@@ -70,7 +71,6 @@ def denoise(
         by_workers=workers is not None or scheduler is not None,
     )
 
-    from napari_clip_denoise.cli.progress import progress_bar
     from napari_clip_denoise.formatting import format_seconds
     from napari_clip_denoise.inference.distributed import cluster_client
     from napari_clip_denoise.inference.runs import denoise_to_file
@@ -80,8 +80,12 @@ def denoise(
     loaded = load(run.settings.model, rgb=stack.is_rgb, clip_weights=run.clip_weights)
     measured = Profile()
     verdicts: list[RunVerdict] = []
+    report = report_on_run(as_json)
     started = time.perf_counter()
-    with cluster_client(workers, scheduler) as client, progress_bar("Denoising") as report:
+    with (
+        cluster_client(workers, scheduler) as client,
+        report.progress("nothing was written") as on_progress,
+    ):
         path = denoise_to_file(
             stack,
             output,
@@ -90,23 +94,36 @@ def denoise(
             overwrite=overwrite,
             shard=part,
             ome_version=ome_version,
-            progress=report,
-            notify=lambda sentence: print(sentence, file=sys.stderr),
+            progress=on_progress,
+            notify=report.notice,
             profile=measured,
             client=client,
             on_checked=verdicts.append,
         )
     seconds = time.perf_counter() - started
-    if profile:
+    busy = {stage.name: stage.busy for stage in measured.stages()} if profile else {}
+    if profile and not as_json:
         for stage in measured.stages():
             print(f"{stage.name:7} {stage.busy:4.0%} of {stage.threads} threads busy")
     if not path.exists():
-        print(f"Shard {shard} is done; {path} appears once all others are.")
+        text = f"Shard {shard} is done; {path} appears once all others are."
+        report.result(text, output=str(path), finished=False, shard=shard)
         return
     shape = " x ".join(map(str, stack.shape))
-    print(
-        f"{path}: {shape} ({stack.axes}), planes: {stack.n_planes}, "
-        f"{format_seconds(seconds)}, {stack.n_planes / seconds:.1f} planes/s"
+    report.result(
+        "\n".join(
+            [
+                f"{path}: {shape} ({stack.axes}), planes: {stack.n_planes}, "
+                f"{format_seconds(seconds)}, {stack.n_planes / seconds:.1f} planes/s",
+                *(verdict.sentence for verdict in verdicts),
+            ]
+        ),
+        output=str(path),
+        finished=True,
+        shape=stack.shape,
+        axes=stack.axes,
+        planes=stack.n_planes,
+        seconds=round(seconds, 3),
+        checks=[verdict.record() for verdict in verdicts],
+        **({"busy": busy} if profile else {}),
     )
-    for verdict in verdicts:
-        print(verdict.sentence)

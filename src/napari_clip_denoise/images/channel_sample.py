@@ -118,11 +118,14 @@ class ChannelSample:
         found = self._estimate
         if found is None:
             return None
-        stable = [transform.forward(m) for m in self._middles] if transform else self._middles
-        correlation = estimate_correlation(stable)
-        if correlation is None or not correlation.is_of_noise:
+        if transform:
+            correlation = estimate_correlation(transform.forward(m) for m in self._middles)
+        else:
+            correlation = estimate_correlation(self._middles, found)
+        if correlation is None:
             return found.scaled(1)
-        return found.scaled(1 / float(np.clip(correlation.seen_by_high_pass, LEAST_SEEN, 1)))
+        seen = float(np.clip(correlation.seen_by_high_pass, LEAST_SEEN, 1))
+        return found.scaled(seen**-correlation.certainty)
 
     @cached_property
     def _middles(self) -> list[np.ndarray]:

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from scipy.ndimage import convolve
 
-from napari_clip_denoise.noise.estimate import high_pass
+from napari_clip_denoise.noise.estimate import NoiseVariance, high_pass
 from napari_clip_denoise.noise.periodic import without_periodic
 
 BLOCK = 24
@@ -15,9 +15,12 @@ REACH = 4
 FLATTEST = 0.15
 FEWEST_BLOCKS = 8
 MAX_CLIPPED = 0.02
+LEAST_VARIANCE = 0.05
+"""Noise variance of a block, relative to the median, below which its estimate is not trusted."""
 NOTICEABLE = 0.1
 SPECTRUM_SIDE = 32
 MOST_SPREAD = 1.5
+STRUCTURED_SPREAD = 2.0
 WIDE = 0.7
 """Fall of the correlation from neighbours to diagonal neighbours; less if a point is as wide."""
 MOST_WHITE = 3.0
@@ -35,8 +38,8 @@ class NoiseCorrelation:
     seen_by_high_pass : float
         Fraction of the noise variance that `estimate_noise` measures; 1 for white noise.
     spread : float
-        Ratio of the 90th to the 10th percentile of the variance of the flat regions: about 1.1 if
-        they hold nothing but noise, and more than `MOST_SPREAD` if structure dominates them.
+        Ratio of the 90th to the 10th percentile of the variance of the flat regions: 1.1 to 1.3 if
+        they hold nothing but noise, and more than `STRUCTURED_SPREAD` if structure dominates them.
     """
 
     table: np.ndarray
@@ -61,19 +64,26 @@ class NoiseCorrelation:
         return float(self.table[REACH + 1, REACH])
 
     @property
-    def is_of_noise(self) -> bool:
-        """True if it was measured in regions that hold nothing but noise.
+    def certainty(self) -> float:
+        """How far it was measured in regions that hold nothing but noise, from 0 to 1.
 
-        Dense small structures fill all regions alike. They are as wide as the image of a point, and
-        the white noise on them has high frequencies, which noise of this width has not.
+        It falls from 1 at a `spread` of `MOST_SPREAD` to 0 at `STRUCTURED_SPREAD`. Dense small
+        structures fill all regions alike, so their spread is small. But they are as wide as the
+        image of a point, and the white noise on them has high frequencies, which noise of this
+        width has not.
         """
-        if self.spread > MOST_SPREAD:
-            return False
         beside = (self.horizontal + self.vertical) / 2
         diagonal = float(self.table[REACH + 1, REACH + 1] + self.table[REACH + 1, REACH - 1]) / 2
-        if beside < NOTICEABLE or diagonal < WIDE * beside:
-            return True
-        return self.seen_by_high_pass <= MOST_WHITE * _seen_of_blurred(diagonal / beside)
+        is_wide = beside >= NOTICEABLE and diagonal >= WIDE * beside
+        if is_wide and self.seen_by_high_pass > MOST_WHITE * _seen_of_blurred(diagonal / beside):
+            return 0.0
+        excess = STRUCTURED_SPREAD - self.spread
+        return float(np.clip(excess / (STRUCTURED_SPREAD - MOST_SPREAD), 0, 1))
+
+    @property
+    def is_of_noise(self) -> bool:
+        """True if it was certainly measured in regions that hold nothing but noise."""
+        return self.certainty == 1
 
     @property
     def extent(self) -> tuple[int, int]:
@@ -106,7 +116,9 @@ class NoiseCorrelation:
         return kernel / np.sqrt(np.square(kernel).sum())
 
 
-def estimate_correlation(planes: Iterable[np.ndarray]) -> NoiseCorrelation | None:
+def estimate_correlation(
+    planes: Iterable[np.ndarray], noise: NoiseVariance | None = None
+) -> NoiseCorrelation | None:
     """Estimate the correlation of the noise from the flattest regions of noisy planes.
 
     The blocks of 24 x 24 pixels with the least variance contain hardly any structure, so their
@@ -116,8 +128,10 @@ def estimate_correlation(planes: Iterable[np.ndarray]) -> NoiseCorrelation | Non
     Parameters
     ----------
     planes : iterable of numpy.ndarray
-        (Y, X) each, with about the same noise variance everywhere, such as after the Anscombe
-        transform. Blocks with non-finite or clipped values are ignored.
+        (Y, X) each. Blocks with non-finite or clipped values are ignored.
+    noise : NoiseVariance, optional
+        Variance of the noise as a function of the value, up to a factor. By default, it is the same
+        everywhere, as after the Anscombe transform.
 
     Returns
     -------
@@ -125,6 +139,8 @@ def estimate_correlation(planes: Iterable[np.ndarray]) -> NoiseCorrelation | Non
         None if there are too few flat blocks.
     """
     blocks = np.concatenate([np.zeros((0, BLOCK, BLOCK)), *(_blocks(plane) for plane in planes)])
+    if noise is not None and noise.gain > 0:
+        blocks = _stabilised(blocks, noise)
     variance = blocks.var(axis=(1, 2))
     blocks, variance = blocks[variance > 0], variance[variance > 0]
     n_flat = max(FEWEST_BLOCKS, int(FLATTEST * len(blocks)))
@@ -162,6 +178,13 @@ def _blocks(plane: np.ndarray) -> np.ndarray:
     ends = blocks[finite].min(initial=np.inf), blocks[finite].max(initial=-np.inf)
     clipped = np.isin(blocks, ends).mean(axis=(1, 2))
     return cut(without_periodic(plane))[finite.all(axis=(1, 2)) & (clipped <= MAX_CLIPPED)]
+
+
+def _stabilised(blocks: np.ndarray, noise: NoiseVariance) -> np.ndarray:
+    """Divide blocks by the deviation of the noise at their mean; drop those with too little."""
+    variance = noise.variance(blocks.mean(axis=(1, 2)))
+    known = variance > LEAST_VARIANCE * np.median(variance)
+    return blocks[known] / np.sqrt(variance[known])[:, None, None]
 
 
 def _seen_of_blurred(fall: float) -> float:

@@ -117,7 +117,7 @@ def check_result(noisy: np.ndarray, denoised: np.ndarray) -> TrustReport:
     if noise is not None:
         variance = noise_variance(residual, noise, bins)
         standard = standardise(residual, variance)
-        correlation = measure_correlation(residual)
+        correlation = measure_correlation(residual, noise)
         autocorrelation = autocorrelate(standard)
         removed, added, spread = find_structure(residual, standard, variance, correlation)
         nearby, far = excess_correlation(autocorrelation, correlation)

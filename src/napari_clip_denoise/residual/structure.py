@@ -4,6 +4,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter, label, maximum_position
 
 from napari_clip_denoise.noise.correlation import NoiseCorrelation, estimate_correlation
+from napari_clip_denoise.noise.estimate import NoiseVariance
 from napari_clip_denoise.residual.statistics import (
     MOST_PLACES,
     ROUNDING,
@@ -31,15 +32,22 @@ MOST_ROUNDED = 0.5
 REACH = 3
 
 
-def measure_correlation(residual: Residual) -> NoiseCorrelation | None:
+def measure_correlation(residual: Residual, noise: NoiseVariance) -> NoiseCorrelation | None:
     """Measure the correlation of the noise in the flattest parts of the noisy planes.
+
+    Parameters
+    ----------
+    residual : Residual
+        The residual and its noisy planes.
+    noise : NoiseVariance
+        Variance of the noise, up to a factor.
 
     Returns
     -------
     NoiseCorrelation or None
         None if it cannot be measured.
     """
-    return estimate_correlation(np.where(residual.known, residual.noisy, np.nan))
+    return estimate_correlation(np.where(residual.known, residual.noisy, np.nan), noise)
 
 
 def standardise(residual: Residual, variance: np.ndarray) -> np.ndarray:
