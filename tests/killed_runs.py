@@ -1,8 +1,9 @@
 """Run a denoising again and again, killed at random moments, until it is done.
 
-``python killed_runs.py MODEL FOLDER KILLS`` writes ``whole.ome.zarr`` without interruption and
-``killed.ome.zarr`` in many lives, and prints the kills, how many lives went on with what an
-earlier one had finished, and how many began with nothing.
+``python killed_runs.py MODEL FOLDER KILLS [CONTEXT]`` writes ``whole.ome.zarr`` without
+interruption and ``killed.ome.zarr`` in many lives, and prints the kills, how many lives went on
+with what an earlier one had finished, and how many began with nothing. ``CONTEXT`` is the number
+of neighbouring planes on each side.
 """
 
 import os
@@ -23,20 +24,21 @@ from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.inference.runs import denoise_to_file
 from napari_clip_denoise.inference.settings import make_settings
 
-SETTINGS = make_settings(device="cpu", intensity=(0, 255), model="tiny")
+SETTINGS = {"device": "cpu", "intensity": (0, 255), "model": "tiny"}
 
 
-def one_life(path, model, stack):
+def one_life(path, model, stack, settings):
     """Denoise in a process of its own."""
     child = os.fork()
     if not child:
-        denoise_to_file(stack, path, SETTINGS, model=model)
+        denoise_to_file(stack, path, settings, model=model)
         os._exit(0)
     return child
 
 
-def main(model_file, folder, n_kills):
+def main(model_file, folder, n_kills, context=0):
     """See the module."""
+    settings = make_settings(**SETTINGS, context=context)
     torch.set_num_threads(1)
     store_layout.REGION_PIXELS = 1
     store_layout.WHOLE_CHUNK_SIDE, store_layout.CHUNK_SIDE = 64, 32
@@ -48,7 +50,7 @@ def main(model_file, folder, n_kills):
     stack = as_stack(noisy, "zyx")
 
     started = time.monotonic()
-    os.waitpid(one_life(folder / "whole.ome.zarr", model, stack), 0)
+    os.waitpid(one_life(folder / "whole.ome.zarr", model, stack, settings), 0)
     seconds = time.monotonic() - started
 
     path = folder / "killed.ome.zarr"
@@ -59,7 +61,7 @@ def main(model_file, folder, n_kills):
         if path.exists():
             shutil.rmtree(path)
         has_begun = finished.exists() and ";" in finished.read_text()
-        child = one_life(path, model, stack)
+        child = one_life(path, model, stack, settings)
         if kills < n_kills:
             time.sleep(moments.uniform(0, 0.9 * seconds))
             os.kill(child, signal.SIGKILL)
@@ -74,4 +76,4 @@ def main(model_file, folder, n_kills):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], Path(sys.argv[2]), *map(int, sys.argv[3:]))

@@ -8,6 +8,11 @@ def software() -> str:
     return f"napari-clip-denoise {version('napari-clip-denoise')}"
 
 
+def image_label(name: str, image: str = "") -> str:
+    """Return the name of a file, and of an image in it if it holds several."""
+    return f"{name}, {image}" if image else name
+
+
 def counted(number: int, noun: str) -> str:
     """Format a number of things, such as ``1 plane`` or ``2 planes``."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -3,8 +3,9 @@
     python -m benchmarks.neighbours --model MODEL --data DATA/train
 
 DATA/train holds the folders ``stacks``, ``medical``, ``microscopy`` and ``natural``; simulated
-stacks need no files. Each row is a stack; the figures are the PSNR of the plane model in dB and
-what each number of neighbours adds to it, on the planes in the middle.
+stacks need no files, nor does ``--kept-back``, which takes other ones. Each row is a stack; the
+figures are the PSNR of the plane model in dB and what each number of neighbours adds to it, on the
+planes in the middle.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from nibabel.testing import data_path
 from scipy.ndimage import shift as shifted
 
 from napari_clip_denoise import denoise, load
@@ -38,7 +40,7 @@ FILES = {
     "MR, mean of 152": ("z", "medical/spm152.nii.gz"),
     "MR of a banana": ("z", "medical/mri_banana"),
 }
-UNRELATED = ("unrelated photographs", "unrelated cells")
+UNRELATED = ("unrelated photographs", "unrelated cells", "unrelated cells, kept back")
 NOISE = {
     "sigma 25": Gaussian(25 / 255),
     "sigma 50": Gaussian(50 / 255),
@@ -57,10 +59,10 @@ def middle(stack: np.ndarray) -> np.ndarray:
     return np.clip((part.astype(np.float32) - low) / (high - low), 0, 1)
 
 
-def moving_spots() -> np.ndarray:
+def moving_spots(seed: int) -> np.ndarray:
     """Draw spots that move by 1.5 pixels a plane over cells that do not."""
-    rng = np.random.default_rng(1)
-    cells = 0.6 * fluorescence((SIDE, SIDE), ("nuclei", "filaments"), seed=5)
+    rng = np.random.default_rng(seed)
+    cells = 0.6 * fluorescence((SIDE, SIDE), ("nuclei", "filaments"), seed=seed + 4)
     start, speed = rng.uniform(5, SIDE - 5, (60, 2)), rng.normal(0, 1.5, (60, 2))
     peaks = rng.lognormal(0, 0.4, 60)
     y, x = np.mgrid[:SIDE, :SIDE]
@@ -73,16 +75,16 @@ def moving_spots() -> np.ndarray:
     return np.stack(planes)
 
 
-def drifting() -> np.ndarray:
+def drifting(seed: int) -> np.ndarray:
     """Draw cells that drift by 1.1 pixels a plane."""
-    wide = fluorescence((SIDE + 40, SIDE + 40), seed=6)
+    wide = fluorescence((SIDE + 40, SIDE + 40), seed=seed)
     planes = (shifted(wide, (0.9 * t, -0.6 * t), order=3) for t in range(PLANES))
     return np.stack([plane[20:-20, 20:-20] for plane in planes])
 
 
-def bleaching() -> np.ndarray:
+def bleaching(seed: int) -> np.ndarray:
     """Draw cells that stand still and lose 5 % of their light a plane."""
-    cells = fluorescence((SIDE, SIDE), ("membranes", "striations"), seed=7)
+    cells = fluorescence((SIDE, SIDE), ("membranes", "striations"), seed=seed)
     return np.stack([cells * 0.95**t for t in range(PLANES)])
 
 
@@ -91,23 +93,41 @@ def of_cells(structures: tuple[str, ...], z_width: float, seed: int) -> np.ndarr
     return fluorescence((24, SIDE, SIDE), structures, psf=(z_width, 1.2, 1.2), seed=seed)
 
 
-def unrelated_cells() -> np.ndarray:
+def unrelated_cells(seed: int) -> np.ndarray:
     """Draw planes that have nothing in common."""
-    seeds = range(20, 20 + PLANES)
+    seeds = range(seed, seed + PLANES)
     return np.stack([fluorescence((SIDE, SIDE), ("nuclei", "filaments"), seed=s) for s in seeds])
 
 
 SIMULATED: dict[str, tuple[str, Callable[[], np.ndarray]]] = {
     "simulated cells, z": ("z", lambda: of_cells(("nuclei", "filaments", "points"), 1.8, 3)),
     "simulated membranes, z": ("z", lambda: of_cells(("membranes", "points"), 1.0, 4)),
-    "simulated moving spots": ("t", moving_spots),
-    "simulated drift": ("t", drifting),
-    "simulated bleaching": ("t", bleaching),
-    "unrelated cells": ("t", unrelated_cells),
+    "simulated moving spots": ("t", lambda: moving_spots(1)),
+    "simulated drift": ("t", lambda: drifting(6)),
+    "simulated bleaching": ("t", lambda: bleaching(7)),
+    "unrelated cells": ("t", lambda: unrelated_cells(20)),
 }
+KEPT_BACK: dict[str, tuple[str, Callable[[], np.ndarray]]] = {
+    "dense cells, z": ("z", lambda: of_cells(("nuclei", "filaments", "points"), 1.8, 1003)),
+    "membranes, z": ("z", lambda: of_cells(("membranes", "striations"), 1.2, 1004)),
+    "still cells, bleaching": ("t", lambda: bleaching(1007)),
+    "moving spots": ("t", lambda: moving_spots(1001)),
+    "drift": ("t", lambda: drifting(1006)),
+    "MR, 2.2 mm": ("z", lambda: of_nibabel()),
+    UNRELATED[2]: ("t", lambda: unrelated_cells(1020)),
+}
+"""Stacks that were not looked at while the weights and the model were made."""
 
 
-def stacks(folder: Path | None) -> Iterator[tuple[str, str, np.ndarray]]:
+def of_nibabel() -> np.ndarray:
+    """Read the MR volume that comes with nibabel, (Z, Y, X)."""
+    volume = open_stack(Path(data_path) / "example4d.nii.gz").array[:]
+    return np.asarray(volume, np.float32).reshape(-1, 24, *volume.shape[-2:])[0]
+
+
+def stacks(
+    folder: Path | None, *, kept_back: bool = False
+) -> Iterator[tuple[str, str, np.ndarray]]:
     """Yield name, axis and clean planes of each stack."""
     for name, (axis, path) in FILES.items() if folder else ():
         stack = open_stack(folder / path, axes=None if "medical" in path else f"{axis}yx")
@@ -116,7 +136,7 @@ def stacks(folder: Path | None) -> Iterator[tuple[str, str, np.ndarray]]:
         photographs = sorted((folder / "natural").glob("*.jpg"))[:PLANES]
         red = [open_stack(p).array[:][40 : 40 + SIDE, 40 : 40 + SIDE, 0] for p in photographs]
         yield UNRELATED[0], "t", np.stack(red).astype(np.float32) / 255
-    for name, (axis, draw) in SIMULATED.items():
+    for name, (axis, draw) in (KEPT_BACK if kept_back else SIMULATED).items():
         yield name, axis, middle(draw())
 
 
@@ -132,6 +152,7 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--context", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--kept-back", action="store_true", help="stacks that nothing was made on")
     parser.add_argument("--only", nargs="+", help="names of stacks")
     chosen = parser.parse_args()
     model = load(chosen.model)
@@ -142,7 +163,7 @@ def main() -> None:
         *(f"{n}: plane | {' | '.join(f'k={k}' for k in chosen.context)} |" for n in NOISE),
     )
     print("| --- |", *(["--- |"] * len(NOISE) * len(seconds)))
-    for name, axis, clean in stacks(chosen.data):
+    for name, axis, clean in stacks(chosen.data, kept_back=chosen.kept_back):
         if chosen.only and name not in chosen.only:
             continue
         cells = []

@@ -2,7 +2,8 @@ import pytest
 
 from medical import hounsfield, write_series
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.formats.discover import find_sources, plan_outputs
+from napari_clip_denoise.formats.discover import find_sources
+from napari_clip_denoise.formats.outputs import plan_outputs
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ import pytest
 
 from napari_clip_denoise import denoise
 from napari_clip_denoise.formats import open_stack
+from napari_clip_denoise.formats.outputs import Source
 from napari_clip_denoise.gui.widgets.batch import BatchWidget
 from napari_clip_denoise.images.regions import whole
 from napari_clip_denoise.inference.batch import BatchProgress
@@ -150,7 +151,7 @@ def test_results_beside_their_sources_are_not_listed(batch, run, folder):
 
 
 def test_verification_is_shown_for_the_file_at_work(batch, folder):
-    batch.table.list_files([folder / "a.npy"])
+    batch.table.list_files([Source(folder / "a.npy")])
     batch._take((BatchProgress(folder / "a.npy", 0.0, 3, 1.0, VERIFYING),))
     assert batch.progress.label.text() == f"0 of 3 files · {VERIFYING}"
 
@@ -162,7 +163,7 @@ def test_files_are_chosen_with_dialogs(batch, folder, monkeypatch):
     monkeypatch.setattr(QFileDialog, "getOpenFileNames", lambda *_: (chosen, ""))
     batch.form.files_button.native.click()
     assert batch.table.states() == ["waiting"] * 2
-    assert batch.form.chosen_sources() == [folder / "a.npy", folder / "c.npy"]
+    assert batch.form.chosen_sources() == [Source(folder / "a.npy"), Source(folder / "c.npy")]
     monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(folder))
     batch.form.folder_button.native.click()
     assert batch.table.states() == ["waiting"] * 3

@@ -74,6 +74,21 @@ def test_what_a_blur_removed_is_marked_on_the_image(viewer, panel, check, taken,
     assert len(viewer.layers) == n_layers
 
 
+def test_it_says_that_neighbouring_planes_show_through(viewer, panel, check):
+    truth = np.stack([fluorescence((128, 128), ("nuclei",), seed=seed) for seed in range(20, 23)])
+    noisy = (truth + np.random.default_rng(0).normal(0, 0.1, truth.shape)).astype(np.float32)
+    panel.noisy.value = viewer.add_image(noisy, name="movie")
+    panel.denoised.value = viewer.add_image(truth.mean(0, keepdims=True) + 0 * truth, name="mean")
+    panel.scope.value = True
+    check()
+    assert "The planes before and after show through" in panel.verdict.text()
+    assert "% of what differs" in panel.figures.text()
+    panel.denoised.value = viewer.add_image(truth, name="truth")
+    check()
+    assert "only noise was removed" in panel.verdict.text()
+    assert "Mixed in from neighbouring planes: nothing seen" in panel.figures.text()
+
+
 def test_the_truth_is_trusted(viewer, panel, check, taken):
     noisy, truth = viewer.add_image(taken.noisy), viewer.add_image(taken.truth, name="t")
     panel.noisy.value, panel.denoised.value = noisy, truth

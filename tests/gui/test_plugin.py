@@ -80,8 +80,7 @@ def test_a_panel_fits_into_330_pixels(make_napari_viewer, qtbot, name):
     viewer = make_napari_viewer(show=True)
     viewer.add_image(np.zeros((4, 20, 20)), name="a name that is far too long for any narrow panel")
     _, panel = viewer.window.add_plugin_dock_widget("napari-clip-denoise", name)
-    qtbot.wait(100)
-    assert panel.minimumSizeHint().width() <= 330
+    qtbot.waitUntil(lambda: panel.minimumSizeHint().width() <= 330, timeout=20_000)
 
 
 def test_six_tabs_show_their_whole_names_and_every_label_has_a_tooltip(make_napari_viewer, qtbot):

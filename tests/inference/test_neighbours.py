@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from napari_clip_denoise import denoise, denoise_to_zarr
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.formats.ome_zarr import layout as store_layout
 from napari_clip_denoise.images.regions import whole
 from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.inference.engine.job import prepare
@@ -18,8 +19,10 @@ from napari_clip_denoise.inference.engine.region import denoise_region
 from napari_clip_denoise.inference.preview import PreviewMaker, View
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.provenance import fingerprint
+from napari_clip_denoise.inference.runs import denoise_to_file
 from napari_clip_denoise.inference.settings import as_command, make_settings
 from napari_clip_denoise.noise.simulation import fluorescence
+from stores import files_of
 
 PLAIN = {"device": "cpu", "intensity": (0.0, 1.0), "output_dtype": "float32", "noise_level": 0.1}
 
@@ -72,6 +75,20 @@ def test_every_way_gives_the_same_pixels(told, movie, tmp_path):
     preview = maker(view, CancelToken())
     np.testing.assert_allclose(preview.pixels(1.0), expected[region], atol=2e-4)
     assert preview.provenance(1.0)["settings"]["context"] == 1
+
+
+@pytest.mark.parametrize("version", ["0.5", "0.4"])
+def test_shards_give_the_bytes_of_one_run(told, movie, tmp_path, monkeypatch, version):
+    monkeypatch.setattr(store_layout, "REGION_PIXELS", 1)
+    stack, chosen = as_stack(movie, "zyx"), make_settings(**PLAIN | {"context": 2})
+
+    def run(name, shard=(0, 1)):
+        path = tmp_path / name
+        return denoise_to_file(stack, path, chosen, model=told, shard=shard, ome_version=version)
+
+    run("shards.zarr", (1, 2))
+    assert not (tmp_path / "shards.zarr").exists()
+    assert files_of(run("shards.zarr", (0, 2))) == files_of(run("whole.zarr"))
 
 
 def test_a_plane_is_guided_once(told, movie):

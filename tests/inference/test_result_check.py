@@ -3,11 +3,14 @@ import warnings
 
 import numpy as np
 import pytest
+import torch
 
 from napari_clip_denoise import denoise
 from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.inference.runs import denoise_to_file, denoise_to_memory
 from napari_clip_denoise.inference.settings import make_settings
+from napari_clip_denoise.network import fusion
+from napari_clip_denoise.noise.simulation import fluorescence
 
 TRUTH = np.where((np.add.outer(np.arange(96), np.arange(96))) % 2, 300.0, 100.0)
 CHECKERS = np.random.default_rng(0).poisson(TRUTH).astype(np.uint16)
@@ -57,3 +60,18 @@ def test_a_check_that_fails_does_not_cost_the_result(monkeypatch, tiny):
     result = denoise_to_memory(as_stack(CHECKERS), SETTINGS, model=tiny, on_checked=found.append)
     assert result.shape == CHECKERS.shape
     assert found[0].sentence.startswith("Not checked: ")
+
+
+def test_planes_that_were_averaged_though_they_differ_are_told_and_others_are_not(monkeypatch):
+    clean = np.stack([fluorescence((128, 128), ("nuclei",), seed=seed) for seed in range(20, 24)])
+    noisy = (clean + np.random.default_rng(0).normal(0, 0.1, clean.shape)).astype(np.float32)
+    settings = make_settings(device="cpu", context=1, noise_level=0.1, model="compact")
+
+    def verdict():
+        found = []
+        denoise_to_memory(as_stack(noisy, "zyx"), settings, on_checked=found.append)
+        return found[0]
+
+    assert not verdict().is_flagged
+    monkeypatch.setattr(fusion, "agreement", lambda own, other, variance: torch.ones_like(variance))
+    assert "the planes before and after show through" in verdict().sentence

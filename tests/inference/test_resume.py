@@ -18,6 +18,7 @@ from napari_clip_denoise.formats.ome_zarr.writer import OmeZarrWriter
 from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.inference.runs import denoise_to_file
 from napari_clip_denoise.inference.settings import make_settings
+from napari_clip_denoise.models.checkpoint import save_model
 from stores import files_of
 
 HERE = Path(__file__).parent.parent
@@ -59,12 +60,19 @@ def run(source, store, model, **options):
 
 
 @pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="needs fork")
-def test_killed_runs_end_with_the_bytes_of_one_that_was_not(tiny_file, tmp_path):
-    command = [sys.executable, HERE / "killed_runs.py", tiny_file, tmp_path, "24"]
+@pytest.mark.parametrize(("context", "n_kills"), [(0, 24), (1, 6)])
+def test_killed_runs_end_with_the_bytes_of_one_that_was_not(
+    tiny_file, told, tmp_path, tmp_path_factory, context, n_kills
+):
+    model = tiny_file
+    if context:
+        model = tmp_path_factory.mktemp("told") / "told.safetensors"
+        save_model(told, model)
+    command = [sys.executable, HERE / "killed_runs.py", model, tmp_path, str(n_kills), str(context)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     kills, resumed, _ = map(int, done.stdout.split()[-3:])
-    assert kills == 24
+    assert kills == n_kills
     assert resumed
     whole, killed = (files_of(tmp_path / f"{name}.ome.zarr") for name in ("whole", "killed"))
     assert len(whole) > 20

@@ -7,7 +7,7 @@ from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.noise.correlation import REACH, NoiseCorrelation, estimate_correlation
-from napari_clip_denoise.noise.estimate import estimate_noise
+from napari_clip_denoise.noise.estimate import NoiseVariance, estimate_noise
 from napari_clip_denoise.noise.models import CorrelatedGaussian, Gaussian
 from napari_clip_denoise.noise.simulation import fluorescence
 
@@ -74,6 +74,12 @@ def test_coloured_noise_has_the_correlation_it_was_made_by():
     for dy, dx in ((0, 1), (0, 2), (1, 0)):
         measured = (made[:, dy:, dx:] * made[:, : 500 - dy, : 500 - dx]).mean()
         assert measured == pytest.approx(found.table[REACH + dy, REACH + dx], abs=0.03)
+
+
+@pytest.mark.filterwarnings("error")
+def test_planes_that_are_clipped_everywhere_tell_nothing_of_shot_noise():
+    clipped = (np.random.default_rng(0).random((400, 400)) > 0.5).astype(np.float32)
+    assert estimate_correlation([clipped], NoiseVariance(1.0, 0.0)) is None
 
 
 def test_too_few_blocks_tell_nothing():

@@ -41,11 +41,15 @@ def batch(
     ] = "skip",
     as_json: JsonOption = False,
 ) -> None:
-    """Denoise many files with the same settings; the exit code is 1 if some failed."""
+    """Denoise many files with the same settings; the exit code is 1 if some failed.
+
+    All scenes of a microscope's file are denoised, or the one that --series or --scene names.
+    """
     from napari_clip_denoise.formats.discover import find_sources
+    from napari_clip_denoise.formats.outputs import each_image
     from napari_clip_denoise.inference.batch import denoise_files
 
-    sources = find_sources(inputs, pattern, results=output)
+    sources = each_image(find_sources(inputs, pattern, results=output), run.series)
     results: list[FileResult] = []
     report = report_on_batch(as_json)
     try:
@@ -81,7 +85,7 @@ def _values(result: "FileResult") -> dict[str, object]:
         "message": result.message,
         "verdict": result.verdict,
         "flagged": result.is_flagged,
-    }
+    } | ({"image": result.image} if result.image else {})
 
 
 def _print_summary(results: "list[FileResult]", n_sources: int) -> None:
@@ -89,12 +93,12 @@ def _print_summary(results: "list[FileResult]", n_sources: int) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from napari_clip_denoise.formatting import counted, format_seconds
+    from napari_clip_denoise.formatting import counted, format_seconds, image_label
 
     table = Table("file", "state", "time", "result", "check", box=None, pad_edge=False)
     for result in results:
         table.add_row(
-            escape(result.source.name),
+            escape(image_label(result.source.name, result.image)),
             result.state,
             format_seconds(result.seconds) if result.seconds else "",
             escape(result.message or str(result.output)),

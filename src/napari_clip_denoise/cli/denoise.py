@@ -19,7 +19,8 @@ def denoise(
         typer.Argument(
             metavar="INPUT",
             help="TIFF, OME-TIFF, OME-Zarr, zarr, NumPy, PNG, JPEG, NIfTI, MRC, a folder of TIFF "
-            "or PNG planes, the folder or a file of a DICOM series, or the URL of an OME-Zarr.",
+            "or PNG planes, the folder or a file of a DICOM series, the URL of an OME-Zarr, or a "
+            "microscope's CZI, ND2, LIF or DV file (see the extras bioio and czi).",
         ),
     ],
     output: Annotated[

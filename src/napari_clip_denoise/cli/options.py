@@ -51,15 +51,15 @@ class Run:
         Settings that decide the pixels.
     axes : str or None
         Axes of the input, one letter per dimension.
-    series : int or None
-        Number of the image in a file that holds several.
+    series : int, str or None
+        Number or name of the image in a file that holds several.
     clip_weights : Path or None
         Local file with CLIP's weights.
     """
 
     settings: "DenoiseSettings"
     axes: str | None
-    series: int | None
+    series: int | str | None
     clip_weights: Path | None
 
 
@@ -70,8 +70,14 @@ def read_run(
         typer.Option(help="One letter per dimension, such as zyx, tcyx or yxs (s: RGB samples)."),
     ] = None,
     series: Annotated[
-        int | None,
-        typer.Option(help="Number of the image in a file that holds several, from 0.", min=0),
+        str | None,
+        typer.Option(
+            "--series",
+            "--scene",
+            metavar="NUMBER|NAME",
+            help="Image in a file that holds several: its number, from 0, or in a microscope's "
+            "file also the name of the scene.",
+        ),
     ] = None,
     preset: Annotated[
         str, typer.Option(help="Settings for a kind of image: general, or ct (Hounsfield units).")
@@ -173,7 +179,8 @@ def read_run(
         threads=threads,
         check=check,
     )
-    return Run(settings, axes, series, clip_weights)
+    number = int(series) if series is not None and series.isdecimal() else series
+    return Run(settings, axes, number, clip_weights)
 
 
 def with_run_options(command: Callable[..., None]) -> Callable[..., None]:

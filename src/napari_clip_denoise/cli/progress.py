@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from napari_clip_denoise.formatting import format_seconds
+from napari_clip_denoise.formatting import format_seconds, image_label
 from napari_clip_denoise.inference.progress import KEPT, VERIFYING, Progress
 
 if TYPE_CHECKING:
@@ -29,11 +29,12 @@ def describe_planes(progress: Progress) -> str:
 
 def describe_files(progress: "BatchProgress") -> str:
     """Describe the progress of a batch, with the current file and the remaining time."""
+    name = image_label(progress.source.name, progress.image)
     if progress.message:
-        return f"{progress.message}: {progress.source.name}"
+        return f"{progress.message}: {name}"
     left = progress.seconds_left
     return (
-        f"{int(progress.done)}/{progress.total} files, {progress.source.name} "
+        f"{int(progress.done)}/{progress.total} files, {name} "
         f"{100 * progress.file_done:.0f} %" + (f", {format_seconds(left)} left" if left else "")
     )
 

@@ -140,4 +140,4 @@ def _values_of_batch(progress: "BatchProgress") -> dict[str, Any]:
         "stage": progress.message or "Denoising",
         "seconds_left": progress.seconds_left,
         "input": str(progress.source),
-    }
+    } | ({"image": progress.image} if progress.image else {})

@@ -12,13 +12,19 @@ import numpy as np
 from napari_clip_denoise.errors import InputError, door
 from napari_clip_denoise.formats.base import OmeVersion, Writer, check_place, check_room
 from napari_clip_denoise.formats.detect import as_url
-from napari_clip_denoise.formats.table import FORMATS, SUFFIXES, WRITTEN_SUFFIXES, Format
+from napari_clip_denoise.formats.table import (
+    FORMATS,
+    SUFFIXES,
+    WRITTEN_SUFFIXES,
+    Format,
+    format_of,
+)
 from napari_clip_denoise.images.opening import Opening
 from napari_clip_denoise.images.stack import Stack
 
 
 @door
-def open_stack(path: str | Path, axes: str | None = None, series: int | None = None) -> Stack:
+def open_stack(path: str | Path, axes: str | None = None, series: int | str | None = None) -> Stack:
     """Open an image file or store, lazily where the format allows it.
 
     Parameters
@@ -26,12 +32,14 @@ def open_stack(path: str | Path, axes: str | None = None, series: int | None = N
     path : str or Path
         A TIFF, OME-TIFF, OME-Zarr 0.4 or 0.5 (or an image within such a store), zarr, NumPy,
         NIfTI, MRC, PNG, JPEG or BMP file, recognised by its suffix; the folder or any file of a
-        DICOM series; a multi-frame DICOM file; a folder of TIFF or PNG planes; or the URL of an
-        OME-Zarr store (http, https, s3, gs). Pyramids are opened at full resolution.
+        DICOM series; a multi-frame DICOM file; a folder of TIFF or PNG planes; a microscope's file
+        that a reader of bioio reads (CZI, ND2, LIF, DV and others); or the URL of an OME-Zarr store
+        (http, https, s3, gs). Pyramids are opened at full resolution.
     axes : str, optional
         One letter per dimension, in any order, overriding the axes stored in the file.
-    series : int, optional
-        Number of the image, from 0, in a file that holds several.
+    series : int or str, optional
+        Number of the image, from 0, in a file that holds several, or the name of a scene of a
+        microscope's file.
 
     Returns
     -------
@@ -47,22 +55,22 @@ def open_stack(path: str | Path, axes: str | None = None, series: int | None = N
     if url := as_url(path):
         from napari_clip_denoise.formats.ome_zarr.reader import read_zarr
 
-        return replace(read_zarr(url, axes, series), opening=Opening(url, axes, series))
+        number = _number(url, series)
+        return replace(read_zarr(url, axes, number), opening=Opening(url, axes, number))
     path = Path(path)
     _check_readable(path)
-    for each in FORMATS:
-        if each.reads(path):
-            break
-    else:
+    each = format_of(path)
+    if each is None:
         raise InputError(
             f"The format of {path} is not known; give the folder of a DICOM series, or a file that "
             f"ends in one of {', '.join(SUFFIXES)}."
         )
     if series and not each.has_series:
         raise InputError(f"{path} holds a single image; leave out its number {series}.")
-    chosen = (series,) if each.has_series else ()
+    number = _number(path, series, each)
+    chosen = (number,) if each.has_series else ()
     stack: Stack = each.reader(path, axes, *chosen)
-    return replace(stack, opening=Opening(str(path.resolve()), axes, series))
+    return replace(stack, opening=Opening(str(path.resolve()), axes, number))
 
 
 def open_again(opening: Opening) -> Stack:
@@ -207,6 +215,20 @@ def lost_metadata(path: Path, stack: Stack) -> str | None:
             "keep the look, too."
         )
     return " ".join(sentences) or None
+
+
+def _number(path: object, series: int | str | None, chosen: Format | None = None) -> int | None:
+    """Return the number of an image that may be given by its name."""
+    if not isinstance(series, str):
+        return series
+    names = chosen.names_of_images(Path(str(path))) if chosen else ()
+    if series in names:
+        return names.index(series)
+    raise InputError(
+        f"{path} has no image '{series}'; it holds {', '.join(names)}."
+        if names
+        else f"The images in {path} have numbers, not names such as '{series}'; give a number."
+    )
 
 
 def _written_format(path: Path) -> Format:

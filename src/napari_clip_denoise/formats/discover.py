@@ -1,6 +1,6 @@
-"""Discovery of images in files, folders and patterns, and names for their results."""
+"""Discovery of images in files, folders and patterns."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from glob import has_magic
 from pathlib import Path
 
@@ -12,10 +12,9 @@ from napari_clip_denoise.formats.detect import (
     is_zarr,
     looks_like_dicom,
 )
-from napari_clip_denoise.formats.table import FORMATS, SUFFIXES, WRITTEN_SUFFIXES
+from napari_clip_denoise.formats.table import SUFFIXES
 
 ANY = "*"
-DOUBLE_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix.count(".") > 1)
 OTHER_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in DICOM_SUFFIXES)
 
 
@@ -60,7 +59,7 @@ def find_sources(
         elif path.exists():
             matches = [path]
         elif has_magic(str(item)):
-            root, inside = _split_pattern(path)
+            root, inside = split_pattern(path)
             matches = _without(_listed(root, inside), root, results)
         else:
             raise InputError(f"There is no file or folder {path}.")
@@ -73,87 +72,7 @@ def find_sources(
     return _each_series_once(list(found))
 
 
-def plan_outputs(
-    sources: Sequence[Path],
-    folder: str | Path,
-    suffix: str | None = None,
-    *,
-    keep_below: Iterable[str | Path] = (),
-) -> list[Path]:
-    """Return the output path of each image: the same name in another folder.
-
-    Parameters
-    ----------
-    sources : sequence of Path
-        The images.
-    folder : str or Path
-        Folder for the results.
-    suffix : str, optional
-        Format of all results, such as ``.ome.zarr``; by default each keeps its image's format.
-    keep_below : iterable of str or Path
-        Folders and patterns whose sub-folders the results keep.
-
-    Returns
-    -------
-    list of Path
-        One output for each image, in the same order.
-
-    Raises
-    ------
-    InputError
-        If two results would have the same name, or the format is unknown.
-    """
-    if suffix is not None:
-        suffix = f".{suffix.lstrip('.')}"
-        if not suffix.endswith(WRITTEN_SUFFIXES):
-            raise InputError(
-                f"The format {suffix} is not known; give one such as .ome.zarr, .tif or .nii.gz."
-            )
-    outputs: dict[Path, Path] = {}
-    roots = [_split_pattern(Path(item))[0] for item in keep_below]
-    for source in sources:
-        stem, own = _split_name(source)
-        inner = next((source.parent.relative_to(r) for r in roots if r in source.parents), Path())
-        output = Path(folder) / inner / (stem + (own if suffix is None else suffix))
-        if output in outputs:
-            raise InputError(
-                f"{outputs[output]} and {source} would both be written to {output}; keep their "
-                "folders (Keep folders in the window, --keep-folders, keep_folders= in Python), "
-                "or denoise them separately."
-            )
-        outputs[output] = source
-    return list(outputs)
-
-
-def without_results(
-    sources: Sequence[Path],
-    folder: str | Path,
-    suffix: str | None = None,
-    keep_below: Iterable[str | Path] = (),
-) -> list[Path]:
-    """Leave out sources that are the result of another source, from an earlier batch.
-
-    Parameters
-    ----------
-    sources, folder, suffix, keep_below :
-        See `plan_outputs`.
-
-    Returns
-    -------
-    list of Path
-        The other sources, in the same order.
-    """
-    keep_below = list(keep_below)
-    results = {
-        output.resolve(): path
-        for path in sources
-        for output in plan_outputs([path], folder, suffix, keep_below=keep_below)
-        if output.resolve() != path.resolve()
-    }
-    return [path for path in sources if results.get(path.resolve(), path) == path]
-
-
-def _split_pattern(path: Path) -> tuple[Path, str]:
+def split_pattern(path: Path) -> tuple[Path, str]:
     """Split a pattern into the folder before its first magic part, and the rest."""
     n_plain = next((i for i, part in enumerate(path.parts) if has_magic(part)), len(path.parts))
     return Path(*path.parts[:n_plain]), "/".join(path.parts[n_plain:])
@@ -191,21 +110,6 @@ def _series_of(path: Path) -> str | None:
     except InputError:  # it is told when the file is opened
         return None
     return None if is_alone else str(header.get("SeriesInstanceUID", "")) or None
-
-
-def _split_name(path: Path) -> tuple[str, str]:
-    """Split a name into its stem and the suffix of a result in the same format."""
-    name = path.name
-    for suffix in DOUBLE_SUFFIXES:
-        if name.lower().endswith(suffix):
-            return name[: -len(suffix)], suffix
-    if is_dicom(path):
-        return (name if path.is_dir() else path.stem).replace(".", "_"), ""
-    suffix = path.suffix.lower()
-    for each in FORMATS:
-        if suffix in each.suffixes and not path.name.lower().endswith(each.written):
-            return path.stem, each.written[0]
-    return path.stem, suffix
 
 
 def _is_image(path: Path) -> bool:

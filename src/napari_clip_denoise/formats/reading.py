@@ -1,7 +1,7 @@
 """What all readers share: errors of a file, and checks of the size that it claims to have."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,8 @@ from napari_clip_denoise.errors import ClipDenoiseError, InputError
 from napari_clip_denoise.formatting import format_bytes
 
 MOST_BYTES = 2**47
+MOST_NAMED = 12
+"""Names of images that a message lists."""
 MOST_COMPRESSION = 2000
 """No lossless codec of image files shrinks a plane of equal pixels further."""
 
@@ -30,6 +32,37 @@ def file_errors(message: str) -> Iterator[None]:
         raise
     except Exception as error:  # decoders raise all kinds of errors for damaged files
         raise InputError(message) from error
+
+
+def chosen_image(path: object, n_images: int, series: int | None, names: Sequence[str] = ()) -> int:
+    """Return the number of the image to read from a file that may hold several.
+
+    Parameters
+    ----------
+    path : object
+        File to name in the message.
+    n_images : int
+        Number of its images.
+    series : int or None
+        Number of the chosen image, from 0.
+    names : sequence of str
+        Names of the images, if they can also be chosen by these.
+
+    Raises
+    ------
+    InputError
+        If none of several is chosen, or there is no such image.
+    """
+    if series is None and n_images > 1:
+        shown = [*names[:MOST_NAMED], *(["…"] if len(names) > MOST_NAMED else [])]
+        by_name = f", or by its name ({', '.join(shown)})" if names else ""
+        raise InputError(
+            f"{path} holds {n_images} images; choose one by its number, --series 0 to "
+            f"{n_images - 1} (series= in Python){by_name}."
+        )
+    if not 0 <= (series or 0) < n_images:
+        raise InputError(f"{path} has no image {series}; it holds {n_images}, numbered from 0.")
+    return series or 0
 
 
 def check_claim(path: object, shape: tuple[int, ...], itemsize: int) -> None:

@@ -13,6 +13,7 @@ from napari_clip_denoise.formats.detect import (
     is_folder_of_planes,
     is_zarr,
 )
+from napari_clip_denoise.formats.microscope.suffixes import READERS, is_microscope_file
 
 PACKAGE = "napari_clip_denoise.formats"
 KEEPABLE = ("pixel sizes", "the position", "channel names")
@@ -49,6 +50,9 @@ class Format:
         Takes a path and returns whether it is of this format, where suffixes are not enough.
     has_series : bool
         Whether a file may hold several images, of which one is chosen by its number.
+    names : str
+        ``module:function`` that takes a path and returns the names of the images in the file, by
+        which one can be chosen, too, and all of which a batch denoises; empty if they have none.
     keeps : tuple of str
         What a written file keeps of the metadata, out of `KEEPABLE`.
     keeps_white : bool
@@ -64,6 +68,7 @@ class Format:
     menu: dict[str, str] = field(default_factory=dict)
     fits: Callable[[Path], bool] | None = None
     has_series: bool = False
+    names: str = ""
     keeps: tuple[str, ...] = ()
     keeps_white: bool = False
 
@@ -85,6 +90,10 @@ class Format:
     def reader(self) -> Callable[..., Any]:
         """The function that opens a file."""
         return _imported(self.read)
+
+    def names_of_images(self, path: Path) -> tuple[str, ...]:
+        """Return the names of the images in a file; none if they only have numbers."""
+        return tuple(_imported(self.names)(path)) if self.names else ()
 
     @property
     def writer(self) -> Callable[..., Any]:
@@ -174,6 +183,14 @@ FORMATS = (
         keeps=KEEPABLE,
         keeps_white=True,
     ),
+    Format(
+        "Microscope files",
+        read="microscope.reader:read_microscope",
+        suffixes=tuple(READERS),
+        fits=is_microscope_file,
+        has_series=True,
+        names="microscope.reader:names_of_images",
+    ),
 )
 """All formats, in the order in which they are tried."""
 
@@ -181,6 +198,11 @@ SUFFIXES = tuple(suffix for each in FORMATS for suffix in each.suffixes)
 WRITTEN_SUFFIXES = tuple(suffix for each in FORMATS for suffix in each.written if suffix)
 MENU = tuple((f"{name} ({end})", end) for each in FORMATS for end, name in each.menu.items())
 """Display name and suffix of each format for results."""
+
+
+def format_of(path: Path) -> Format | None:
+    """Return the first format that reads a path."""
+    return next((each for each in FORMATS if each.reads(path)), None)
 
 
 def _imported(place: str) -> Callable[..., Any]:

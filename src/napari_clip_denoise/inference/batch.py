@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from napari_clip_denoise.errors import Cancelled, InputError, OutputError, door, in_words
 from napari_clip_denoise.formats import open_stack
-from napari_clip_denoise.formats.discover import plan_outputs, without_results
+from napari_clip_denoise.formats.outputs import Source, each_image, plan_outputs, without_results
 from napari_clip_denoise.inference.progress import CancelToken, Notify, Progress
 from napari_clip_denoise.inference.settings import DenoiseSettings
 from napari_clip_denoise.models.folder import AUTO
@@ -42,6 +42,8 @@ class FileResult:
         Result of the check, as a sentence; empty if there was none.
     is_flagged : bool
         True if the check found that something other than noise was removed or added.
+    image : str
+        What tells the image from the others of its file; empty if it is the only one.
     """
 
     source: Path
@@ -51,6 +53,7 @@ class FileResult:
     message: str = ""
     verdict: str = ""
     is_flagged: bool = False
+    image: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class BatchProgress:
         Time since the first file was started, in seconds.
     message : str
         What is done to the current file instead of denoising it, if anything.
+    image : str
+        What tells the image from the others of its file; empty if it is the only one.
     """
 
     source: Path
@@ -76,6 +81,7 @@ class BatchProgress:
     total: int
     seconds: float
     message: str = ""
+    image: str = ""
 
     @property
     def file_done(self) -> float:
@@ -90,7 +96,7 @@ class BatchProgress:
 
 @door
 def denoise_files(
-    sources: Sequence[str | Path],
+    sources: Sequence[str | Path | Source],
     folder: str | Path,
     settings: DenoiseSettings | None = None,
     *,
@@ -98,6 +104,7 @@ def denoise_files(
     existing: Existing = "skip",
     keep_folders: Iterable[str | Path] = (),
     axes: str | None = None,
+    series: int | str | None = None,
     model: "Model | None" = None,
     clip_weights: str | Path | None = None,
     progress: Callable[[BatchProgress], None] | None = None,
@@ -108,8 +115,9 @@ def denoise_files(
 
     Parameters
     ----------
-    sources : sequence of str or Path
-        Images that `open_stack` can read; see also `formats.discover.find_sources`.
+    sources : sequence of str, Path or Source
+        Images that `open_stack` can read; see also `formats.discover.find_sources`. Each scene of
+        a microscope's file is an image.
     folder : str or Path
         Output folder, created if needed; the results keep the names of the images.
     settings : DenoiseSettings, optional
@@ -122,6 +130,8 @@ def denoise_files(
         Folders and patterns whose sub-folders the results keep.
     axes : str, optional
         Axes of all images, overriding those stored in the files.
+    series : int or str, optional
+        Number or name of the image to denoise of each file that holds several.
     model : Model, optional
         Loaded model, used instead of ``settings.model``.
     clip_weights : str or Path, optional
@@ -148,9 +158,8 @@ def denoise_files(
     settings = settings or DenoiseSettings()
     if existing not in get_args(Existing):
         raise InputError(f"There is no choice '{existing}'; skip or replace what is there.")
-    paths = [Path(source) for source in sources]
-    paths = without_results(paths, folder, suffix, keep_folders)
-    outputs = plan_outputs(paths, folder, suffix, keep_below=keep_folders)
+    images = without_results(each_image(sources, series), folder, suffix, keep_folders)
+    outputs = plan_outputs(images, folder, suffix, keep_below=keep_folders)
     if model is None:
         find(settings.model, rgb=False)
     _make_folder(Path(folder))
@@ -169,16 +178,17 @@ def denoise_files(
         model = load(settings.model, clip_weights=clip_weights)
     is_there = [existing == "skip" and output.exists() for output in outputs]
     total, done, started = is_there.count(False), 0, time.monotonic()
-    for source, output, is_skipped in zip(paths, outputs, is_there, strict=True):
+    for source, output, is_skipped in zip(images, outputs, is_there, strict=True):
         if is_skipped:
-            yield FileResult(source, output, "skipped")
+            yield FileResult(source.path, output, "skipped", image=source.image)
             continue
 
-        def report(inner: Progress, source: Path = source, done: int = done) -> None:
+        def report(inner: Progress, source: Source = source, done: int = done) -> None:
             part = 0.0 if inner.message else min(inner.done / inner.total, 0.999)
             if progress is not None:
                 passed = time.monotonic() - started
-                progress(BatchProgress(source, done + part, total, passed, inner.message))
+                at = (done + part, total, passed, inner.message)
+                progress(BatchProgress(source.path, *at, source.image))
 
         report(Progress(0, 1, 0))
         begun = time.monotonic()
@@ -186,7 +196,7 @@ def denoise_files(
         verdicts: list[RunVerdict] = []
         try:
             _make_folder(output.parent)
-            stack = open_stack(source, axes)
+            stack = open_stack(source.path, axes, source.series)
             denoise_to_file(
                 stack,
                 output,
@@ -206,13 +216,14 @@ def denoise_files(
         state: State = "failed" if message else "done"
         verdict = verdicts[0] if verdicts and not message else None
         yield FileResult(
-            source,
+            source.path,
             output,
             state,
             time.monotonic() - begun,
             message,
             verdict.sentence if verdict else "",
             verdict is not None and verdict.is_flagged,
+            source.image,
         )
 
 

@@ -197,8 +197,8 @@ def fit_tile(job: "Job", region: Region) -> "Job":
 
     A model whose upsampling depends on the tile size keeps the grid of a complete run.
     """
-    from napari_clip_denoise.inference.engine.neighbours.fusion import MARGIN
     from napari_clip_denoise.inference.engine.tiling import single
+    from napari_clip_denoise.network.fusion import MARGIN
 
     card = job.runner.card
     if card.network.align_corners:

@@ -10,8 +10,9 @@ from napari_clip_denoise.errors import in_words
 from napari_clip_denoise.formats.base import Writer
 from napari_clip_denoise.images.regions import Region, split, whole
 from napari_clip_denoise.inference.engine.job import Job
+from napari_clip_denoise.residual.neighbours import planes_beside
 from napari_clip_denoise.residual.run_verdict import RunVerdict, check_windows
-from napari_clip_denoise.residual.windows import WindowChoice
+from napari_clip_denoise.residual.windows import Window, WindowChoice
 
 OnChecked = Callable[[RunVerdict], object]
 
@@ -40,6 +41,7 @@ class ResultCheck:
         on_checked: OnChecked | None = None,
     ):
         self._stack = job.stack
+        self._context, self._context_axis = job.context, job.context_axis
         self._writer = writer
         self._on_checked = on_checked or _warn_if_flagged
         part = part or whole(job.stack.shape)
@@ -54,12 +56,19 @@ class ResultCheck:
         """Check the result; return what to add to the record of how it was made."""
         try:
             self._see_rest()
+            windows = self._choice.windows()
+            beside = self._beside(windows) if self._context else None
         except Exception as error:  # the result itself is complete
             verdict = RunVerdict(f"Not checked: {in_words(error)}")
         else:
-            verdict = check_windows(self._choice.windows(), self._stack.axes)
+            verdict = check_windows(windows, self._stack.axes, beside)
         self._on_checked(verdict)
         return verdict.record()
+
+    def _beside(self, windows: list[Window]) -> list[np.ndarray]:
+        """Read what neighbouring planes hold where the windows are."""
+        axis, reach = self._context_axis, self._context
+        return [planes_beside(self._stack, window.region, axis, reach) for window in windows]
 
     def _see_rest(self) -> None:
         """Read the regions that an earlier run, another part or a worker has written."""

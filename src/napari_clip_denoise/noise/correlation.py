@@ -139,7 +139,7 @@ def estimate_correlation(
         None if there are too few flat blocks.
     """
     blocks = np.concatenate([np.zeros((0, BLOCK, BLOCK)), *(_blocks(plane) for plane in planes)])
-    if noise is not None and noise.gain > 0:
+    if len(blocks) and noise is not None and noise.gain > 0:
         blocks = _stabilised(blocks, noise)
     variance = blocks.var(axis=(1, 2))
     blocks, variance = blocks[variance > 0], variance[variance > 0]

@@ -7,6 +7,7 @@ import numpy as np
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.noise.correlation import NoiseCorrelation
 from napari_clip_denoise.noise.estimate import NoiseEstimate, estimate_noise, high_pass
+from napari_clip_denoise.residual.neighbours import measure_leak
 from napari_clip_denoise.residual.statistics import (
     ROUNDING,
     Residual,
@@ -74,7 +75,9 @@ class TrustReport:
         return np.nan if self.findings is None else self.findings.noise_fraction
 
 
-def check_result(noisy: np.ndarray, denoised: np.ndarray) -> TrustReport:
+def check_result(
+    noisy: np.ndarray, denoised: np.ndarray, beside: np.ndarray | None = None
+) -> TrustReport:
     """Check whether only noise was removed from an image.
 
     With a perfect denoiser, the residual is the noise: its mean is zero everywhere, its variance
@@ -87,6 +90,9 @@ def check_result(noisy: np.ndarray, denoised: np.ndarray) -> TrustReport:
     noisy, denoised : numpy.ndarray
         Noisy and denoised image of one channel, (Y, X) or (N, Y, X). Saturated pixels and those
         that are not finite are left out.
+    beside : numpy.ndarray, optional
+        Mean of the noisy planes before and after each plane, of the same shape; NaN where there are
+        none. Whether their structure shows through is checked as well.
 
     Returns
     -------
@@ -134,6 +140,7 @@ def check_result(noisy: np.ndarray, denoised: np.ndarray) -> TrustReport:
             noise_fraction=_noise_fraction(residual, noise, seen, intensities, variances),
             intensities=intensities[measured],
             ratios=variances[measured] / expected[measured],
+            leak=None if beside is None else measure_leak(residual, variance, beside),
         )
         is_flagged, verdict = judge(findings)
     known = residual.known

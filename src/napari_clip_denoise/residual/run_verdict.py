@@ -45,7 +45,9 @@ class RunVerdict:
         }
 
 
-def check_windows(windows: Sequence[Window], axes: str) -> RunVerdict:
+def check_windows(
+    windows: Sequence[Window], axes: str, beside: Sequence[np.ndarray] | None = None
+) -> RunVerdict:
     """Check windows of a run as `check_result` does, those of each channel together.
 
     Parameters
@@ -54,6 +56,8 @@ def check_windows(windows: Sequence[Window], axes: str) -> RunVerdict:
         The windows, all of the same size.
     axes : str
         Axes of the source.
+    beside : sequence of numpy.ndarray, optional
+        Mean of the noisy planes before and after each window, see `check_result`.
 
     Returns
     -------
@@ -64,7 +68,7 @@ def check_windows(windows: Sequence[Window], axes: str) -> RunVerdict:
     if not windows:
         return RunVerdict("Not checked: the image is too small.")
     try:
-        checked = list(_by_channel(windows, axes))
+        checked = _by_channel(windows, axes, beside)
     except Exception as error:  # the result itself is complete
         return RunVerdict(f"Not checked: {in_words(error)}")
     where = tuple(
@@ -83,28 +87,34 @@ def check_windows(windows: Sequence[Window], axes: str) -> RunVerdict:
     return RunVerdict(f"Checked {counted(n_planes, 'plane')}: {what}.", False, where)
 
 
-def _by_channel(windows: Sequence[Window], axes: str) -> "list[tuple[list[Window], TrustReport]]":
+def _by_channel(
+    windows: Sequence[Window], axes: str, beside: Sequence[np.ndarray] | None
+) -> "list[tuple[list[Window], TrustReport]]":
     """Check the windows of each channel."""
     channel = axes.find("c")
 
-    def of(window: Window) -> int:
-        return 0 if channel < 0 else window.start[channel]
+    def of(number: int) -> int:
+        return 0 if channel < 0 else windows[number].start[channel]
 
-    groups = [list(group) for _, group in groupby(sorted(windows, key=of), of)]
-    return [
-        (
-            group,
-            check_result(
-                np.stack([window.noisy for window in group]),
-                np.stack([window.denoised for window in group]),
-            ),
+    found = []
+    for _, numbers in groupby(sorted(range(len(windows)), key=of), of):
+        group = list(numbers)
+        report = check_result(
+            np.stack([windows[i].noisy for i in group]),
+            np.stack([windows[i].denoised for i in group]),
+            None if beside is None else np.stack([beside[i] for i in group]),
         )
-        for group in groups
-    ]
+        found.append(([windows[i] for i in group], report))
+    return found
 
 
 def _complain(windows: list[Window], report: TrustReport, axes: str, n_planes: int) -> str:
     """Say what is wrong, of the window with the most places."""
+    if report.findings is not None and report.findings.leak:
+        return (
+            f"Checked {counted(n_planes, 'plane')}: the planes before and after show through, "
+            f"{100 * report.findings.leak:.0f} % of what differs; {ADVICE}."
+        )
     places = np.concatenate([report.removed, report.added])
     if not len(places):
         assert report.findings is not None

@@ -38,6 +38,9 @@ class Findings:
     intensities, ratios : numpy.ndarray
         Values at which the noise was measured, in ascending order, and the variance of the residual
         divided by that of the noise at each, (M,).
+    leak : float or None
+        Fraction of the difference from the planes before and after that was mixed in; None if it
+        was not looked at.
     """
 
     n_removed: int
@@ -49,6 +52,7 @@ class Findings:
     noise_fraction: float
     intensities: np.ndarray
     ratios: np.ndarray
+    leak: float | None = None
 
     @property
     def is_like_noise(self) -> bool:
@@ -70,10 +74,12 @@ def judge(findings: Findings) -> tuple[bool, str]:
     verdict : str
         One or two sentences.
     """
-    excess, fraction = _say_excess(findings), findings.noise_fraction
+    leak, excess, fraction = say_leak(findings), _say_excess(findings), findings.noise_fraction
     if findings.n_removed or findings.n_added:
         places = say_places(findings.n_removed, findings.n_added)
-        return True, f"{places.capitalize()} (marked). {excess}".rstrip()
+        return True, " ".join(filter(None, (f"{places.capitalize()} (marked).", leak, excess)))
+    if leak:
+        return True, f"{leak} {excess}".rstrip()
     if not findings.is_like_noise:
         return True, (
             f"The residual does not look like pure noise: {say_rest(findings)}. {excess}".rstrip()
@@ -106,6 +112,16 @@ def say_places(n_removed: int, n_added: int) -> str:
     counts = (("removed", n_removed), ("added", n_added))
     what = [f"{verb} at {counted(n, 'place')}" for verb, n in counts if n]
     return f"structure was {' and '.join(what)}"
+
+
+def say_leak(findings: Findings) -> str:
+    """Say how far neighbouring planes show through; empty if they do not."""
+    if not findings.leak:
+        return ""
+    return (
+        "The planes before and after show through: where they differ, "
+        f"{100 * findings.leak:.0f} % of the difference was mixed in."
+    )
 
 
 def say_rest(findings: Findings) -> str:

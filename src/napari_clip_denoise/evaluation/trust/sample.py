@@ -13,6 +13,7 @@ from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.preview import central_part
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.residual.check import TrustReport, check_result
+from napari_clip_denoise.residual.neighbours import planes_beside
 
 MOST_PLANES = 5
 
@@ -31,6 +32,10 @@ class Pair:
         The truth or a much less noisy image.
     reference_offset : tuple of int
         Position in `reference` of the first pixel of `denoised`.
+    context : int
+        Number of planes on each side that the result may have been made with; 0 for none.
+    context_axis : int
+        Number of the axis along which they are neighbours.
     """
 
     noisy: Stack
@@ -38,6 +43,8 @@ class Pair:
     offset: tuple[int, ...]
     reference: Stack | None = None
     reference_offset: tuple[int, ...] = ()
+    context: int = 0
+    context_axis: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,22 +143,33 @@ def check_sample(
     if pair.reference is not None:
         scores = score(_read(pair.reference, regions, pair.reference_offset), noisy, denoised)
     cancel.check()
-    report = check_result(noisy, denoised)
-    cancel.check()
     n_leading = len(pair.denoised.leading_shape)
     plain = [region[: n_leading + 2] for region in regions]
+    report = check_result(noisy, denoised, _beside(pair, plain) if pair.context else None)
+    cancel.check()
     return CheckedSample(report, plain, scores)
+
+
+def _beside(pair: Pair, regions: Sequence[Region]) -> np.ndarray:
+    """Read the mean of the noisy planes before and after each region, (N, Y, X)."""
+    moved = (_moved(region, pair.offset) for region in regions)
+    return np.stack(
+        [planes_beside(pair.noisy, each, pair.context_axis, pair.context) for each in moved]
+    )
+
+
+def _moved(region: Region, offset: tuple[int, ...]) -> Region:
+    return tuple(
+        slice(part.start + shift, part.stop + shift)
+        for part, shift in zip(region, offset, strict=False)
+    )
 
 
 def _read(stack: Stack, regions: Sequence[Region], offset: tuple[int, ...]) -> np.ndarray:
     """Read planes (N, Y, X); for RGB, return the mean of the colours."""
     planes = []
     for region in regions:
-        moved = tuple(
-            slice(part.start + shift, part.stop + shift)
-            for part, shift in zip(region, offset, strict=True)
-        )
-        plane = stack.read(moved)
+        plane = stack.read(_moved(region, offset))
         plane = plane.reshape(plane.shape[len(stack.leading_shape) :])
         planes.append(plane[..., :3].mean(axis=-1) if stack.is_rgb else plane)
     return np.stack(planes)

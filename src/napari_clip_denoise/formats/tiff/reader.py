@@ -11,7 +11,12 @@ import tifffile
 import zarr
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.formats.reading import check_claim, check_fits_file, file_errors
+from napari_clip_denoise.formats.reading import (
+    check_claim,
+    check_fits_file,
+    chosen_image,
+    file_errors,
+)
 from napari_clip_denoise.formats.tiff.metadata import expanded, metadata_of, own_axes
 from napari_clip_denoise.formats.tiff.pixels import as_the_file_says
 from napari_clip_denoise.images.axes import name_axes
@@ -80,14 +85,7 @@ def read_tiff(path: Path, axes: str | None, series: int | None) -> Stack:
 def _chosen(file: tifffile.TiffFile, path: Path, series: int | None) -> int:
     """Return the number of the image to read, not counting thumbnails."""
     images = [i for i, one in enumerate(file.series) if not one.keyframe.is_reduced] or [0]
-    if series is None and len(images) > 1:
-        raise InputError(
-            f"{path} holds {len(images)} images; choose one by its number, --series 0 to "
-            f"{len(images) - 1} (series= in Python)."
-        )
-    if not 0 <= (series or 0) < len(images):
-        raise InputError(f"{path} has no image {series}; it holds {len(images)}, numbered from 0.")
-    return images[series or 0]
+    return images[chosen_image(path, len(images), series)]
 
 
 def _check_complete(series: Any, path: Path) -> None:

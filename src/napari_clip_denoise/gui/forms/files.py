@@ -7,7 +7,8 @@ from magicgui.widgets import CheckBox, ComboBox, Container, FileEdit, LineEdit, 
 from qtpy.QtWidgets import QFileDialog
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.formats.discover import find_sources, without_results
+from napari_clip_denoise.formats.discover import find_sources
+from napari_clip_denoise.formats.outputs import Source, without_results
 from napari_clip_denoise.formats.table import MENU
 from napari_clip_denoise.gui.forms.settings import SettingsForm
 
@@ -23,7 +24,8 @@ class BatchForm(SettingsForm):
         super().__init__()
         self.inputs = LineEdit(
             tooltip="A folder, files, or patterns such as /data/*.tif, separated by semicolons. "
-            "A folder with a DICOM series counts as one image."
+            "A folder with a DICOM series counts as one image, and each scene of a microscope's "
+            "file (CZI, ND2, LIF …) as one."
         )
         self.folder_button = PushButton(text="Folder …", tooltip="Choose a folder of images.")
         self.files_button = PushButton(text="Files …", tooltip="Choose one or more files.")
@@ -60,8 +62,8 @@ class BatchForm(SettingsForm):
             ("Keep folders", self.keep_folders),
         )
 
-    def chosen_sources(self) -> list[Path]:
-        """Return the images to denoise, without the results of an earlier batch.
+    def chosen_sources(self) -> list[Source]:
+        """Return the files to denoise, without the results of an earlier batch.
 
         Raises
         ------
@@ -72,7 +74,7 @@ class BatchForm(SettingsForm):
         if not inputs:
             raise InputError("There are no images to denoise; choose a folder or files.")
         results = self.output.line_edit.value.strip() or None
-        sources = find_sources(inputs, self.pattern.value, results=results)
+        sources = [Source(p) for p in find_sources(inputs, self.pattern.value, results=results)]
         if results is None:
             return sources
         return without_results(sources, results, self.format.value, self.kept_folders())

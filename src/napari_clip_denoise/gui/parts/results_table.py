@@ -6,18 +6,19 @@ from pathlib import Path
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableWidget, QTableWidgetItem
 
-from napari_clip_denoise.formatting import format_seconds
+from napari_clip_denoise.formats.outputs import Source
+from napari_clip_denoise.formatting import format_seconds, image_label
 
 COLUMNS = ("File", "Status", "Time", "Check")
 WAITING = "waiting"
 
 
 class ResultsTable(QTableWidget):
-    """Table with one row for each file."""
+    """Table with one row for each image."""
 
     def __init__(self) -> None:
         super().__init__(0, len(COLUMNS))
-        self._cells: dict[Path, list[QTableWidgetItem]] = {}
+        self._cells: dict[tuple[Path, str], list[QTableWidgetItem]] = {}
         self.setHorizontalHeaderLabels(COLUMNS)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
@@ -29,14 +30,14 @@ class ResultsTable(QTableWidget):
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
             header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
 
-    def list_files(self, paths: Sequence[Path]) -> None:
-        """Replace the content by files that are waiting."""
-        self.setRowCount(len(paths))
-        self._cells = {
-            path: [QTableWidgetItem(text) for text in (path.name, WAITING, "", "")]
-            for path in paths
-        }
-        for row, (path, cells) in enumerate(self._cells.items()):
+    def list_files(self, sources: Sequence[Source]) -> None:
+        """Replace the content by images that are waiting."""
+        self.setRowCount(len(sources))
+        self._cells = {}
+        for one in sources:
+            texts = (image_label(one.path.name, one.image), WAITING, "", "")
+            self._cells[one.path, one.image] = [QTableWidgetItem(text) for text in texts]
+        for row, ((path, _), cells) in enumerate(self._cells.items()):
             cells[0].setToolTip(str(path))
             for column, cell in enumerate(cells):
                 self.setItem(row, column, cell)
@@ -49,6 +50,7 @@ class ResultsTable(QTableWidget):
         seconds: float | None = None,
         details: str = "",
         verdict: str = "",
+        image: str = "",
     ) -> None:
         """Show the state of a file.
 
@@ -64,8 +66,10 @@ class ResultsTable(QTableWidget):
             Tooltip of the state.
         verdict : str
             What the check of the result found, as a sentence.
+        image : str
+            What tells the image from the others of the file.
         """
-        name, state_cell, time_cell, check_cell = self._cells[path]
+        name, state_cell, time_cell, check_cell = self._cells[path, image]
         check_cell.setText(verdict)
         check_cell.setToolTip(verdict)
         state_cell.setText(state)

@@ -8,6 +8,7 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formatting import software
 from napari_clip_denoise.gui.viewer.layers import METADATA, stack_of
 from napari_clip_denoise.gui.viewer.origin import offset_in
+from napari_clip_denoise.images.axes import neighbour_axis
 from napari_clip_denoise.inference.settings import DenoiseSettings
 
 
@@ -71,10 +72,27 @@ def pair_of(noisy: Image, denoised: Image, reference: Image | None) -> dict[str,
     InputError
         If the pixels of the denoised layer are not aligned with those of the others.
     """
+    stack = stack_of(noisy)
+    context, axis = _context_of(denoised, stack.axes)
     return {
-        "noisy": stack_of(noisy),
+        "noisy": stack,
         "denoised": stack_of(denoised),
         "offset": offset_in(noisy, denoised),
         "reference": None if reference is None else stack_of(reference),
         "reference_offset": () if reference is None else offset_in(reference, denoised),
+        "context": context,
+        "context_axis": axis,
     }
+
+
+def _context_of(denoised: Image, axes: str) -> tuple[int, int]:
+    """Return how many planes on each side a result may have been made with, and their axis.
+
+    Of a result by another tool, it is checked whether the nearest planes show through.
+    """
+    made = denoised.metadata.get(METADATA, {}).get("settings", {"context": 1})
+    context = made.get("context", 0)
+    try:
+        return context, neighbour_axis(axes, made.get("context_axis")) if context else 0
+    except InputError:
+        return 0, 0

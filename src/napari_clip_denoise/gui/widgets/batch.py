@@ -9,7 +9,8 @@ from napari.utils.notifications import show_error, show_info
 from qtpy.QtWidgets import QPushButton
 
 from napari_clip_denoise.errors import ClipDenoiseError
-from napari_clip_denoise.formatting import counted, progress_line
+from napari_clip_denoise.formats.outputs import Source, each_image, without_results
+from napari_clip_denoise.formatting import counted, image_label, progress_line
 from napari_clip_denoise.gui.forms.files import BatchForm
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
@@ -26,7 +27,7 @@ MAX_REASONS = 3
 class BatchRequest:
     """Files to denoise, and the folder for the results; see `denoise_files`."""
 
-    sources: list[Path]
+    sources: list[Source]
     folder: Path
     settings: DenoiseSettings
     suffix: str | None
@@ -48,16 +49,24 @@ def batch_steps(
 
     Yields
     ------
-    tuple of BatchProgress, FileResult or str
-        New messages, possibly none; a string is a notice for the user.
+    tuple of list of Source, BatchProgress, FileResult or str
+        New messages, possibly none: first the images in the files; a string is a notice for the
+        user.
     """
 
     def work(report: Any) -> None:
         keep_triton_out()
         from napari_clip_denoise.inference.batch import denoise_files
 
+        images = without_results(
+            each_image(one.path for one in request.sources),
+            request.folder,
+            request.suffix,
+            request.keep_folders,
+        )
+        report(images)
         for result in denoise_files(
-            request.sources,
+            images,
             request.folder,
             request.settings,
             suffix=request.suffix,
@@ -77,7 +86,7 @@ class BatchWidget(TaskPanel):
 
     def __init__(self) -> None:
         super().__init__("Stop now; finished files are kept.")
-        self._at_work: Path | None = None
+        self._at_work: tuple[Path, str] | None = None
         self._failures: list[str] = []
         self._notices: list[str] = []
 
@@ -151,10 +160,12 @@ class BatchWidget(TaskPanel):
         if isinstance(message, str):
             self._notices.append(message)
             show_info(message)
+        elif isinstance(message, list):
+            self.table.list_files(message)
         elif isinstance(message, FileResult):
             self._at_work = None
             if message.state == "failed":
-                name, reason = message.source.name, message.message
+                name, reason = image_label(message.source.name, message.image), message.message
                 self._failures.append(reason if name in reason else f"{name}: {reason}")
             self.table.show_state(
                 message.source,
@@ -162,10 +173,12 @@ class BatchWidget(TaskPanel):
                 seconds=None if message.state == "skipped" else message.seconds,
                 details=message.message or str(message.output),
                 verdict=message.verdict,
+                image=message.image,
             )
         elif isinstance(message, BatchProgress):
-            self._at_work = message.source
-            self.table.show_state(message.source, f"{100 * message.file_done:.0f} %")
+            self._at_work = (message.source, message.image)
+            state = f"{100 * message.file_done:.0f} %"
+            self.table.show_state(message.source, state, image=message.image)
             files = f"{int(message.done)} of {counted(message.total, 'file')}"
             parts = [message.message] if message.message else []
             words = progress_line(files, *parts, seconds_left=message.seconds_left)
@@ -178,7 +191,8 @@ class BatchWidget(TaskPanel):
 
     def _give_up(self) -> str:
         if self._at_work is not None:
-            self.table.show_state(self._at_work, "cancelled")
+            path, image = self._at_work
+            self.table.show_state(path, "cancelled", image=image)
         return f"Cancelled. {self._summary()}"
 
     def _summary(self) -> str:

@@ -257,6 +257,10 @@ def _figures(checked: "CheckedSample") -> str:
         f"Correlation of nearby pixels beyond that of the noise: {nearby:+.2f}",
         f"Correlation between residual and image: {report.image_correlation:+.2f}",
     ]
+    leak = report.findings.leak if report.findings else None
+    if leak is not None:
+        mixed_in = f"{100 * leak:.0f} % of what differs" if leak else "nothing seen"
+        lines.append(f"Mixed in from neighbouring planes: {mixed_in}")
     for key, before in checked.scores.items():
         name = key.removesuffix(" noisy")
         if name != key:

@@ -135,7 +135,7 @@ class PatchSource:
             second = first if self.other is None else self.other.read_plane(position, window)
         if self.noise is not None:
             first = self._noisy(second, rng)
-        mapping = self._mapping(position)
+        mapping = self.mapping_at(position)
         level = _samples(noise_level_map(first, mapping), chosen)
         if self.mapping is not None:
             line = self.line if self.other is not None else IDENTITY
@@ -163,7 +163,8 @@ class PatchSource:
             return self.noise(clean, rng)
         return np.moveaxis(self.noise(np.moveaxis(clean, -1, 0), rng), 0, -1)
 
-    def _mapping(self, position: Position) -> ChannelMapping:
+    def mapping_at(self, position: Position) -> ChannelMapping:
+        """Return the intensity mapping of a plane."""
         where = self.stack.axes.find("c")
         mapping = self.mapping or IntensityMapping((ChannelMapping(0.0, 1.0),))
         return mapping.channel(position[where] if where >= 0 else 0)

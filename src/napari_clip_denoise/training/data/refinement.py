@@ -117,19 +117,19 @@ def _excerpt(source: PatchSource, channel: int, count: int) -> Excerpt:
     assert mapping is not None
     leading = leading_axes(stack.axes)
     sizes = [1 if axis == "c" else n for axis, n in zip(leading, stack.leading_shape, strict=True)]
-    rows, columns = (_pieces(length) for length in stack.plane_shape)
+    rows, columns = (pieces(length) for length in stack.plane_shape)
     grid = (*sizes, len(rows), len(columns))
-    pieces = []
+    cut = []
     for flat in some(range(math.prod(grid)), count):
         *position, row, column = (int(i) for i in np.unravel_index(flat, grid))
         if "c" in leading:
             position[leading.index("c")] = channel
-        pieces.append(stack.read_plane(position, (rows[row], columns[column])))
+        cut.append(stack.read_plane(position, (rows[row], columns[column])))
     axes = "zyxs" if stack.is_rgb else "zyx"
-    return Excerpt(as_stack(np.stack(pieces), axes, name=stack.name), mapping.channel(channel))
+    return Excerpt(as_stack(np.stack(cut), axes, name=stack.name), mapping.channel(channel))
 
 
-def _pieces(length: int) -> list[slice]:
+def pieces(length: int) -> list[slice]:
     """Split an axis into centred pieces of equal length."""
     step = min(length, LARGEST_SIDE)
     first = length % step // 2

@@ -7,6 +7,7 @@ from typing import Any
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.formats.discover import find_sources
+from napari_clip_denoise.formats.outputs import each_image
 from napari_clip_denoise.images.stack import Stack, as_stack
 
 
@@ -16,7 +17,8 @@ def open_sources(source: Any, axes: str | None = None) -> list[Stack]:
     Parameters
     ----------
     source : str, Path, array-like, Stack or sequence of these
-        A file, a store, a folder of them, an array, or several of these.
+        A file, a store, a folder of them, an array, or several of these. Of a microscope's file,
+        all scenes are opened.
     axes : str, optional
         Axes of all images, one letter per dimension; inferred by default.
 
@@ -31,7 +33,8 @@ def open_sources(source: Any, axes: str | None = None) -> list[Stack]:
         If a path does not exist or is not an image.
     """
     if isinstance(source, (str, Path)):
-        return [open_stack(path, axes) for path in find_sources([source])]
+        images = each_image(find_sources([source]))
+        return [open_stack(image.path, axes, image.series) for image in images]
     if isinstance(source, Sequence):
         return [stack for part in source for stack in open_sources(part, axes)]
     return [as_stack(source, axes)]

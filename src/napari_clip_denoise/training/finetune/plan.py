@@ -194,6 +194,8 @@ def plan_against_targets(
     notes: tuple[str, ...] = (),
     noise: str = "as in the images",
     against: str = "clean images",
+    *,
+    is_weighted: bool = False,
 ) -> Plan:
     """Plan a fine-tuning that is scored against clean or repeated patches.
 
@@ -209,11 +211,14 @@ def plan_against_targets(
         See `Plan`.
     against : str
         Description of the patches that results are compared with.
+    is_weighted : bool
+        Whether the mask of the objective tells how far each pixel of a target counts.
     """
     pool = patch_pool(sources, request)
     patches, _ = pool.held_out(request.settings.held_out)
     example = objective.example(patches, np.random.default_rng([request.settings.seed, 8]))
-    validator = Validator(example.noisy, example.target, against, example.level)
+    weight = example.mask if is_weighted else None
+    validator = Validator(example.noisy, example.target, against, example.level, weight=weight)
     return Plan(pool, objective, validator, reason, notes, noise, describe(sources))
 
 

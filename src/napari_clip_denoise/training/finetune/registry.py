@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from napari_clip_denoise.images.stack import Stack
 
 AUTO = "auto"
+FEWEST_PLANES = 3
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,15 @@ def _has_noisy(images: Images) -> bool:
     return bool(images.noisy)
 
 
+def _has_planes(images: Images) -> bool:
+    return any(
+        size >= FEWEST_PLANES
+        for stack in images.noisy
+        for axis, size in zip(stack.axes, stack.leading_shape, strict=False)
+        if axis != "c"
+    )
+
+
 def _has_pairs(images: Images) -> bool:
     return bool(images.noisy and images.clean)
 
@@ -142,6 +152,15 @@ OBJECTIVES = (
         _has_noisy,
         "neighbor2neighbor",
         "Neighbor2Neighbor",
+    ),
+    ObjectiveEntry(
+        "neighbors",
+        "Neighbouring planes (only noisy)",
+        "predicts a plane from those before and after it, where they agree",
+        "noisy stacks of at least three planes along z or t",
+        _has_planes,
+        "neighbors",
+        "Neighbors",
     ),
     ObjectiveEntry(
         "synthetic",

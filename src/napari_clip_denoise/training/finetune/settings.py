@@ -62,6 +62,9 @@ class FineTuneSettings(BaseModel):
         chooses one by the available images and by their noise.
     repeat_axis : str or None
         Axis along which the same field was imaged repeatedly, such as ``"t"``.
+    context_axis : str or None
+        For ``neighbors``: axis along which planes follow each other, such as ``"z"``; None is the
+        last one before the plane.
     noise : NoiseByHand or None
         Noise for ``synthetic``; by default estimated from noisy images.
     extent : (int, int) or None
@@ -103,6 +106,7 @@ class FineTuneSettings(BaseModel):
     model: str = DEFAULT_MODEL
     objective: ObjectiveName = AUTO
     repeat_axis: Annotated[str, Field(pattern=r"^[a-z]$")] | None = None
+    context_axis: Annotated[str, Field(pattern=r"^[a-z]$")] | None = None
     noise: NoiseByHand | None = None
     extent: tuple[Annotated[int, Field(ge=0, le=4)], Annotated[int, Field(ge=0, le=4)]] | None = (
         None

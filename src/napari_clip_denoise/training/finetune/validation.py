@@ -40,6 +40,8 @@ class Validator:
         allows estimating the error against a second noisy image, see `swap_noise`.
     noise : Tensor or None
         (K, N, C, Y, X): the noise that was swapped.
+    weight : Tensor or None
+        (N, 1 or C, Y, X): how far each pixel of the target counts; by default all in full.
     """
 
     noisy: Tensor
@@ -48,6 +50,7 @@ class Validator:
     level: Tensor | None = None
     swapped: Tensor | None = None
     noise: Tensor | None = None
+    weight: Tensor | None = None
 
     @torch.no_grad()
     def __call__(self, network: Network, batch: int) -> Tensor:
@@ -69,7 +72,11 @@ class Validator:
     def _errors(self, network: Network, part: slice) -> Tensor:
         level = None if self.level is None else self.level[part]
         denoised = predict(network, self.noisy[part], level).float()
-        error = (denoised - self.target[part]).square().mean(dim=(1, 2, 3))
+        squared = (denoised - self.target[part]).square()
+        if self.weight is not None:
+            weight = self.weight[part].expand_as(squared)
+            squared = squared * weight / weight.mean(dim=(1, 2, 3), keepdim=True).clamp_min(1e-3)
+        error = squared.mean(dim=(1, 2, 3))
         if self.swapped is None or self.noise is None:
             return error
         kept = [

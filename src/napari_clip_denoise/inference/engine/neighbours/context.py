@@ -12,15 +12,15 @@ from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.inference.engine.buffers import BufferPool
 from napari_clip_denoise.inference.engine.engine import cpu_threads
 from napari_clip_denoise.inference.engine.job import Job
-from napari_clip_denoise.inference.engine.neighbours.fusion import (
+from napari_clip_denoise.inference.engine.neighbours.guides import Guides, tiles_over
+from napari_clip_denoise.inference.engine.tiles import Tile, Window
+from napari_clip_denoise.inference.progress import CancelToken
+from napari_clip_denoise.network.fusion import (
     LEAST_LEVEL,
     MARGIN,
     GuidedPlane,
     fuse,
 )
-from napari_clip_denoise.inference.engine.neighbours.guides import Guides, tiles_over
-from napari_clip_denoise.inference.engine.tiles import Tile, Window
-from napari_clip_denoise.inference.progress import CancelToken
 
 PIECE = 1024
 """Side in pixels of the pieces that are averaged at a time."""

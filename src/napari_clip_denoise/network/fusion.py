@@ -24,6 +24,7 @@ DISTANCE_WIDTH = 3.0
 EVENT_SIDE = 3
 EVENT_WEIGHT = 0.5
 EXPLAINED = 1.0
+FLATTEST = 0.25
 STEEPNESS = 0.35
 LEAST_AGREEMENT = 0.1
 """Mean weight, of the structure around, at and below which a neighbour is left out; it counts in
@@ -95,7 +96,7 @@ def fuse(
     return change / total, level / total.sqrt()
 
 
-def agreement(own: GuidedPlane, other: GuidedPlane, variance: Tensor) -> Tensor:
+def agreement(own: GuidedPlane, other: GuidedPlane, variance: Tensor, kept: float = 0.0) -> Tensor:
     """Return how far a neighbour agrees with a plane, from 0 to 1.
 
     Parameters
@@ -104,16 +105,16 @@ def agreement(own: GuidedPlane, other: GuidedPlane, variance: Tensor) -> Tensor:
         The plane and its neighbour.
     variance : Tensor
         Variance of the noise of `own`, (1, Y, X), above 0.
+    kept : float
+        Noise that the guides have kept, from `kept_noise`.
 
     Returns
     -------
     Tensor
         (1, Y, X).
     """
-    structure = torch.minimum(own.structure, other.structure) / variance
-    relative = structure.clamp(LEAST_STRUCTURE, MOST_STRUCTURE).pow(1 / 3)
-    squared = (other.guide - own.guide).square().mean(0, keepdim=True)
-    ratio = squared / (ERROR_OF_GUIDE * relative * variance)
+    squared, explained = _difference(own, other, variance)
+    ratio = squared / (explained + kept)
     distance = torch.maximum(smooth(ratio, DISTANCE_WIDTH), EVENT_WEIGHT * _mean(ratio))
     weight = 1 / (1 + STEEPNESS * (distance - EXPLAINED).clamp_min(0))
     if other.known is not None:
@@ -124,6 +125,36 @@ def agreement(own: GuidedPlane, other: GuidedPlane, variance: Tensor) -> Tensor:
     scale = nn.interpolate(around[None], scale_factor=BLOCK, mode="bilinear")[0]
     scale = (scale[:, : shape[0], : shape[1]] / LEAST_AGREEMENT - 1).clamp(0, 1)
     return weight * scale
+
+
+def kept_noise(own: GuidedPlane, other: GuidedPlane, variance: Tensor) -> float:
+    """Return the variance of the noise that guides have kept where they are flattest.
+
+    Guides of correlated noise keep some of it, and differ although the planes agree.
+
+    Parameters
+    ----------
+    own, other, variance
+        See `agreement`.
+
+    Returns
+    -------
+    float
+        Mean squared difference of the guides beyond what their own errors explain, at most twice
+        the variance of the noise; 0 if there is none.
+    """
+    squared, explained = _difference(own, other, variance)
+    excess = smooth(squared - explained, DISTANCE_WIDTH).flatten()
+    lowest = excess.kthvalue(max(1, int(FLATTEST * excess.numel()))).values
+    return float(lowest.clamp_min(0).minimum(2 * variance.median()))
+
+
+def _difference(own: GuidedPlane, other: GuidedPlane, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the squared difference of guides, and what their own errors explain of it."""
+    structure = torch.minimum(own.structure, other.structure) / variance
+    relative = structure.clamp(LEAST_STRUCTURE, MOST_STRUCTURE).pow(1 / 3)
+    squared = (other.guide - own.guide).square().mean(0, keepdim=True)
+    return squared, ERROR_OF_GUIDE * relative * variance
 
 
 def smooth(planes: Tensor, width: float) -> Tensor:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from napari_clip_denoise.inference.engine.neighbours.fusion import (
+from napari_clip_denoise.network.fusion import (
     MARGIN,
     GuidedPlane,
     agreement,

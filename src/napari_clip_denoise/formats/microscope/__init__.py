@@ -1,0 +1,1 @@
+"""Files of microscopes, read by bioio and its readers."""
