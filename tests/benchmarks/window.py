@@ -14,9 +14,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from qtpy.QtTest import QTest
+
 from stalls import StallWatch
 
 IMPORT_SECONDS = 0.05
+SETTLE_MILLISECONDS = 100
 PATIENCE = 900.0
 """How long to wait on a busy machine, in seconds."""
 SCRIPT = Path(__file__).parents[2] / "docs" / "scripted_user.py"
@@ -69,6 +72,7 @@ class Meter:
         first = len(self._imports.found)
         stalls = StallWatch()
         act()
+        QTest.qWait(SETTLE_MILLISECONDS)
         words = stalls.stop()
         self.stalls.append(stalls.longest)
         self.busiest.append(stalls.busiest)
@@ -109,7 +113,7 @@ def main() -> None:
         user.wait(lambda: len(user.viewer.layers) == 1)
         user.open_panel("Denoise")
         meter = Meter()
-        meter.measure("Waiting after the panel is shown", lambda: script.QTest.qWait(10_000))
+        meter.measure("Waiting after the panel is shown", lambda: QTest.qWait(10_000))
         for what, act in steps(user, folder, options):
             meter.measure(what, act)
         meter.summarise()
@@ -144,6 +148,11 @@ def steps(
         user.click(panel.preview.toggle)
         user.wait(lambda: preview.layer is None)
 
+    def end_comparison() -> None:
+        compare = user.panel("Compare")
+        user.click(compare.clear_button)
+        user.wait(lambda: not compare.tiles.layers)
+
     def fine_tune() -> None:
         tuning = user.panel("Fine-tune")
         user.type(tuning.form.minutes.native.lineEdit(), f"{options.minutes:g}")
@@ -167,7 +176,7 @@ def steps(
         ("The uncertainty", run("Check result", "spread_button")),
         opens("Compare"),
         ("A comparison", run("Compare", "run_button")),
-        ("The end of the comparison", lambda: user.click(user.panel("Compare").clear_button)),
+        ("The end of the comparison", end_comparison),
         opens("Fine-tune"),
         ("Fine-tuning", fine_tune),
         opens("Models"),

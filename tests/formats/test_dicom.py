@@ -45,7 +45,7 @@ def folder(tmp_path):
     return tmp_path / "ct"
 
 
-def derive(stack, path, values=None, **options):
+def derive(stack, path, values=None, check=None, **options):
     dtype = stack.dtype if values is None else values.dtype
     writer = create_writer(path, stack, dtype, attributes=ATTRIBUTES, **options)
     for region in split(stack.shape, writer.region_shape):
@@ -54,7 +54,7 @@ def derive(stack, path, values=None, **options):
         np.rint(writer.array[:]),
         np.rint(stack.read(whole(stack.shape)) if values is None else values),
     )
-    return writer.finish()
+    return writer.finish(check)
 
 
 def everything(stack):
@@ -174,6 +174,30 @@ def test_a_derived_series_keeps_every_tag_but_those_of_a_new_image(folder, tmp_p
         uids |= {source.SOPInstanceUID, result.SOPInstanceUID}
         series |= {source.SeriesInstanceUID, result.SeriesInstanceUID}
     assert (len(uids), len(series)) == (8, 2)
+
+
+def test_the_verdict_of_the_check_is_in_the_note_of_every_file(folder, tmp_path):
+    stack = open_stack(folder)
+    verdict = "Plane 2: structure was removed at 3 places; open Check result."
+    derive(stack, tmp_path / "out", check=lambda: {"check": {"verdict": verdict}})
+    derive(stack, tmp_path / "unchecked")
+    for number in range(1, 5):
+        result = pydicom.dcmread(tmp_path / "out" / f"000{number}.dcm")
+        plain = pydicom.dcmread(tmp_path / "unchecked" / f"000{number}.dcm")
+        assert result.DerivationDescription == f"{plain.DerivationDescription}; {verdict}"
+        np.testing.assert_array_equal(result.pixel_array, plain.pixel_array)
+
+
+def test_a_note_is_never_longer_than_dicom_allows(tmp_path):
+    def change(dataset, number):
+        dataset.DerivationDescription = "edges enhanced " * 68
+
+    write_series(tmp_path / "ct", hounsfield(), change=change)
+    long = {"check": {"verdict": "Not checked: " + "é" * 300}}
+    derive(open_stack(tmp_path / "ct"), tmp_path / "out", check=lambda: long)
+    note = pydicom.dcmread(tmp_path / "out" / "0001.dcm").DerivationDescription
+    assert len(note) == 1024
+    assert "strength 0.5; Not checked: ???" in note
 
 
 def test_what_was_done_before_is_not_forgotten(tmp_path):

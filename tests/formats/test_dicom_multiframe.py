@@ -145,7 +145,8 @@ def test_a_derived_file_keeps_its_groups_and_says_that_it_is_derived(tmp_path, t
 
     path = write_frames(tmp_path / "ct.dcm", stored(), EnhancedCTImageStorage, change=change)
     settings = DenoiseSettings(model=str(tiny_file), device="cpu", intensity="window")
-    denoise_to_file(open_stack(path), tmp_path / "out.dcm", settings)
+    found = []
+    denoise_to_file(open_stack(path), tmp_path / "out.dcm", settings, on_checked=found.append)
     assert sorted(file.name for file in tmp_path.glob("*.dcm")) == ["ct.dcm", "out.dcm"]
     source, result = pydicom.dcmread(path), pydicom.dcmread(tmp_path / "out.dcm")
     assert result.SOPClassUID == EnhancedCTImageStorage
@@ -158,6 +159,7 @@ def test_a_derived_file_keeps_its_groups_and_says_that_it_is_derived(tmp_path, t
     frame_type = result.SharedFunctionalGroupsSequence[0].CTImageFrameTypeSequence[0].FrameType
     assert list(frame_type) == ["DERIVED", "PRIMARY", "VOLUME", "NONE"]
     assert "model tiny" in result.DerivationDescription
+    assert result.DerivationDescription.endswith(f"strength 1; {found[0].sentence}")
     assert "SmallestImagePixelValue" not in result
     assert (result.PatientName, result[0x0009, 0x1001].value) == (PATIENT, "kept too")
     assert 0xFFFCFFFC in result

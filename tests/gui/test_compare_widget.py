@@ -101,7 +101,7 @@ def test_a_new_comparison_replaces_the_last_and_clear_restores_the_window(
         assert len(viewer.layers) == 3
         assert viewer.canvas.grid.enabled
     panel.clear_button.click()
-    assert list(viewer.layers) == [layer]
+    qtbot.waitUntil(lambda: list(viewer.layers) == [layer])
     assert not viewer.canvas.grid.enabled
     assert viewer.canvas.grid.stride == 1
     assert layer.visible

@@ -27,8 +27,8 @@ def test_the_verdict_stands_in_the_record_and_is_handed_over(tmp_path, tiny):
     path = denoise_to_file(
         as_stack(CHECKERS), tmp_path / "a.ome.zarr", SETTINGS, model=tiny, on_checked=found.append
     )
-    assert kept(path)["check"] == found[0].record()
-    assert [window["shape"] for window in found[0].record()["windows"]] == [[64, 64]]
+    assert kept(path)["check"] == found[0].record()["check"]
+    assert [window["shape"] for window in found[0].record()["check"]["windows"]] == [[64, 64]]
 
 
 def test_a_check_that_was_switched_off_leaves_no_trace(tmp_path, tiny):

@@ -63,7 +63,7 @@ class ResultCheck:
         else:
             verdict = check_windows(windows, self._stack.axes, beside)
         self._on_checked(verdict)
-        return {"check": verdict.record()}
+        return verdict.record()
 
     def _beside(self, windows: list[Window]) -> list[np.ndarray]:
         """Read what neighbouring planes hold where the windows are."""

@@ -35,11 +35,13 @@ class RunVerdict:
     windows: tuple[dict[str, list[int]], ...] = field(default=())
 
     def record(self) -> dict[str, Any]:
-        """Return the verdict as plain values, for the record of how a result was made."""
+        """Return what to add to the record of how a result was made, as plain values."""
         return {
-            "verdict": self.sentence,
-            "flagged": self.is_flagged,
-            "windows": list(self.windows),
+            "check": {
+                "verdict": self.sentence,
+                "flagged": self.is_flagged,
+                "windows": list(self.windows),
+            }
         }
 
 

@@ -136,6 +136,7 @@ class DicomFramesWriter(DicomWriter):
         if self.array is not None:
             self._stored.close()
             self._discard()
+        super()._close()
 
     def _discard(self) -> None:
         if getattr(self, "_stored", None) is not None:

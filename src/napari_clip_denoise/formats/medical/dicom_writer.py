@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.formats.base import PartialFile
+from napari_clip_denoise.formats.base import Check, PartialFile
 from napari_clip_denoise.formats.detect import DICOM_SUFFIXES
 from napari_clip_denoise.formats.medical.dicom_file import pydicom_read, read_pixels
+from napari_clip_denoise.formats.medical.dicom_note import NOTE, add_to_note, note
 from napari_clip_denoise.formats.medical.dicom_series import Series, SliceArray
 from napari_clip_denoise.formats.publish import SOFTWARE
 from napari_clip_denoise.formatting import software
@@ -42,7 +43,6 @@ NO_LONGER_TRUE = (
     "MACParametersSequence",
 )
 LONG_STRING = 64
-SHORT_TEXT = 1024
 
 
 class DicomWriter(PartialFile):
@@ -94,7 +94,8 @@ class DicomWriter(PartialFile):
         super().__init__(path, stack, overwrite=overwrite)
         if not self._is_file:
             self.partial.mkdir()
-        self._note = _note(attributes)
+        self._attributes = attributes
+        self._verdict = ""
         self._software = software()
         self._series_uid = generate_uid(prefix=None)
         self._time = datetime.now().astimezone()
@@ -112,6 +113,20 @@ class DicomWriter(PartialFile):
             _replace_pixels(dataset, stored)
             self._derive(dataset)
             dataset.save_as(self._target(number), enforce_file_format=True)
+
+    def finish(self, check: Check | None = None) -> Path:
+        """Close the output, move it to its final path and return that; see `Writer`."""
+        return super().finish(None if check is None else lambda: self._keep(check()))
+
+    def _keep(self, checked: dict[str, Any]) -> dict[str, Any]:
+        self._verdict = checked.get("check", {}).get("verdict", "")
+        return checked
+
+    def _close(self) -> None:
+        """Add the verdict of the check to the note in each file."""
+        for path in {self._target(number) for number in range(len(self._series.slices))}:
+            if self._verdict:
+                add_to_note(path, self._verdict)
 
     def _begin(self, dtype: np.dtype) -> SliceArray:
         """Prepare for writing; return an array of the planes written so far."""
@@ -139,8 +154,7 @@ class DicomWriter(PartialFile):
 
         kind = [*dataset.get("ImageType", [])]
         dataset.ImageType = ["DERIVED", "SECONDARY", *kind[2:]]
-        before = dataset.get("DerivationDescription", "")
-        dataset.DerivationDescription = "; ".join(filter(None, (before, self._note)))[-SHORT_TEXT:]
+        dataset.DerivationDescription = note(dataset.get(NOTE, ""), self._attributes)
         dataset.SourceImageSequence = Sequence([source])
         others = dataset.get("ContributingEquipmentSequence", [])
         dataset.ContributingEquipmentSequence = Sequence([*others, equipment])
@@ -210,16 +224,6 @@ def uncompress(dataset: Any, dtype: np.dtype) -> np.dtype:
 def is_padding(padding: tuple[int, int], stored: np.ndarray) -> np.ndarray:
     """Return a mask of padding: pixels outside the scanner's field of view."""
     return (stored >= padding[0]) & (stored <= padding[1])
-
-
-def _note(attributes: dict[str, Any]) -> str:
-    """Describe in a sentence how a result was made."""
-    parts = [f"Denoised with {attributes.get('software', SOFTWARE)}"]
-    if "model" in attributes:
-        parts.append(f"model {attributes['model']} ({attributes['model_sha256'][:16]})")
-        settings = attributes["settings"]
-        parts.append(f"intensity {settings['intensity']}, strength {settings['strength']:g}")
-    return ", ".join(parts)
 
 
 def _code(code: Any) -> Sequence:

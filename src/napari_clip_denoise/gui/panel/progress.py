@@ -52,7 +52,7 @@ class ProgressRow(QWidget):
     def begin(self, message: str = LOADING) -> None:
         """Show that work of unknown length is running."""
         self.fraction = 0.0
-        self.bar.setValue(BLOCK)
+        self._fill(BLOCK)
         self.bar.show()
         self.say(message)
         self._activity.begin(message)
@@ -71,7 +71,7 @@ class ProgressRow(QWidget):
         """
         self.fraction = fraction
         self.bar.setInvertedAppearance(False)
-        self.bar.setValue(round(STEPS * fraction))
+        self._fill(round(STEPS * fraction))
         self.say(message)
         self._activity.show(fraction, message)
 
@@ -85,9 +85,9 @@ class ProgressRow(QWidget):
         is_done : bool
             True if the work was completed.
         """
-        self.bar.setInvertedAppearance(False)
-        self.bar.setValue(STEPS if is_done else 0)
         self.bar.hide()
+        self.bar.setInvertedAppearance(False)
+        self._fill(STEPS if is_done else 0)
         self.say(message)
         self._activity.end()
 
@@ -96,6 +96,12 @@ class ProgressRow(QWidget):
         self.clock.stop()
         self.label.setText(message)
         self.label.setVisible(bool(message))
+
+    def _fill(self, value: int) -> None:
+        """Set the bar without the drawing, of the whole window, that Qt would do at once."""
+        self.bar.setUpdatesEnabled(False)
+        self.bar.setValue(value)
+        self.bar.setUpdatesEnabled(True)
 
     def _count(self) -> None:
         self._is_right = not self._is_right

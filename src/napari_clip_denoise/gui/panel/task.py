@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_clip_denoise.errors import Cancelled, in_words
 from napari_clip_denoise.gui.panel.progress import LOADING, ProgressRow
+from napari_clip_denoise.gui.panel.turns import Steps, Turns, at_once, in_steps
 from napari_clip_denoise.gui.workers.relay import Cancellable
 from napari_clip_denoise.inference.progress import CancelToken
 
@@ -28,6 +29,11 @@ class Task(QObject):
         Shows the progress and the outcome of the work.
     idle, busy : sequence of QWidget
         Widgets that are enabled only while no work is running, and only while some is.
+
+    Attributes
+    ----------
+    turns : Turns
+        What is still to be done in the main thread.
     """
 
     def __init__(
@@ -40,13 +46,14 @@ class Task(QObject):
     ) -> None:
         super().__init__(owner)
         self.control: Cancellable = CancelToken()
+        self.turns = Turns(self)
         self._worker: Any = None
         self._is_ending = False
         self._progress = progress
         self._idle: list[QWidget] = []
         self._busy: list[QWidget] = []
         self._is_gone = False
-        self._give_up: Callable[[], object] = lambda: None
+        self._give_up: Callable[[], Any] = lambda: None
         self.follow(idle=idle, busy=busy)
         owner.destroyed.connect(self._leave)
 
@@ -73,11 +80,14 @@ class Task(QObject):
         *arguments: Any,
         control: Cancellable | None = None,
         take: Callable[[Any], object] | None = None,
-        finish: Callable[[Any], str],
-        give_up: Callable[[], str] = lambda: NOTHING_KEPT,
+        finish: Callable[[Any], str | Steps],
+        give_up: Callable[[], str | Steps] = lambda: NOTHING_KEPT,
         message: str = LOADING,
     ) -> None:
         """Start the work, unless some is already running.
+
+        `take`, `finish` and `give_up` may be generator functions, which yield after each step that
+        takes the main thread long; the window stays alive between steps.
 
         Parameters
         ----------
@@ -138,6 +148,7 @@ class Task(QObject):
 
     def abandon(self) -> None:
         """Stop the work at once and undo what it did, because its panel was closed."""
+        self.turns.clear()
         if self.is_running:
             self.control.cancel()
             self._worker.returned.disconnect()
@@ -145,7 +156,7 @@ class Task(QObject):
             if hasattr(self._worker, "yielded"):
                 self._worker.yielded.disconnect()
             self._set_running(False)
-            self._give_up()
+            at_once(in_steps(self._give_up))
             self._progress.end("", is_done=False)
 
     def _leave(self) -> None:
@@ -155,25 +166,29 @@ class Task(QObject):
 
     def _take(self, take: Callable[[Any], object], message: Any) -> None:
         if not self._is_gone:
-            take(message)
+            self.turns.add(in_steps(take, message))
 
-    def _finish(self, finish: Callable[[Any], str], result: Any) -> None:
+    def _finish(self, finish: Callable[[Any], str | Steps], result: Any) -> None:
+        if not self._is_gone:
+            self.turns.add(self._end(in_steps(finish, result), is_done=True))
+
+    def _fail(self, give_up: Callable[[], str | Steps], error: Exception) -> None:
         if self._is_gone:
             return
-        self._set_running(False)
-        self._progress.end(finish(result), is_done=True)
+        message = "" if isinstance(error, Cancelled) else in_words(error)
+        self.turns.add(self._end(in_steps(give_up), message, is_done=False))
 
-    def _fail(self, give_up: Callable[[], str], error: Exception) -> None:
-        if self._is_gone:
-            return
+    def _end(self, steps: Steps, error: str = "", *, is_done: bool) -> Steps:
+        """Do the last steps, and show their message or an error."""
+        try:
+            message = yield from steps
+        except Exception:
+            self._set_running(False)
+            raise
         self._set_running(False)
-        cancelled = give_up()
-        if isinstance(error, Cancelled):
-            self._progress.end(cancelled, is_done=False)
-            return
-        message = in_words(error)
-        self._progress.end(message, is_done=False)
-        show_error(message)
+        self._progress.end(error or message, is_done=is_done)
+        if error:
+            show_error(error)
 
     def _set_running(self, is_running: bool) -> None:
         if not is_running:

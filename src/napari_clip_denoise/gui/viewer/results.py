@@ -1,6 +1,6 @@
 """Layers that show the result of a run while it is computed, and in place of its source."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ import numpy as np
 from napari.components import ViewerModel
 from napari.layers import Image
 
-from napari_clip_denoise.gui.viewer.layers import images_of, remove, result_arguments
+from napari_clip_denoise.gui.viewer.layers import METADATA, images_of, remove, result_arguments
 from napari_clip_denoise.gui.viewer.naming import result_name
 from napari_clip_denoise.gui.viewer.origin import results_of
 from napari_clip_denoise.gui.viewer.placement import covers, place_above
@@ -72,8 +72,22 @@ class Results:
         self._on_deleted = on_deleted
         self._layers: list[Image] = []
 
-    def begin(self, array: Any, made: dict[str, Any]) -> None:
-        """Add a hidden layer for each target, right above its source and earlier results."""
+    def begin(self, array: Any, made: dict[str, Any]) -> Iterator[None]:
+        """Add a hidden layer for each target, right above its source and earlier results.
+
+        Parameters
+        ----------
+        array : array-like
+            The pixels of the run's result, as far as they are computed.
+        made : dict
+            Record of how the result is made.
+
+        Yields
+        ------
+        None
+            After each step.
+        """
+        self._viewer.layers.events.removed.connect(self._see_removal)
         for target in self._targets:
             source, region = target.source, target.region
             record = target.record(made)
@@ -81,42 +95,60 @@ class Results:
                 source, result_name(source, record, region), record, region
             )
             layer = Image(target.part_of(array), **arguments, visible=False, cache=False)
+            yield
             images = images_of(self._viewer)
             own = [source, *results_of(images, source)] if source in images else images
             place_above(self._viewer, layer, own)
             self._layers.append(layer)
-        self._viewer.layers.events.removed.connect(self._see_removal)
+            yield
 
     def refresh(self) -> None:
         """Show what was computed since the last call."""
         for layer in self._layers:
             layer.refresh()
 
-    def finish(self, array: Any) -> None:
-        """Show the complete result instead of the sources, also among the selected layers."""
+    def finish(self, array: Any, checked: dict[str, Any]) -> Iterator[None]:
+        """Show the complete result instead of the sources, also among the selected layers.
+
+        Parameters
+        ----------
+        array : array-like
+            The pixels of the run's result.
+        checked : dict
+            Record of its check, which is added to that of how it was made; empty for none.
+
+        Yields
+        ------
+        None
+            After each step.
+        """
         self._let_go()
         shown = []
         for target, layer in zip(self._targets, self._layers, strict=True):
             if layer not in self._viewer.layers:
                 continue
+            layer.metadata[METADATA] |= checked
             if not isinstance(array, np.ndarray):
                 layer.data = target.part_of(array)
+                yield
             layer.visible = True
             layer.refresh()
             if not covers(target.source):
                 target.source.visible = False
             shown.append(layer)
+            yield
         selection = set(self._viewer.layers.selection)
         sources = {target.source for target in self._targets}
         if shown and (sources & selection or not selection):
             self._viewer.layers.selection = (selection - sources) | set(shown)
 
-    def discard(self) -> None:
-        """Remove the layers."""
+    def discard(self) -> Iterator[None]:
+        """Remove the layers; yields after each."""
         self._let_go()
         for layer in self._layers:
             if layer in self._viewer.layers:
                 remove(self._viewer, layer)
+                yield
 
     def _let_go(self) -> None:
         self._viewer.layers.events.removed.disconnect(self._see_removal)

@@ -1,6 +1,6 @@
 """Layers that are shown side by side in napari's grid for a while."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,22 +61,41 @@ class Tiles:
         """The name, time and scores of each tile, in words."""
         return list(self._tiles.values())
 
-    def add(self, layer: Image, details: str) -> None:
-        """Show one more layer; the first is at the top left."""
+    def add(self, layer: Image, details: str) -> Iterator[None]:
+        """Show one more layer; the first is at the top left.
+
+        Parameters
+        ----------
+        layer : Image
+            The layer.
+        details : str
+            Its name, time and scores.
+
+        Yields
+        ------
+        None
+            After each step.
+        """
         grid = self._grid
         if self._before is None:
             self._before = grid.enabled, grid.stride
             self._hidden.hide(images_of(self._viewer))
+        grid.enabled = False  # napari lays out a grid that is on several times for each new layer
         self._viewer.add_layer(layer)
         self._tiles[layer] = details
-        grid.enabled, grid.stride = True, 1 if self._is_new else -1
+        grid.stride = 1 if self._is_new else -1
+        grid.enabled = True
+        yield
         self._on_change()
 
-    def clear(self) -> None:
-        """Remove all tiles."""
+    def clear(self) -> Iterator[None]:
+        """Leave the grid, then remove the tiles; yields after each step."""
+        self._leave()
+        yield
         for layer in self.layers:
             if layer in self._viewer.layers:
                 remove(self._viewer, layer)
+                yield
 
     def cells(self) -> list[Cell]:
         """Return the cell of each tile that is visible; none in older versions of napari."""
@@ -100,8 +119,18 @@ class Tiles:
         if event.value not in self._tiles:
             return
         del self._tiles[event.value]
-        if not self._tiles and self._before is not None:
-            self._grid.enabled, self._grid.stride = self._before
-            self._before = None
-            self._hidden.restore()
+        if not self._tiles:
+            self._leave()
         self._on_change()
+
+    def _leave(self) -> None:
+        """Show what was visible before, instead of the tiles."""
+        if self._before is None:
+            return
+        grid = self._grid
+        grid.enabled = False
+        for tile in self._tiles:
+            tile.visible = False
+        self._hidden.restore()
+        grid.enabled, grid.stride = self._before
+        self._before = None

@@ -14,7 +14,15 @@ from qtpy.QtWidgets import (
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
 from napari_clip_denoise.gui.forms.rows import labelled, menu_of_names
 from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
+from napari_clip_denoise.gui.panel.turns import Steps
 from napari_clip_denoise.gui.parts.check_plots import CurvePlot, MapPlot
+from napari_clip_denoise.gui.viewer.check_layers import (
+    ADDED,
+    REMOVED,
+    names_of_layers,
+    residual_layer,
+    rings,
+)
 from napari_clip_denoise.gui.viewer.layers import (
     METADATA,
     current_plane,
@@ -22,7 +30,6 @@ from napari_clip_denoise.gui.viewer.layers import (
     plane_at,
     remove,
     result_arguments,
-    shape_of,
     stack_of,
     when_layers_change,
 )
@@ -34,7 +41,7 @@ from napari_clip_denoise.gui.viewer.pairs import (
 )
 from napari_clip_denoise.gui.workers.check import check_pair
 from napari_clip_denoise.gui.workers.uncertainty import uncertainty_steps
-from napari_clip_denoise.images.regions import Region, whole
+from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.inference.preview import View, central_part
 from napari_clip_denoise.inference.progress import CancelToken
 
@@ -44,19 +51,6 @@ if TYPE_CHECKING:
 SCOPES = (("Current plane", False), ("Five planes across the layer", True))
 CORRELATION_SHOWN = 0.2
 PROMPT = "Choose a noisy and a denoised image and press Check."
-PLACE = (
-    "name",
-    "metadata",
-    "scale",
-    "translate",
-    "rotate",
-    "shear",
-    "affine",
-    "units",
-    "axis_labels",
-)
-"""Arguments of image layers that points layers also have."""
-REMOVED, ADDED = ("removed structure", "#e05a33"), ("added structure", "#3a86d6")
 
 
 class CheckResultWidget(TaskPanel):
@@ -192,7 +186,7 @@ class CheckResultWidget(TaskPanel):
         noisy: Image,
         denoised: Image,
         region: Region,
-    ) -> str:
+    ) -> Steps:
         spread, how = measured
         made = derived_from(noisy, denoised, "uncertainty") | how
         arguments = result_arguments(noisy, f"{denoised.name} uncertainty", made, region)
@@ -201,7 +195,10 @@ class CheckResultWidget(TaskPanel):
                 "colormap": "inferno",
                 "contrast_limits": (0, float(np.quantile(spread, 0.999)) or 1.0),
             }
-        self._viewer.add_image(spread, **arguments | {"blending": "translucent"})
+        layer = Image(spread, **arguments | {"blending": "translucent"})
+        yield
+        self._viewer.add_layer(layer)
+        yield
         return "Brighter means less certain; the layer ranks pixels and is not an error bar."
 
     def _chosen(self) -> tuple[Image, Image]:
@@ -210,7 +207,9 @@ class CheckResultWidget(TaskPanel):
             raise InputError("Choose two different images: a noisy one and its denoised version.")
         return noisy, denoised
 
-    def _show(self, checked: "CheckedSample", residual: Any, noisy: Image, denoised: Image) -> str:
+    def _show(
+        self, checked: "CheckedSample", residual: Any, noisy: Image, denoised: Image
+    ) -> Steps:
         self.checked = checked
         report = checked.report
         self.verdict.setText(f"<b>{report.verdict}</b>")
@@ -219,34 +218,21 @@ class CheckResultWidget(TaskPanel):
         fitted = np.empty(0) if noise is None else noise.variance(report.intensities)
         self.curve.show_curve(report.intensities, report.variances, fitted)
         self.map.show_map(report.autocorrelation)
-        arguments = self._arguments(noisy, denoised, "residual")
-        if not denoised.rgb:
-            limit = 3 * float(report.residual.std()) or 1.0
-            arguments |= {"colormap": "gray", "contrast_limits": (-limit, limit)}
-        self._viewer.add_image(residual, **arguments, visible=False)
-        for (what, colour), places in ((REMOVED, report.removed), (ADDED, report.added)):
-            self._mark(checked.positions(places), self._arguments(noisy, denoised, what), colour)
+        for name in names_of_layers(denoised):
+            if name in self._viewer.layers:
+                remove(self._viewer, self._viewer.layers[name])
+                yield
+        layer = residual_layer(residual, noisy, denoised, float(report.residual.std()))
+        yield
+        self._viewer.add_layer(layer)
+        yield
+        for kind, places in ((REMOVED, report.removed), (ADDED, report.added)):
+            if len(places):
+                marks = rings(checked.positions(places), noisy, denoised, kind)
+                yield
+                self._viewer.add_layer(marks)
+                yield
         return ""
-
-    def _arguments(self, noisy: Image, denoised: Image, what: str) -> dict[str, Any]:
-        """Return arguments for a layer over a result; remove an earlier layer of the same name."""
-        name = f"{denoised.name} {what}"
-        if name in self._viewer.layers:
-            remove(self._viewer, self._viewer.layers[name])
-        made = derived_from(noisy, denoised, what)
-        return result_arguments(denoised, name, made, whole(shape_of(denoised)))
-
-    def _mark(self, positions: np.ndarray, arguments: dict[str, Any], colour: str) -> None:
-        if not len(positions):
-            return
-        self._viewer.add_points(
-            positions,
-            symbol="ring",
-            size=12,
-            face_color=colour,
-            border_color=colour,
-            **{key: arguments[key] for key in PLACE},
-        )
 
     def _images(self, _: object) -> list[tuple[str, Image]]:
         return [(layer.name, layer) for layer in images_of(self._viewer)]

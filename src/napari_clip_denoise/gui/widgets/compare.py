@@ -16,6 +16,7 @@ from napari_clip_denoise.gui.forms.rows import labelled, menu_of_names
 from napari_clip_denoise.gui.llvm import keep_triton_out
 from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
+from napari_clip_denoise.gui.panel.turns import Steps, at_once, in_steps
 from napari_clip_denoise.gui.parts.tile_names import TileNames
 from napari_clip_denoise.gui.viewer.layers import (
     METADATA,
@@ -63,7 +64,7 @@ class CompareWidget(TaskPanel):
         self.tiles = Tiles(napari_viewer, self._show_tiles)
         self.names = TileNames(self, self.tiles.cells)
         self.closed.connect(self.names.clear)
-        self.closed.connect(self.tiles.clear)
+        self.closed.connect(lambda: at_once(self.tiles.clear()))
         model_list.keep_up_to_date(self._refresh_methods, self)
         self.run_button = QPushButton("Compare")
         self.run_button.setToolTip(
@@ -74,7 +75,7 @@ class CompareWidget(TaskPanel):
         self.run_button.clicked.connect(self.run)
         self.clear_button = QPushButton("Clear")
         self.clear_button.setToolTip("Remove the results and leave the grid.")
-        self.clear_button.clicked.connect(self.tiles.clear)
+        self.clear_button.clicked.connect(self._clear)
         self.clear_button.setEnabled(False)
         self.task.follow(idle=(self.run_button,))
         self.label = QLabel("")
@@ -107,7 +108,7 @@ class CompareWidget(TaskPanel):
         baselines = [name for name in chosen if name in BASELINES]
         cancel = CancelToken()
         keep_triton_out()
-        self.tiles.clear()
+        self._clear()
         self.task.start(
             _compare,
             view,
@@ -143,10 +144,15 @@ class CompareWidget(TaskPanel):
             reference = stack_of(self.reference.value), tuple(moved)
         return layer, View(stack, region, settings_in(self._viewer)), reference
 
-    def _show(self, made: Any, layer: Image, region: Region, total: int) -> None:
+    def _clear(self) -> None:
+        self.task.turns.add(in_steps(self.tiles.clear))
+
+    def _show(self, made: Any, layer: Image, region: Region, total: int) -> Steps:
         arguments = result_arguments(layer, made.title, made.provenance, region)
         arguments["metadata"][METADATA]["is"] = "comparison"
-        self.tiles.add(Image(made.pixels, **arguments), made.details)
+        tile = Image(made.pixels, **arguments)
+        yield
+        yield from self.tiles.add(tile, made.details)
         done = len(self.tiles.layers)
         self.task.show(done / total, f"{done - 1} of {counted(total - 1, 'method')}")
 

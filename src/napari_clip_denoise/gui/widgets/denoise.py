@@ -14,6 +14,7 @@ from napari_clip_denoise.gui.forms.layer import PLANE, SELECTED, LayerForm
 from napari_clip_denoise.gui.forms.runs import Run
 from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
 from napari_clip_denoise.gui.panel.task import NOTHING_KEPT
+from napari_clip_denoise.gui.panel.turns import Steps
 from napari_clip_denoise.gui.parts.copy import CopyRow
 from napari_clip_denoise.gui.parts.model_help import ModelHelp
 from napari_clip_denoise.gui.parts.neighbours import NeighboursHint
@@ -175,13 +176,14 @@ class DenoiseWidget(TaskPanel):
         overwrite = self.form.overwrite.value
         return Request(run.stack, self.form.settings(), region, run.store, overwrite)
 
-    def _take(self, messages: tuple[Message, ...]) -> None:
+    def _take(self, messages: tuple[Message, ...]) -> Steps:
         for message in messages:
             if isinstance(message, Started):
                 self._number = message.number
-                self._results[message.number].begin(message.array, message.provenance)
+                yield from self._results[message.number].begin(message.array, message.provenance)
             elif isinstance(message, Finished):
-                self._results[message.number].finish(message.array)
+                checked = {} if message.verdict is None else message.verdict.record()
+                yield from self._results[message.number].finish(message.array, checked)
                 self._n_finished += 1
                 self._verdicts += self._named(message)
         last = messages[-1] if messages else None
@@ -196,20 +198,20 @@ class DenoiseWidget(TaskPanel):
 
     def _named(self, finished: Finished) -> list[str]:
         """Return what the check of a result found, with the name of its layer if there are more."""
-        if not finished.verdict:
+        if finished.verdict is None:
             return []
         which = f"Layer {finished.number + 1}: " if len(self._results) > 1 else ""
-        return [which + finished.verdict]
+        return [which + finished.verdict.sentence]
 
     def _finish(self, what: str) -> str:
         self.preview.pause(False)
         done = f"Denoised {what} in {format_seconds(time.monotonic() - self._started)}."
         return "\n".join([done, *self._verdicts])
 
-    def _give_up(self) -> str:
+    def _give_up(self) -> Steps:
         self.preview.pause(False)
         for results in self._results[self._n_finished :]:
-            results.discard()
+            yield from results.discard()
         if self._n_finished:
             of_all = f"{self._n_finished} of {counted(len(self._results), 'layer')}"
             return f"Cancelled; the results of {of_all} are kept."

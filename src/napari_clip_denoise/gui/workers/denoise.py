@@ -100,14 +100,14 @@ class Finished:
         The pixels, in memory or in the finished store.
     path : Path or None
         Path of the store; None for a result in memory.
-    verdict : str
-        What the check of the result found, as a sentence; empty if it was not checked.
+    verdict : RunVerdict or None
+        What the check of the result found; None if it was not checked.
     """
 
     number: int
     array: Any
     path: Path | None
-    verdict: str = ""
+    verdict: "RunVerdict | None" = None
 
 
 Message = Started | Finished | Progress
@@ -254,9 +254,6 @@ def _denoise(
 
     verdicts: list[RunVerdict] = []
 
-    def verdict() -> str:
-        return verdicts[0].sentence if verdicts else ""
-
     stack, settings = request.stack, request.settings
     if request.store is not None:
         denoise_to_file(
@@ -269,7 +266,7 @@ def _denoise(
             cancel=cancel,
             on_checked=verdicts.append,
         )
-        return Finished(number, open_stack(request.store).array, request.store, verdict())
+        return Finished(number, open_stack(request.store).array, request.store, *verdicts)
     array = denoise_to_memory(
         stack,
         settings,
@@ -279,4 +276,4 @@ def _denoise(
         cancel=cancel,
         on_checked=verdicts.append,
     )
-    return Finished(number, array, None, verdict())
+    return Finished(number, array, None, *verdicts)
