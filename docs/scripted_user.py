@@ -403,7 +403,9 @@ def try_the_rest(user: User, folder: Path, model: str) -> Iterator[str]:
     user.wait(lambda: compare.is_running, 10)
     user.wait(lambda: not compare.is_running)
     yield "methods are compared"
+    n_compared = len(user.viewer.layers)
     user.click(compare.clear_button)
+    user.wait(lambda: len(user.viewer.layers) < n_compared - 3)
 
     user.open_panel("Models")
     yield "a model card"

@@ -40,7 +40,7 @@ def test_a_card_opens_with_its_purpose_and_scores_and_ends_with_its_history():
                 "licence",
                 "psnr (db)",
                 "trained on",
-                "first generation",
+                "last of three stages",
             )
         ]
         assert places == sorted(places)

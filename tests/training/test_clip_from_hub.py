@@ -79,7 +79,7 @@ def test_build_denoise_fine_tune_and_export(hub, picture, tmp_path):
         }
     )
     seconds = build._seconds_a_step(recipe, random_encoder(SHAPES["RN50"], 0), "cpu")
-    path = build.build_clip(minutes=seconds * 40 / 60, recipe=recipe)
+    path = build.build_clip(minutes=seconds * 120 / 60, recipe=recipe)
     assert hub.gets() == [0]
     with safe_open(path, framework="numpy") as file:
         names = set(file.keys())

@@ -67,13 +67,20 @@ app.command()(features.features)
 app.command()(info.info)
 
 
+def _silence(library: str) -> None:
+    """Print nothing that a library logs; whoever listens to its logger still hears it."""
+    logger = logging.getLogger(library)
+    logger.addHandler(logging.NullHandler())
+    logger.propagate = False
+
+
 def main() -> None:
     """Run ``clip-denoise``; every failure ends it with a one-sentence message.
 
     The exit code is 2 for invalid input, and 1 for errors that nobody foresaw, whose traceback is
     shown if the variable ``CLIP_DENOISE_TRACEBACK`` is set.
     """
-    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    _silence("tifffile")
     try:
         app()
     except Exception as error:

@@ -168,6 +168,6 @@ def denoise(
         axes=stack.axes,
         planes=stack.n_planes,
         seconds=round(seconds, 3),
-        checks=[verdict.record() for verdict in verdicts],
+        checks=[verdict.record()["check"] for verdict in verdicts],
         **({"busy": busy} if profile else {}),
     )

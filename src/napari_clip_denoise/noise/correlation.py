@@ -130,8 +130,9 @@ def estimate_correlation(
     planes : iterable of numpy.ndarray
         (Y, X) each. Blocks with non-finite or clipped values are ignored.
     noise : NoiseVariance, optional
-        Variance of the noise as a function of the value, up to a factor. By default, it is the same
-        everywhere, as after the Anscombe transform.
+        Variance of the noise as a function of the value, up to a factor. It is used if it makes the
+        flat regions more alike. By default, the variance is the same everywhere, as after the
+        Anscombe transform.
 
     Returns
     -------
@@ -139,8 +140,15 @@ def estimate_correlation(
         None if there are too few flat blocks.
     """
     blocks = np.concatenate([np.zeros((0, BLOCK, BLOCK)), *(_blocks(plane) for plane in planes)])
-    if len(blocks) and noise is not None and noise.gain > 0:
-        blocks = _stabilised(blocks, noise)
+    found = _correlation_of(blocks)
+    if found is None or noise is None or noise.gain <= 0:
+        return found
+    stabilised = _correlation_of(_stabilised(blocks, noise))
+    return found if stabilised is None or found.spread < stabilised.spread else stabilised
+
+
+def _correlation_of(blocks: np.ndarray) -> NoiseCorrelation | None:
+    """Measure the correlation in the flattest of some blocks; None if there are too few."""
     variance = blocks.var(axis=(1, 2))
     blocks, variance = blocks[variance > 0], variance[variance > 0]
     n_flat = max(FEWEST_BLOCKS, int(FLATTEST * len(blocks)))

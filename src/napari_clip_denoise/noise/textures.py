@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-CHECKERS = (1, 2, 3, 4, 8)
+CHECKERS = {1: 0.6, 2: 0.1, 3: 0.1, 4: 0.1, 8: 0.1}
+"""Sides of the squares of a checkerboard, and how often they are drawn."""
 PERIODS = (2.0, 24.0)
 LEAVES = 120
 PIXELATED = 0.3
@@ -23,7 +24,7 @@ def texture(size: int, rng: np.random.Generator) -> np.ndarray:
         Random number generator.
     """
     kind: Callable[[int, np.random.Generator], np.ndarray] = rng.choice(
-        np.array([checker, grating, lines, glyphs, dead_leaves]), p=[0.15, 0.2, 0.1, 0.15, 0.4]
+        np.array([checker, grating, lines, glyphs, dead_leaves]), p=[0.4, 0.15, 0.1, 0.1, 0.25]
     )
     contrast = np.exp(rng.uniform(np.log(0.1), 0))
     return (rng.uniform(0, 1 - contrast) + contrast * kind(size, rng)).astype(np.float32)
@@ -31,7 +32,7 @@ def texture(size: int, rng: np.random.Generator) -> np.ndarray:
 
 def checker(size: int, rng: np.random.Generator) -> np.ndarray:
     """Draw a checkerboard of small squares."""
-    side = rng.choice(CHECKERS)
+    side = rng.choice(list(CHECKERS), p=list(CHECKERS.values()))
     y, x = np.mgrid[:size, :size] + rng.integers(0, 2 * side, (2, 1, 1))
     return ((y // side + x // side) % 2).astype(np.float32)
 

@@ -134,12 +134,15 @@ class _Complaints(logging.Handler):
         super().__init__(logging.WARNING)
         self.of_structure: list[str] = []
         self._thread = threading.get_ident()
+        self._level = tifffile.logger().level
 
     def __enter__(self) -> Self:
         tifffile.logger().addHandler(self)
+        tifffile.logger().setLevel(logging.WARNING)
         return self
 
     def __exit__(self, *_: object) -> None:
+        tifffile.logger().setLevel(self._level)
         tifffile.logger().removeHandler(self)
 
     def emit(self, record: logging.LogRecord) -> None:
