@@ -6,7 +6,7 @@ come with this package or with scikit-image. Prints the table of ``gallery.md``.
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -32,7 +32,7 @@ RESIDUAL_WIDTH = 4.0
 
 @dataclass(frozen=True)
 class Example:
-    """A noisy plane (Y, X) or (Y, X, 3), its truth if that is known, and how it is denoised."""
+    """A noisy plane (Y, X), (Y, X, 3) or stack, its truth if known, and how it is denoised."""
 
     name: str
     kind: str
@@ -60,7 +60,7 @@ def examples(fmd: Path) -> Iterator[Example]:
         ("chromosomes", "Fluorescence z-stack, chromosomes"),
     ):
         stack = np.asarray(open_stack(samples / f"{name}.ome.tif").array)
-        yield Example(name, kind, stack[len(stack) // 2])
+        yield Example(name, kind, stack, None, {"axes": "zyx"})
     slice_, _ = body(seed=0)
     noise = np.random.default_rng(1).normal(0, 30, slice_.shape)
     noisy = np.rint(slice_ + noise).clip(-1024, 3071).astype(np.int16)
@@ -118,6 +118,9 @@ def main(fmd: Path) -> None:
     PICTURES.mkdir(exist_ok=True)
     for example in examples(fmd):
         denoised = denoise(example.noisy, **(example.settings or {}))
+        if "axes" in (example.settings or {}):
+            plane = len(denoised) // 2
+            example, denoised = replace(example, noisy=example.noisy[plane]), denoised[plane]
         score = decibels(example)
         reference = middle(example.noisy if example.truth is None else example.truth)
         shown = {
