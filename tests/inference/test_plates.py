@@ -15,8 +15,8 @@ from napari_clip_denoise import denoise_plate, denoise_to_zarr
 from napari_clip_denoise.errors import Cancelled, InputError, OutputError
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.formats.ome_zarr import layout as store_layout
-from napari_clip_denoise.formats.ome_zarr.collection import open_collection
-from napari_clip_denoise.formats.ome_zarr.field_writer import FieldWriter
+from napari_clip_denoise.formats.ome_zarr.plates.collection import open_collection
+from napari_clip_denoise.formats.ome_zarr.plates.field_writer import FieldWriter
 from napari_clip_denoise.formats.publish import OWN_KEY
 from napari_clip_denoise.images.regions import whole
 from napari_clip_denoise.inference.progress import CancelToken

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from napari_clip_denoise.errors import Cancelled, InputError, OutputError, door, in_words
 from napari_clip_denoise.formats import open_stack
-from napari_clip_denoise.formats.ome_zarr.collection import open_collection
+from napari_clip_denoise.formats.ome_zarr.plates.collection import open_collection
 from napari_clip_denoise.formats.outputs import Source, each_image, plan_outputs, without_results
 from napari_clip_denoise.inference.plates.check import check_suffix
 from napari_clip_denoise.inference.progress import CancelToken, Notify, Progress

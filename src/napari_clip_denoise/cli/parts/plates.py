@@ -7,14 +7,14 @@ from napari_clip_denoise.cli.options import Run
 from napari_clip_denoise.cli.report import Report
 
 if TYPE_CHECKING:
-    from napari_clip_denoise.formats.ome_zarr.collection import Collection
+    from napari_clip_denoise.formats.ome_zarr.plates.collection import Collection
 
 MOST_FLAGGED = 20
 
 
 def collection_of(source: Path, run: Run) -> "Collection | None":
     """Return the store of many images that a command is to denoise; None for a single image."""
-    from napari_clip_denoise.formats.ome_zarr.collection import open_collection
+    from napari_clip_denoise.formats.ome_zarr.plates.collection import open_collection
 
     found = open_collection(source)
     return found if found is not None and (found.is_plate or run.series is None) else None

@@ -7,7 +7,7 @@ from typing import Any
 from napari_clip_denoise.errors import InputError, door
 from napari_clip_denoise.formats.base import OmeVersion
 from napari_clip_denoise.formats.detect import shown_place
-from napari_clip_denoise.formats.ome_zarr.collection import open_collection
+from napari_clip_denoise.formats.ome_zarr.plates.collection import open_collection
 from napari_clip_denoise.inference.pipeline import OnProgress
 from napari_clip_denoise.inference.plates.check import Measure, check_suffix
 from napari_clip_denoise.inference.plates.run import LoadModel, PlateResult, denoise_collection

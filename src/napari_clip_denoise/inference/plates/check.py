@@ -6,7 +6,7 @@ from typing import Literal
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats.detect import shown_place
-from napari_clip_denoise.formats.ome_zarr.collection import (
+from napari_clip_denoise.formats.ome_zarr.plates.collection import (
     Collection,
     missing_in_words,
     without_missing,

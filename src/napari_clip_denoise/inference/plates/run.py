@@ -12,8 +12,8 @@ from typing import Any
 from napari_clip_denoise.errors import Cancelled
 from napari_clip_denoise.formats.base import OmeVersion
 from napari_clip_denoise.formats.fingerprint import source_fingerprint
-from napari_clip_denoise.formats.ome_zarr.collection import Collection
-from napari_clip_denoise.formats.ome_zarr.collection_writer import CollectionWriter
+from napari_clip_denoise.formats.ome_zarr.plates.collection import Collection
+from napari_clip_denoise.formats.ome_zarr.plates.collection_writer import CollectionWriter
 from napari_clip_denoise.formatting import software
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.job import Job, prepare

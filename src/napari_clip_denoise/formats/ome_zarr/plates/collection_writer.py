@@ -10,16 +10,16 @@ import zarr
 
 from napari_clip_denoise.errors import OutputError
 from napari_clip_denoise.formats.base import OmeVersion
-from napari_clip_denoise.formats.ome_zarr.collection import Collection
 from napari_clip_denoise.formats.ome_zarr.companions import (
     OME_XML,
     copy_companions,
     copy_file,
     files_at,
 )
-from napari_clip_denoise.formats.ome_zarr.field_writer import FieldWriter
 from napari_clip_denoise.formats.ome_zarr.image import StoredImage
 from napari_clip_denoise.formats.ome_zarr.metadata import ome_of
+from napari_clip_denoise.formats.ome_zarr.plates.collection import Collection
+from napari_clip_denoise.formats.ome_zarr.plates.field_writer import FieldWriter
 from napari_clip_denoise.formats.ome_zarr.record import FOLDER, difference
 from napari_clip_denoise.formats.ome_zarr.target import open_target
 from napari_clip_denoise.formats.ome_zarr.verify import OnVerified
