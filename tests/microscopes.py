@@ -6,6 +6,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import pytest
+
+for _library in ("bioio_czi", "bioio_lif", "bioio_nd2", "bioio_dv", "pylibCZIrw"):
+    pytest.importorskip(_library, reason="the extra test-more is not installed")
 
 PIXEL_SIZES = {"z": 0.5, "y": 0.1, "x": 0.1}
 """In micrometres."""

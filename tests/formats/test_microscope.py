@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import tifffile
 import xarray as xr
-from bioio_base.reader import Reader
 
 import microscopes
 from microscopes import COLOURS, INTERVAL, PIXEL_SIZES, noisy, write_czi, write_lif, write_nd2
@@ -20,6 +19,8 @@ from napari_clip_denoise.formats.fingerprint import source_fingerprint
 from napari_clip_denoise.formats.outputs import each_image, plan_outputs
 from napari_clip_denoise.images.regions import whole
 from napari_clip_denoise.training.data.sources import open_sources
+
+Reader = pytest.importorskip("bioio_base.reader").Reader
 
 WRITERS = {".czi": write_czi, ".lif": write_lif, ".nd2": write_nd2}
 SCENES = {"left": noisy((3, 2, 4, 40, 48)), "right": noisy((3, 2, 4, 40, 48), 1)}
