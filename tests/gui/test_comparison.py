@@ -18,7 +18,7 @@ def picture(viewer, qtbot):
     qtbot.wait(300)
 
     def take():
-        qtbot.waitUntil(lambda: not progress._all_instances)
+        qtbot.waitUntil(lambda: not progress._all_instances, timeout=30_000)
         qtbot.wait(250)
         return viewer.screenshot(canvas_only=True, flash=False)[..., :3].astype(int)
 
