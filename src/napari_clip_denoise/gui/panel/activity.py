@@ -58,24 +58,42 @@ class Entry:
 
     def __init__(self) -> None:
         self.wanted: tuple[float, str] | None = None
+        self._shown: tuple[float, str] | None = None
         self._bar: progress | None = None
+        self._is_within = False
 
     def update(self) -> None:
-        """Add, change or remove the entry; events that this handles may call it again."""
-        if self.wanted is None:
-            self.close()
+        """Add, change or remove the entry.
+
+        Each of these handles waiting events, which may call this again or want something else: only
+        the outermost call acts, until the entry is as wanted.
+        """
+        if self._is_within:
             return
-        fraction, message = self.wanted
-        if self._bar is None:
-            self._bar = progress(total=STEPS, desc=message, file=Nowhere())
-        bar = self._bar
-        if bar.desc != message:
-            bar.set_description(message)
-        if self._bar is bar and (step := round(STEPS * fraction) - bar.n):
-            bar.update(step)
+        self._is_within = True
+        try:
+            while self._shown != self.wanted:
+                self._follow(self.wanted)
+        finally:
+            self._is_within = False
 
     def close(self) -> None:
         """Remove the entry."""
-        bar, self._bar = self._bar, None
-        if bar is not None:
-            bar.close()
+        self.wanted = None
+        self.update()
+
+    def _follow(self, wanted: tuple[float, str] | None) -> None:
+        bar, message_shown = self._bar, self._shown[1] if self._shown else None
+        self._shown = wanted
+        if wanted is None:
+            self._bar = None
+            if bar is not None:
+                bar.close()
+            return
+        fraction, message = wanted
+        if bar is None:
+            bar = self._bar = progress(total=STEPS, desc=message, file=Nowhere())
+        elif message != message_shown:
+            bar.set_description(message)
+        if step := round(STEPS * fraction) - bar.n:
+            bar.update(step)
