@@ -198,7 +198,7 @@ def _seen(correlation: NoiseCorrelation | None, standard: np.ndarray, otherwise:
 
 
 def _visible(noise: NoiseEstimate, measured: NoiseVariance | None, residual: Residual) -> float:
-    """Return the fraction of the noise variance, measured on more planes, that these planes show."""
+    """Return the fraction of the variance measured on more planes that these planes show."""
     if measured is None or not residual.known.any():
         return 1.0
     typical = np.median(residual.clean[residual.known])
