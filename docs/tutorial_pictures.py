@@ -19,6 +19,7 @@ from napari_clip_denoise.formats import open_stack
 PICTURES = Path(__file__).parent / "images" / "tutorials"
 WINDOW = (-160, 240)
 """Display window of soft tissue, in HU."""
+COLOURS = 96
 SHOWN_FILES = range(0, 88, 11)
 
 
@@ -51,9 +52,11 @@ def own_model(folder: Path) -> Image.Image:
 
 def beside_truth(folder: Path, number: int, names: dict[str, str]) -> Image.Image:
     """Draw a plane of the noisy stack, of results, and of the truth."""
-    names = {"noisy": "noisy"} | names | {"truth": "truth"}
-    planes = {names[name]: read(folder / f"{name}.ome.tif")[number] for name in names}
-    return draw({caption: grey(plane, planes["truth"]) for caption, plane in planes.items()})
+    noisy, truth, *results = (
+        read(folder / f"{name}.ome.tif")[number] for name in ("noisy", "truth", *names)
+    )
+    panels = dict(zip(names.values(), results, strict=True)) | {"truth": truth}
+    return draw({"noisy": grey(noisy, noisy)} | {k: grey(v, truth) for k, v in panels.items()})
 
 
 def plate(folder: Path) -> Image.Image:
@@ -137,7 +140,8 @@ def main(folder: Path) -> None:
     PICTURES.mkdir(exist_ok=True)
     for name, draw_page in PAGES.items():
         if (folder / name).exists():
-            draw_page(folder / name).save(PICTURES / f"{name}.png", optimize=True)
+            picture = draw_page(folder / name).quantize(COLOURS, dither=Image.Dither.NONE)
+            picture.save(PICTURES / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

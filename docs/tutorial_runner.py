@@ -11,7 +11,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,19 +103,20 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    """Do a page, tell how long it took, and update what it shows if asked to."""
+    """Do a page, say how long it computed, and update what it shows if asked to."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("page", type=Path)
     parser.add_argument("folder", type=Path, help="made; must not exist")
     parser.add_argument("--write", action="store_true", help="update the page")
     options = parser.parse_args()
     options.folder.mkdir(parents=True)
-    text, begun = options.page.read_text(), time.monotonic()
+    text = options.page.read_text()
     for step in do(options.page, options.folder.resolve()):
         print(f"$ {step.command}{step.printed}", end="", flush=True)
         if step.shown:
             text = text.replace(step.shown[0], f"```text\n{step.printed}```", 1)
-    print(f"{options.page.name}: {time.monotonic() - begun:.0f} s")
+    used = os.times()
+    print(f"{options.page.name}: {used.children_user + used.children_system:.0f} s of a processor")
     if options.write:
         options.page.write_text(text)
 
