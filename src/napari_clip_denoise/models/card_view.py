@@ -2,6 +2,8 @@
 
 from html import escape
 
+from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY
+from napari_clip_denoise.images.intensity_methods import intensity_label
 from napari_clip_denoise.models.card import ModelCard, Score
 from napari_clip_denoise.models.folder import DEFAULT_MODEL, RGB_MODEL
 from napari_clip_denoise.models.registry import Entry
@@ -47,6 +49,24 @@ def unsuitable_reason(card: ModelCard, *, rgb: bool) -> str:
     )
 
 
+def own_scale(card: ModelCard, intensity: str | tuple[float, float]) -> str:
+    """Say which intensity scale a model uses in place of the automatic one; empty if none.
+
+    Parameters
+    ----------
+    card : ModelCard
+        Card of the model.
+    intensity : str or (float, float)
+        The intensity mapping that was asked for.
+    """
+    if not card.clip_input or intensity != DEFAULT_INTENSITY:
+        return ""
+    return (
+        f"With automatic intensity, '{card.name}' uses the scale that it was trained with: "
+        f"{intensity_label(card.intensity)}."
+    )
+
+
 def as_markdown(card: ModelCard) -> str:
     """Format a card as a Markdown page: purpose, licence, scores, then how it was trained."""
     purpose, history = _purpose(card)
@@ -74,6 +94,7 @@ def as_html(entry: Entry) -> str:
     card = entry.card
     purpose, history = _purpose(card)
     facts = facts_of(card)
+    facts["intensity"] = intensity_label(card.intensity)
     first = {name: facts.pop(name) for name in FIRST}
     page = [f"<h3>{escape(entry.name)}</h3><p>{escape(purpose)}</p>", _list_facts(first)]
     page += [_tabulate(card.scores), _list_facts(facts)]
