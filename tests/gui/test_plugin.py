@@ -23,8 +23,8 @@ def test_the_manifest_is_valid(options):
 def test_the_preferences_offer_every_intensity_mapping():
     manifest = yaml.safe_load(files("napari_clip_denoise").joinpath("napari.yaml").read_text())
     choice = manifest["contributions"]["configurations"]["denoise"]["properties"]["intensity"]
-    assert choice["enum"] == list(INTENSITIES)
-    assert choice["default"] == DEFAULT_INTENSITY
+    assert choice["enum"] == [method.label for method in INTENSITIES.values()]
+    assert choice["default"] == INTENSITIES[DEFAULT_INTENSITY].label
 
 
 @pytest.mark.parametrize(("key", "ndim"), [("noisy_plane", 2), ("noisy_stack", 3)])
