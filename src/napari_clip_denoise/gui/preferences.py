@@ -19,7 +19,7 @@ FIELDS: dict[str, dict[str, str]] = {
     "device": dict(DEVICES),
     "precision": dict(PRECISIONS),
 }
-"""Fields that are kept, with the values of their labels: Preferences show labels, as the form does."""
+"""Fields that are kept, with the values of their labels. Preferences show the labels."""
 
 
 def restore(form: SettingsForm) -> None:

@@ -10,6 +10,21 @@ from napari_clip_denoise.models.registry import Entry
 
 FIRST = ("made for", "licence")
 """Facts that are shown above the scores."""
+TEST_IMAGES = {
+    "set12": "Set12 (photographs)",
+    "cbsd68": "CBSD68 (colour photographs)",
+    "fmd48": "FMD (fluorescence microscopy)",
+    "w2s": "W2S (widefield fluorescence)",
+}
+TEST_NOISE = {
+    "real": "real noise",
+    "gaussian": "Gaussian noise",
+    "poisson": "Poisson noise",
+    "spatial": "noise correlated between pixels",
+    "speckle": "speckle",
+    "salt-pepper": "salt-and-pepper noise",
+}
+"""Names of test images and noise for people; others are shown as they are."""
 FIXED = "This model is built in and cannot be renamed or deleted."
 
 
@@ -136,8 +151,20 @@ def _by_images(scores: tuple[Score, ...]) -> dict[str, list[Score]]:
     """Group scores by test images and noise."""
     groups: dict[str, list[Score]] = {}
     for score in scores:
-        groups.setdefault(f"{score.data}, {score.noise}", []).append(score)
+        groups.setdefault(_test_name(score), []).append(score)
     return groups
+
+
+def _test_name(score: Score) -> str:
+    """Name the images and the noise of a score, such as ``Set12 (photographs), Gaussian noise 25``.
+
+    The number is the level of simulated noise.
+    """
+    kind, _, level = score.noise.rpartition("-")
+    if not (kind and level.replace(".", "", 1).isdecimal()):
+        kind, level = score.noise, ""
+    noise = f"{TEST_NOISE.get(kind, kind)} {level}".rstrip()
+    return f"{TEST_IMAGES.get(score.data, score.data.replace('_', ' '))}, {noise}"
 
 
 def _figures(score: Score) -> str:

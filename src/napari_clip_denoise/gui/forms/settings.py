@@ -78,13 +78,13 @@ class SettingsForm(QWidget):
         )
         self.hot_pixels = ComboBox(
             choices=HOT_PIXELS,
-            tooltip="Isolated pixels that are far too bright or too dark: keep them in the result, or "
-            "replace them by their surroundings. They never disturb their neighbours.",
+            tooltip="Isolated pixels that are far too bright or too dark: keep them in the result, "
+            "or replace them by their surroundings. They never disturb their neighbours.",
         )
         self.destripe = ComboBox(
             choices=DESTRIPE,
-            tooltip="Rows or columns that are brighter or darker as a whole, as from a scanner or an "
-            "sCMOS camera. Removing them takes contrast from structures as long as a whole line.",
+            tooltip="Rows or columns that are brighter or darker as a whole, as from a scanner or "
+            "an sCMOS camera. Removing them takes contrast from structures as long as a line.",
         )
         self.neighbours = CheckBox(
             text="",

@@ -69,8 +69,9 @@ class ModelHelp(QWidget):
         except ModelError as error:
             return False, str(error)
         self.encoder_remedy.offer(ClipSource.parse(card.encoder.weights))
-        remarks = own_scale(card, self._form.intensity.value), (
-            "" if layer is None else unsuitable_reason(card, rgb=is_rgb)
+        remarks = (
+            own_scale(card, self._form.intensity.value),
+            ("" if layer is None else unsuitable_reason(card, rgb=is_rgb)),
         )
         return lacks_encoder(card), " ".join(filter(None, remarks))
 

@@ -72,6 +72,11 @@ class Results:
         self._on_deleted = on_deleted
         self._layers: list[Image] = []
 
+    @property
+    def name(self) -> str:
+        """Name of the first layer that is denoised."""
+        return self._targets[0].source.name
+
     def begin(self, array: Any, made: dict[str, Any]) -> Iterator[None]:
         """Add a hidden layer for each target, right above its source and earlier results.
 

@@ -82,8 +82,8 @@ class CheckResultWidget(TaskPanel):
         self.spread_button = QPushButton("Uncertainty")
         self.spread_button.setToolTip(
             "Add a layer that is brighter where the model is less certain: how much its result "
-            "varies when what the network sees is disturbed slightly. Needs a result of the Denoise "
-            "widget; covers up to one megapixel of the current plane."
+            "varies when what the network sees is disturbed slightly. Needs a result of the "
+            "Denoise panel; covers up to one megapixel of the current plane."
         )
         self.spread_button.clicked.connect(self.measure_spread)
         self.task.follow(idle=(self.check_button, self.spread_button))
@@ -199,7 +199,9 @@ class CheckResultWidget(TaskPanel):
         yield
         self._viewer.add_layer(layer)
         yield
-        return "Brighter means less certain. Compare pixels with each other; these are no error bars."
+        return (
+            "Brighter means less certain. Compare pixels with each other: these are not errors."
+        )
 
     def _chosen(self) -> tuple[Image, Image]:
         noisy, denoised = self.noisy.value, self.denoised.value

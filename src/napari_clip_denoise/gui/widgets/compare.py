@@ -186,7 +186,7 @@ def _say(settings: DenoiseSettings) -> str:
     """Describe the settings besides the model, such as ``intensity 0 to 255, strength 80 %``."""
     ensemble = ", self-ensemble" if settings.self_ensemble else ""
     intensity = intensity_label(settings.intensity)
-    return f"intensity {intensity}, strength {100 * settings.strength:.0f} %{ensemble}"
+    return f"intensity {intensity}, strength {100 * settings.strength:.0f}\u00a0%{ensemble}"
 
 
 def _compare(

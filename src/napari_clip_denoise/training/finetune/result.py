@@ -68,7 +68,8 @@ class FineTuned:
         """Return a summary of the result in words."""
         figures = (
             f"better on {self.n_better} of {self.n_held_out} validation patches; "
-            f"{self.metric.removesuffix(' (dB)')}: {self.start:.2f} dB before, {self.best:.2f} dB now"
+            f"{self.metric.removesuffix(' (dB)')}: {self.start:.2f} dB before, "
+            f"{self.best:.2f} dB now"
         )
         if self.improved:
             return f"The new model is better than the base model ({figures})."
