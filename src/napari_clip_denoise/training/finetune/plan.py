@@ -110,8 +110,8 @@ class Request:
         """Description of the correlation."""
         if self.measured_correlation is None:
             return (
-                "there are too few flat regions to measure whether the noise of neighbouring pixels "
-                "is correlated, so it is taken as uncorrelated"
+                "there are too few flat regions to measure whether the noise of neighbouring "
+                "pixels is correlated, so it is taken as uncorrelated"
             )
         return (
             "the noise of neighbouring pixels is correlated by "
