@@ -9,8 +9,8 @@ from qtpy.QtWidgets import QAbstractButton, QComboBox, QFormLayout, QLabel, QWid
 
 PAGE = Path(__file__).parents[2] / "docs" / "users.md"
 PANELS = ("Denoise", "Denoise files", "Check result", "Fine-tune", "Compare", "Models")
-MENUS = {"File", "Open Sample", "Plugins", "CLIP Denoise"}
-"""Menus of napari that lead to the plugin."""
+MENUS = {"File", "Open Sample", "Save Selected Layers", "Plugins", "CLIP Denoise"}
+"""Menus of napari that lead to the plugin, without the dots of their titles."""
 
 
 @pytest.fixture

@@ -88,6 +88,6 @@ def test_what_a_stranger_wrote_is_not_replaced(plain_viewer, tmp_path):
     folder.mkdir()
     (folder / "notes.txt").write_text("mine")
     layer = plain_viewer.add_image(VALUES)
-    with pytest.raises(Exception, match="notes|other|folder"):
+    with pytest.raises(Exception, match=r"notes|other|folder"):
         layer.save(str(folder), plugin=PLUGIN)
     assert (folder / "notes.txt").read_text() == "mine"
