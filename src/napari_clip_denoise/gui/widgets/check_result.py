@@ -199,9 +199,7 @@ class CheckResultWidget(TaskPanel):
         yield
         self._viewer.add_layer(layer)
         yield
-        return (
-            "Brighter means less certain. Compare pixels with each other: these are not errors."
-        )
+        return "Brighter means less certain. Compare pixels with each other: these are not errors."
 
     def _chosen(self) -> tuple[Image, Image]:
         noisy, denoised = self.noisy.value, self.denoised.value
