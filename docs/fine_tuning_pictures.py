@@ -10,6 +10,7 @@ Usage, with a screen or under Xvfb, from the top of the repository, for each pic
 import argparse
 from pathlib import Path
 
+from pictures import photograph
 from qtpy.QtCore import Qt
 from scripted_user import User, window
 
@@ -29,7 +30,7 @@ def main() -> None:
     with window(options.theme) as (user, _):
         user.viewer.open(sorted(options.noisy.iterdir())[0])
         fine_tune(user, options)
-        user.record(options.picture)
+        photograph(user, options.picture)
 
 
 def fine_tune(user: User, options: argparse.Namespace) -> None:

@@ -43,11 +43,7 @@ def main() -> None:
     options.folder.mkdir(parents=True, exist_ok=True)
 
     def record(user: User, name: str) -> None:
-        path = options.folder / name
-        user.record(path)
-        with Picture.open(path) as picture:
-            small = picture.convert("RGB").quantize(COLOURS, dither=Picture.Dither.NONE)
-        small.save(path, optimize=True)
+        photograph(user, options.folder / name)
 
     scenes: dict[str, Callable[[User, Path], None]] = {
         "check": check_a_blur,
@@ -65,6 +61,14 @@ def main() -> None:
                 scene(user, folder)
                 user.dismiss_notifications()
                 record(user, f"{name}.png")
+
+
+def photograph(user: User, path: Path) -> None:
+    """Photograph the screen into a small file."""
+    user.record(path)
+    with Picture.open(path) as picture:
+        small = picture.convert("RGB").quantize(COLOURS, dither=Picture.Dither.NONE)
+    small.save(path, optimize=True)
 
 
 def tell_story(

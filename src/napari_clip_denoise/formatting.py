@@ -1,5 +1,6 @@
 """Formatting of numbers for people, and the name and version of this software."""
 
+import math
 from importlib.metadata import version
 
 
@@ -35,6 +36,8 @@ def progress_line(*parts: str, seconds_left: float | None = None) -> str:
 
 def format_bytes(n_bytes: float) -> str:
     """Format a size for people, such as ``1.4 GiB``."""
+    if n_bytes < 2**20:
+        return f"{math.ceil(n_bytes / 2**10)} KiB"
     if n_bytes < 0.1 * 2**30:
         return f"{n_bytes / 2**20:.0f} MiB"
     return f"{n_bytes / 2**30:.1f} GiB"

@@ -44,7 +44,7 @@ def test_finetune_saves_a_better_model_under_its_name(folder, models_folder):
     done = run(folder, *clean)
     assert done.exit_code == 0, done.output
     assert "Objective supervised: there are clean images of the same fields." in done.output
-    assert "beats the one at the start" in done.output
+    assert "is better than the base model" in done.output
     card = read_card(models_folder / "mine.safetensors")
     assert card.recipe["fine_tuning"]["batch"] == 4
     assert card.recipe["fine_tuning"]["minutes"] is None
@@ -60,7 +60,7 @@ def test_a_model_that_is_not_better_is_not_saved(folder, models_folder):
     arguments = ("--clean", str(folder / "clean"), "--steps", "10")
     done = run(folder, *arguments)
     assert done.exit_code == 1
-    assert "does not beat" in done.output
+    assert "is not better" in done.output
     assert "'tiny' stays the model to use" in done.output
     assert not (models_folder / "mine.safetensors").exists()
     assert run(folder, *arguments, "--keep").exit_code == 0

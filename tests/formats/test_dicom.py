@@ -414,7 +414,7 @@ def test_only_a_series_is_replaced(folder, tmp_path):
         create_writer(tmp_path / "out", stack, stack.dtype)
     derive(stack, tmp_path / "out", overwrite=True)
     (tmp_path / "out" / "thesis.doc").touch()
-    with pytest.raises(OutputError, match="things that this program has not written"):
+    with pytest.raises(OutputError, match="files that this program did not write"):
         create_writer(tmp_path / "out", stack, stack.dtype, overwrite=True)
     assert len(list((tmp_path / "out").iterdir())) == 5
 

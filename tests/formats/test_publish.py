@@ -74,14 +74,14 @@ def test_what_a_killed_run_leaves_is_removed_by_the_next(tmp_path, name):
 def test_a_folder_of_others_is_never_replaced(tmp_path, name):
     (tmp_path / name).mkdir()
     (tmp_path / name / "thesis.txt").write_text("all of it")
-    with pytest.raises(OutputError, match="things that this program has not written"):
+    with pytest.raises(OutputError, match="files that this program did not write"):
         begin(tmp_path / name, overwrite=True)
     assert (tmp_path / name / "thesis.txt").read_text() == "all of it"
 
 
 def test_raw_data_are_never_replaced(tmp_path):
     zarr.create_array(tmp_path / "a.zarr", data=OLD)
-    with pytest.raises(OutputError, match="has not written"):
+    with pytest.raises(OutputError, match="did not write"):
         begin(tmp_path / "a.zarr", overwrite=True)
     np.testing.assert_array_equal(pixels(tmp_path / "a.zarr"), OLD)
 
@@ -92,7 +92,7 @@ def test_own_stores_with_things_of_others_are_not_replaced(tmp_path, ours):
     added = tmp_path / "a.zarr" / ours
     added.parent.mkdir(parents=True, exist_ok=True)
     added.write_text("mine")
-    with pytest.raises(OutputError, match="has not written"):
+    with pytest.raises(OutputError, match="did not write"):
         begin(tmp_path / "a.zarr", overwrite=True)
     assert added.read_text() == "mine"
     np.testing.assert_array_equal(pixels(tmp_path / "a.zarr"), OLD)
@@ -103,11 +103,11 @@ def test_a_planted_link_is_not_followed(tmp_path):
     home.mkdir()
     (home / "thesis.txt").write_text("all of it")
     (tmp_path / ".a.zarr.partial").symlink_to(home)
-    with pytest.raises(OutputError, match="has not written"):
+    with pytest.raises(OutputError, match="did not write"):
         begin(tmp_path / "a.zarr", overwrite=True)
     (tmp_path / ".b.zarr.partial").mkdir()
     (tmp_path / ".b.zarr.partial" / ".progress").symlink_to(home)
-    with pytest.raises(OutputError, match="has not written"):
+    with pytest.raises(OutputError, match="did not write"):
         begin(tmp_path / "b.zarr", overwrite=True)
     (tmp_path / "c.tif").symlink_to(home / "thesis.txt")
     begin(tmp_path / "c.tif", overwrite=True).finish()
@@ -119,7 +119,7 @@ def test_a_planted_link_is_not_followed(tmp_path):
 def test_an_unfinished_store_with_things_of_others_is_not_cleared(tmp_path):
     (tmp_path / ".a.zarr.partial").mkdir()
     (tmp_path / ".a.zarr.partial" / "thesis.txt").write_text("all of it")
-    with pytest.raises(OutputError, match="has not written"):
+    with pytest.raises(OutputError, match="did not write"):
         begin(tmp_path / "a.zarr", overwrite=True)
     assert (tmp_path / ".a.zarr.partial" / "thesis.txt").read_text() == "all of it"
 

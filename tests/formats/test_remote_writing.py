@@ -156,7 +156,7 @@ def test_what_is_there_is_not_touched(url):
     with pytest.raises(OutputError, match="already exists"):
         begin(url)
     RemoteFiles(url).write("thesis.txt", b"all of it")
-    with pytest.raises(OutputError, match="has not written"):
+    with pytest.raises(OutputError, match="did not write"):
         begin(url, overwrite=True)
     RemoteFiles(url).remove("thesis.txt")
     again = begin(url, overwrite=True)

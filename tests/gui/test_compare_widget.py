@@ -79,7 +79,7 @@ def test_models_get_the_settings_of_the_denoise_panel(viewer, widget, panel, qtb
     shown = viewer.layers[-1]
     np.testing.assert_array_equal(shown.data[0], noisy[viewer.dims.current_step[0], 10:50, 20:60])
     assert shown.metadata["napari_clip_denoise"]["settings"]["intensity"] == "minmax"
-    assert "intensity minmax, strength 0 %" in panel.progress.label.text()
+    assert "intensity Smallest to largest, strength 0\u00a0%" in panel.progress.label.text()
 
 
 def test_methods_are_ticked_and_have_full_names(panel):

@@ -59,7 +59,7 @@ def test_a_model_learns_is_saved_and_offered_at_once(both, qtbot, grainy, clean)
     assert all(picture.image is not None for picture in widget.plot.pictures)
     widget.stop_button.click()
     qtbot.waitUntil(lambda: not widget.is_running, timeout=WAIT)
-    assert "beats the one at the start" in widget.progress.label.text()
+    assert "is better than the base model" in widget.progress.label.text()
     assert "mine" not in denoise.form.model.choices
     widget.save_button.click()
     assert "mine" in denoise.form.model.choices

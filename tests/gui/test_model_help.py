@@ -1,6 +1,10 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
+from napari_clip_denoise.gui.model_list import model_list
+from napari_clip_denoise.models.checkpoint import save_model
 from napari_clip_denoise.models.folder import SUFFIX
 
 ADVICE = "'compact-rgb' is for RGB images"
@@ -55,6 +59,18 @@ def test_a_model_whose_file_is_damaged_is_told(widget, note, models_folder, erro
     assert "is damaged" in note.text()
     assert widget.form.model.value == "tiny"
     assert errors() == []
+
+
+def test_a_model_with_a_scale_of_its_own_says_so(widget, viewer, note, tiny, models_folder):
+    card = tiny.card.model_copy(update={"name": "own", "clip_input": True, "intensity": "window"})
+    save_model(replace(tiny, card=card), models_folder / f"own{SUFFIX}")
+    viewer.add_image(np.zeros((16, 16), np.uint8))
+    model_list.changed.emit()
+    widget.form.model.value = "own"
+    assert "uses the scale that it was trained with: CT window (HU)." in note.text()
+    assert note.isVisible()
+    widget.form.intensity.value = "minmax"
+    assert widget.help.isHidden()
 
 
 def test_a_long_name_does_not_widen_the_panel(widget, viewer):

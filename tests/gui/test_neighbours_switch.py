@@ -26,6 +26,6 @@ def test_the_switch_uses_one_plane_on_each_side(widget):
 def test_the_window_says_that_neighbours_agree(told_widget, qtbot):
     hint = told_widget.neighbours_hint
     qtbot.waitUntil(lambda: not hint.isHidden(), timeout=20_000)
-    assert hint.text().startswith("Neighbours along z agree:")
+    assert hint.text().startswith("Neighbouring planes along z look alike:")
     told_widget.form.model.value = "tiny"
     qtbot.waitUntil(hint.isHidden, timeout=20_000)

@@ -16,7 +16,7 @@ GIB = 2**30
         (0.1, True, ""),
         (0.5, True, "9 planes · needs 0.5 GiB, 30.0 GiB of memory free"),
         (40, True, "9 planes · needs 40.0 GiB, too much for memory: choose a file under 'Save to'"),
-        (0.01, False, "9 planes in 2 regions · needs up to 10 MiB, 30.0 GiB free on the disk"),
+        (0.01, False, "9 planes · needs up to 10 MiB, 30.0 GiB free on the disk"),
     ],
 )
 def test_a_size_in_words(monkeypatch, size, in_memory, words):
@@ -29,7 +29,7 @@ def test_the_line_follows_the_form(viewer, widget, qtbot, noisy, tmp_path):
     assert widget.plan.isHidden()
     widget.form.store.value = tmp_path / "result.ome.zarr"
     qtbot.waitUntil(widget.plan.isVisible)
-    assert widget.plan.label.text().startswith("4 planes in 1 region · needs up to 0 MiB, ")
+    assert widget.plan.label.text().startswith("4 planes · needs up to 104 KiB, ")
     widget.form.store.value = tmp_path / "no" / "result.ome.zarr"
     qtbot.waitUntil(lambda: widget.plan.isVisible() and "There is no folder" in _text(widget))
     widget.form.store.value = None

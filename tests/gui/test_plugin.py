@@ -5,7 +5,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 import yaml
-from qtpy.QtWidgets import QLabel, QTabBar
+from qtpy.QtWidgets import QLabel, QStyle, QStyleOptionComboBox, QTabBar
 
 from napari_clip_denoise.gui.viewer.layers import is_derived
 from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY
@@ -23,8 +23,8 @@ def test_the_manifest_is_valid(options):
 def test_the_preferences_offer_every_intensity_mapping():
     manifest = yaml.safe_load(files("napari_clip_denoise").joinpath("napari.yaml").read_text())
     choice = manifest["contributions"]["configurations"]["denoise"]["properties"]["intensity"]
-    assert choice["enum"] == list(INTENSITIES)
-    assert choice["default"] == DEFAULT_INTENSITY
+    assert choice["enum"] == [method.label for method in INTENSITIES.values()]
+    assert choice["default"] == INTENSITIES[DEFAULT_INTENSITY].label
 
 
 @pytest.mark.parametrize(("key", "ndim"), [("noisy_plane", 2), ("noisy_stack", 3)])
@@ -81,6 +81,22 @@ def test_a_panel_fits_into_330_pixels(make_napari_viewer, qtbot, name):
     viewer.add_image(np.zeros((4, 20, 20)), name="a name that is far too long for any narrow panel")
     _, panel = viewer.window.add_plugin_dock_widget("napari-clip-denoise", name)
     qtbot.waitUntil(lambda: panel.minimumSizeHint().width() <= 330, timeout=20_000)
+
+
+def test_a_panel_opens_wide_enough_for_the_choices_in_its_menus(make_napari_viewer, qtbot):
+    viewer = make_napari_viewer(show=True)
+    viewer.window._qt_window.resize(1280, 720)
+    _, panel = viewer.window.add_plugin_dock_widget("napari-clip-denoise", "Denoise files")
+
+    def is_whole(box):
+        option = QStyleOptionComboBox()
+        box.initStyleOption(option)
+        place = QStyle.SubControl.SC_ComboBoxEditField
+        field = box.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option, place, box)
+        return box.fontMetrics().horizontalAdvance(box.currentText()) <= field.width()
+
+    for menu in (panel.form.intensity, panel.form.format, panel.form.existing):
+        qtbot.waitUntil(lambda box=menu.native: is_whole(box), timeout=20_000)
 
 
 def test_six_tabs_show_their_whole_names_and_every_label_has_a_tooltip(make_napari_viewer, qtbot):

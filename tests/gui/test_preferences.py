@@ -19,10 +19,21 @@ def test_what_was_used_last_is_there_again(viewer, widget, run, noisy, plugin_se
     widget.form.intensity.value = "minmax"
     run()
     assert get_plugin_settings("napari-clip-denoise").denoise.strength == 40
-    assert "minmax" in plugin_settings.read_text()
+    assert "Smallest to largest" in plugin_settings.read_text()
     form = reopened(viewer).form
     assert (form.model.value, form.strength.value, form.intensity.value) == ("tiny", 40, "minmax")
     assert form.device.value == "cpu"
+
+
+def test_preferences_offer_the_words_of_the_form(widget):
+    kept = get_plugin_settings("napari-clip-denoise").denoise
+    offered = type(kept).model_json_schema()["properties"]
+    form = widget.form
+    for name in ("intensity", "device", "precision"):
+        menu = [box.itemText(i) for box in [getattr(form, name).native] for i in range(box.count())]
+        assert offered[name]["enum"] == [text for text in menu if text != "Custom range"]
+        assert getattr(kept, name) == menu[0]
+    assert kept.model == form.model.native.itemText(0) == "Automatic"
 
 
 def test_a_model_that_is_gone_is_not_restored(viewer, widget):

@@ -122,7 +122,7 @@ def test_a_user_works_through_the_window(user, endless, tiny, tmp_path):
     name = "my-microscope"
     assert {path.stem for path in user_folder().glob("*.safetensors")} == {name, "tiny"}
     until("a store is named")
-    assert "24 planes in 1 region ·" in panel("Denoise").plan.label.text()
+    assert "24 planes ·" in panel("Denoise").plan.label.text()
     until("the store is written")
     with pytest.raises(StopIteration):
         next(story)

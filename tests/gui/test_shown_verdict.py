@@ -58,7 +58,7 @@ def test_each_of_several_layers_has_its_own_verdict(viewer, widget, qtbot, noisy
     widget.run_button.click()
     qtbot.waitUntil(lambda: not widget.is_running, timeout=60_000)
     verdicts = [expected(as_stack(layer.data, "zyx")).sentence for layer in layers]
-    said = [f"Layer {number}: {verdict}" for number, verdict in enumerate(verdicts, 1)]
+    said = [f"'{each.name}': {verdict}" for each, verdict in zip(layers, verdicts, strict=True)]
     assert lines(widget)[1:] == said
 
 
@@ -90,3 +90,6 @@ def test_the_table_of_files_has_a_column_for_the_verdict(
         cell = batch.table.item(0, 3)
         assert batch.table.horizontalHeaderItem(3).text() == "Check"
         assert (cell.text(), cell.toolTip()) == (said, said)
+        assert batch.table.horizontalScrollBar().maximum() == 0
+        needed = batch.table.sizeHintForRow(0)
+        assert batch.table.rowHeight(0) >= needed

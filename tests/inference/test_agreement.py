@@ -20,7 +20,7 @@ def test_planes_with_the_same_structure_agree(sigma):
     stack = as_stack(np.stack([plane] * 4) + rng.normal(0, sigma, (4, 128, 128)), "tyx")
     found = measure_agreement(stack)
     assert found == pytest.approx(1, abs=0.05)
-    assert agreement_in_words(found, "t").startswith("Neighbours along t agree:")
+    assert agreement_in_words(found, "t").startswith("Neighbouring planes along t look alike:")
 
 
 def test_unrelated_planes_do_not():

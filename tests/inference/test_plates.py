@@ -190,7 +190,7 @@ def test_a_finished_plate_is_replaced_only_if_it_is_as_it_was_made(tmp_path, tin
         denoise_plate(plate, out, tiny, **NUMBERS)
     denoise_plate(plate, out, tiny, overwrite=True, check=False, **NUMBERS)
     zarr.open_group(out, path="B/2/0/labels", mode="a")
-    with pytest.raises(OutputError, match="not written"):
+    with pytest.raises(OutputError, match="did not write"):
         denoise_plate(plate, out, tiny, overwrite=True, **NUMBERS)
     with pytest.raises(OutputError, match="is the input"):
         denoise_plate(plate, plate, tiny, overwrite=True, **NUMBERS)

@@ -8,6 +8,7 @@ SCORES = (
     Score(data="mine", noise="real", metric="PSNR (dB)", noisy=20.14, denoised=26.1),
     Score(data="mine", noise="real", metric="SSIM", noisy=0.7, denoised=0.885),
     Score(data="other", noise="real", metric="SSIM", noisy=0.2, denoised=0.3),
+    Score(data="set12", noise="salt-pepper-0.02", metric="SSIM", noisy=0.2, denoised=0.3),
 )
 
 
@@ -20,7 +21,8 @@ def test_a_page_tells_the_scores_of_each_image_once_and_by_their_names(tiny_file
     copy_model(tiny_file, tmp_path / "lab.safetensors", card)
     page = as_html(Entry("lab", tmp_path / "lab.safetensors", "user"))
     assert "For a&lt;b &amp; c." in page
-    assert page.count("mine, real") == page.count("other, real") == 1
+    assert page.count("mine, real noise") == page.count("other, real noise") == 1
+    assert "Set12 (photographs), salt-and-pepper noise 0.02" in page
     assert "PSNR (dB)" in page
     assert "20.14 → 26.10" in page
     assert "0.700 → 0.885" in page

@@ -245,7 +245,7 @@ def test_a_model_that_is_not_better_is_called_so(model, noisy, clean):
     spoilt = FAST | {"learning_rate": 100.0, "warm_up": 0.0}
     result = fine_tune(noisy, clean=clean, model=model, **spoilt)
     assert not result.improved
-    assert "does not beat" in result.verdict
+    assert "is not better" in result.verdict
     assert result.best == result.start
     assert encoder_sha256(result.model) == encoder_sha256(load(model))
 
@@ -276,7 +276,7 @@ def test_what_comes_before_the_first_step_takes_nothing_of_the_time(model, noisy
     [
         (("noisy", "clean"), "supervised: there are clean"),
         (("noisy", "repeats"), "noise2noise: there are repeats"),
-        (("noisy",), "refinement: only noisy images, and noise of neighbours"),
+        (("noisy",), "refinement: only noisy images, and the noise of neighbouring pixels"),
         (("blurred",), "noise2void: only noisy images, and .* hidden with each"),
     ],
     ids=["clean", "repeats", "white", "correlated"],

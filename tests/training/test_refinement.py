@@ -129,6 +129,6 @@ def test_it_learns_to_remove_what_was_put_on(tiny_file, models_folder):
         steps=40, batch=4, patch=32, held_out=8, learning_rate=3e-3,
         on_progress=lambda learning: losses.append(learning.loss),
     )  # fmt: skip
-    assert result.reason.startswith("refinement: as asked; noise of neighbours")
+    assert result.reason.startswith("refinement: as asked; the noise of neighbouring pixels")
     assert np.mean(losses[-5:]) < 0.7 * np.mean(losses[:5])
     assert "gain" in result.model.card.noise

@@ -10,6 +10,7 @@ import numpy as np
 from napari_clip_denoise.evaluation.metrics import psnr, ssim
 from napari_clip_denoise.evaluation.scores.baselines import BASELINES
 from napari_clip_denoise.formatting import software
+from napari_clip_denoise.images.intensity_methods import intensity_label
 from napari_clip_denoise.inference.preview import PreviewMaker, View
 from napari_clip_denoise.inference.progress import CancelToken
 
@@ -28,6 +29,8 @@ class Compared:
         Computing time in seconds, without loading the model.
     scores : (float, float) or None
         PSNR in dB and SSIM; None without a reference.
+    remark : str
+        Setting that differs from those of the view; empty for none.
     provenance : dict
         Record of how the result was made.
     """
@@ -37,6 +40,7 @@ class Compared:
     seconds: float
     scores: tuple[float, float] | None
     provenance: dict[str, Any]
+    remark: str = ""
 
     @property
     def title(self) -> str:
@@ -45,11 +49,11 @@ class Compared:
 
     @property
     def details(self) -> str:
-        """Name, time and scores in one line."""
+        """Name, time, scores and remark in one line."""
         parts = [self.name, *([f"{self.seconds:.2f} s"] if self.seconds else [])]
         if self.scores is not None:
             parts += [f"{self.scores[0]:.1f} dB", f"SSIM {self.scores[1]:.3f}"]
-        return " · ".join(parts)
+        return " · ".join([*parts, self.remark] if self.remark else parts)
 
 
 def compare_view(
@@ -77,6 +81,7 @@ def compare_view(
     Compared
         The noisy view first, then the result of each method.
     """
+    from napari_clip_denoise.inference.engine.job import intensity_for
     from napari_clip_denoise.inference.provenance import provenance
 
     cancel = cancel or CancelToken()
@@ -91,7 +96,9 @@ def compare_view(
         started = perf_counter()
         pixels = make(mine, cancel).pixels(settings.strength)
         seconds = perf_counter() - started
-        yield _compared(name, pixels, seconds, reference, provenance(job, settings))
+        used = intensity_for(job.runner.card, settings)
+        remark = "" if used == settings.intensity else f"intensity {intensity_label(used)}"
+        yield _compared(name, pixels, seconds, reference, provenance(job, settings), remark)
     for name in baselines:
         cancel.check()
         started = perf_counter()
@@ -107,11 +114,12 @@ def _compared(
     seconds: float,
     reference: np.ndarray | None,
     how: dict[str, Any],
+    remark: str = "",
 ) -> Compared:
     scores = None
     if reference is not None:
         scores = psnr(reference, pixels), _ssim(reference, pixels)
-    return Compared(name, pixels.astype(np.float32), seconds, scores, how)
+    return Compared(name, pixels.astype(np.float32), seconds, scores, how, remark)
 
 
 def _ssim(reference: np.ndarray, pixels: np.ndarray) -> float:

@@ -275,8 +275,8 @@ def _check_readable(path: Path) -> None:
     except OSError as error:
         if isinstance(error, PermissionError):
             raise InputError(f"{path} may not be read; ask for the permission.") from error
-        raise InputError(f"There is no file or store {path}.") from error
+        raise InputError(f"There is no file or folder {path}.") from error
     except ValueError as error:
-        raise InputError(f"There is no file or store {path!r}.") from error
+        raise InputError(f"There is no file or folder {path!r}.") from error
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InputError(f"{path} is a pipe or device, not a file; give a file or folder.")

@@ -224,7 +224,7 @@ def check_path(path: Path, sources: set[Path], *, overwrite: bool) -> None:
         raise OutputError(f"{path} already exists; give another name or allow overwriting.")
     if path.exists() and not is_replaceable(path):
         raise OutputError(
-            f"{path} holds things that this program has not written and is not replaced; give "
+            f"{path} contains files that this program did not write and is not replaced; give "
             "another name."
         )
     if not path.parent.is_dir():

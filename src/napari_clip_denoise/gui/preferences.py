@@ -2,17 +2,32 @@
 
 from typing import Any
 
-from napari_clip_denoise.gui.forms.settings import SettingsForm
+from napari_clip_denoise.gui.forms.settings import (
+    AUTOMATIC,
+    CUSTOM,
+    DEVICES,
+    INTENSITY_CHOICES,
+    PRECISIONS,
+    SettingsForm,
+)
 
 PLUGIN = "napari-clip-denoise"
-FIELDS = ("model", "intensity", "strength", "device", "precision")
+FIELDS: dict[str, dict[str, str]] = {
+    "model": dict([AUTOMATIC]),
+    "intensity": dict(INTENSITY_CHOICES),
+    "strength": {},
+    "device": dict(DEVICES),
+    "precision": dict(PRECISIONS),
+}
+"""Fields that are kept, with the values of their labels. Preferences show the labels."""
 
 
 def restore(form: SettingsForm) -> None:
     """Fill a form with the settings used last; a model that no longer exists is skipped."""
     kept = _kept()
     for name in FIELDS if kept is not None else ():
-        field, value = getattr(form, name), getattr(kept, name)
+        field, label = getattr(form, name), getattr(kept, name)
+        value = FIELDS[name].get(label, label)
         if value in getattr(field, "choices", (value,)):
             field.value = value
 
@@ -22,8 +37,9 @@ def remember(form: SettingsForm) -> None:
     kept = _kept()
     for name in FIELDS if kept is not None else ():
         value = getattr(form, name).value
-        if (name, value) != ("intensity", "custom") and getattr(kept, name) != value:
-            setattr(kept, name, value)
+        label = next((label for label, each in FIELDS[name].items() if each == value), value)
+        if (name, value) != ("intensity", CUSTOM) and getattr(kept, name) != label:
+            setattr(kept, name, label)
 
 
 def _kept() -> Any:

@@ -229,12 +229,12 @@ def neighbour_axis(axes: str, wanted: str | None = None) -> int:
     usable = leading_axes(axes).replace("c", "")
     if not usable:
         raise InputError(
-            f"The planes of an image with the axes '{axes}' have no neighbours; set context to 0, "
-            "or name its axes, such as zyx."
+            f"The planes of an image with the axes '{axes}' have no neighbours; name its axes, "
+            "such as zyx, or denoise without neighbours (context 0)."
         )
     if wanted is not None and wanted not in usable:
         raise InputError(
             f"Planes cannot be neighbours along '{wanted}' in an image with the axes '{axes}'; "
-            f"give {' or '.join(usable)}, or set context to 0."
+            f"give {' or '.join(usable)}, or denoise without neighbours (context 0)."
         )
     return axes.index(wanted or usable[-1])

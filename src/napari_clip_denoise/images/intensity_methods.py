@@ -58,6 +58,13 @@ INTENSITIES: dict[str, IntensityMethod] = {}
 Method = TypeVar("Method", bound=type[IntensityMethod])
 
 
+def intensity_label(intensity: str | tuple[float, float]) -> str:
+    """Return the name of a method in the window, or the two numbers of a range as words."""
+    if not isinstance(intensity, str):
+        return "{:g} to {:g}".format(*intensity)
+    return INTENSITIES[intensity].label if intensity in INTENSITIES else intensity
+
+
 def register(method: Method) -> Method:
     """Add a method to `INTENSITIES`; used as a decorator of its class."""
     INTENSITIES[method.name] = method()

@@ -148,8 +148,8 @@ class Plan:
         if self.host_bytes > self.host_free:
             raise InputError(
                 f"The run takes about {format_bytes(self.host_bytes)} of memory, but only "
-                f"{format_bytes(self.host_free)} are free; write .ome.zarr, whose regions are "
-                f"small, or use a machine with {format_bytes(2 * self.host_bytes)}."
+                f"{format_bytes(self.host_free)} are free; save as .ome.zarr, which needs "
+                f"less, or use a computer with {format_bytes(2 * self.host_bytes)}."
             )
 
 

@@ -2,12 +2,29 @@
 
 from html import escape
 
+from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY
+from napari_clip_denoise.images.intensity_methods import intensity_label
 from napari_clip_denoise.models.card import ModelCard, Score
 from napari_clip_denoise.models.folder import DEFAULT_MODEL, RGB_MODEL
 from napari_clip_denoise.models.registry import Entry
 
 FIRST = ("made for", "licence")
 """Facts that are shown above the scores."""
+TEST_IMAGES = {
+    "set12": "Set12 (photographs)",
+    "cbsd68": "CBSD68 (colour photographs)",
+    "fmd48": "FMD (fluorescence microscopy)",
+    "w2s": "W2S (widefield fluorescence)",
+}
+TEST_NOISE = {
+    "real": "real noise",
+    "gaussian": "Gaussian noise",
+    "poisson": "Poisson noise",
+    "spatial": "noise correlated between pixels",
+    "speckle": "speckle",
+    "salt-pepper": "salt-and-pepper noise",
+}
+"""Names of test images and noise for people; others are shown as they are."""
 FIXED = "This model is built in and cannot be renamed or deleted."
 
 
@@ -47,6 +64,24 @@ def unsuitable_reason(card: ModelCard, *, rgb: bool) -> str:
     )
 
 
+def own_scale(card: ModelCard, intensity: str | tuple[float, float]) -> str:
+    """Say which intensity scale a model uses in place of the automatic one; empty if none.
+
+    Parameters
+    ----------
+    card : ModelCard
+        Card of the model.
+    intensity : str or (float, float)
+        The intensity mapping that was asked for.
+    """
+    if not card.clip_input or intensity != DEFAULT_INTENSITY:
+        return ""
+    return (
+        f"With automatic intensity, '{card.name}' uses the scale that it was trained with: "
+        f"{intensity_label(card.intensity)}."
+    )
+
+
 def as_markdown(card: ModelCard) -> str:
     """Format a card as a Markdown page: purpose, licence, scores, then how it was trained."""
     purpose, history = _purpose(card)
@@ -74,6 +109,7 @@ def as_html(entry: Entry) -> str:
     card = entry.card
     purpose, history = _purpose(card)
     facts = facts_of(card)
+    facts["intensity"] = intensity_label(card.intensity)
     first = {name: facts.pop(name) for name in FIRST}
     page = [f"<h3>{escape(entry.name)}</h3><p>{escape(purpose)}</p>", _list_facts(first)]
     page += [_tabulate(card.scores), _list_facts(facts)]
@@ -115,8 +151,20 @@ def _by_images(scores: tuple[Score, ...]) -> dict[str, list[Score]]:
     """Group scores by test images and noise."""
     groups: dict[str, list[Score]] = {}
     for score in scores:
-        groups.setdefault(f"{score.data}, {score.noise}", []).append(score)
+        groups.setdefault(_test_name(score), []).append(score)
     return groups
+
+
+def _test_name(score: Score) -> str:
+    """Name the images and the noise of a score, such as ``Set12 (photographs), Gaussian noise 25``.
+
+    The number is the level of simulated noise.
+    """
+    kind, _, level = score.noise.rpartition("-")
+    if not (kind and level.replace(".", "", 1).isdecimal()):
+        kind, level = score.noise, ""
+    noise = f"{TEST_NOISE.get(kind, kind)} {level}".rstrip()
+    return f"{TEST_IMAGES.get(score.data, score.data.replace('_', ' '))}, {noise}"
 
 
 def _figures(score: Score) -> str:

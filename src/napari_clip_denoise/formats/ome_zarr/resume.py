@@ -270,7 +270,7 @@ class Manifest:
 
     def _foreign(self) -> OutputError:
         return OutputError(
-            f"{self._store} holds things that this program has not written; move them away, or "
+            f"{self._store} contains files that this program did not write; move them away, or "
             "give the result another name."
         )
 

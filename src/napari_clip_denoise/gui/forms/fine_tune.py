@@ -73,6 +73,7 @@ class FineTuneForm(QWidget):
         self.minutes = FloatSpinBox(
             value=15, min=0.1, max=10_000, step=1, tooltip="How long to train."
         )
+        self.minutes.native.setDecimals(1)
         self.device = ComboBox(choices=DEVICES, tooltip="Automatic uses a GPU if there is one.")
         self.name = LineEdit(
             value=free_name(NAME), tooltip="Name of the new model: letters, digits and . _ -"

@@ -47,8 +47,8 @@ class LayerForm(SettingsForm):
         self.layer = menu_of_names(self._layers, "The layer to denoise.")
         self.scope = ComboBox(
             choices=self._scopes,
-            tooltip="Only the plane on screen, to try settings, or the whole layer, or all "
-            "channels of its image at once, or all images that are selected in the layer list.",
+            tooltip="What to denoise: the plane on screen, the whole layer, all channels of its "
+            "image, or all layers that are selected in the layer list.",
         )
         self.store = FileEdit(
             mode=FileDialogMode.OPTIONAL_FILE,

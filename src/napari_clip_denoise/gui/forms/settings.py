@@ -18,6 +18,7 @@ from napari_clip_denoise.inference.settings import (
 from napari_clip_denoise.models.folder import AUTO
 
 CUSTOM = "custom"
+AUTOMATIC = ("Automatic", AUTO)
 PRESET_CHOICES = (("General", "general"), ("CT (Hounsfield units)", "ct"), ("Custom", None))
 INTENSITY_CHOICES = (
     *((method.label, name) for name, method in INTENSITIES.items()),
@@ -25,7 +26,7 @@ INTENSITY_CHOICES = (
 )
 NOISE_LEVELS = (("Automatic", "auto"), ("Unknown", "blind"), ("Custom", CUSTOM))
 HOT_PIXELS = (("Keep", "keep"), ("Replace", "replace"))
-DESTRIPE = (("Keep", "off"), ("Remove from rows", "rows"), ("Remove from columns", "columns"))
+DESTRIPE = (("Keep", "off"), ("Remove horizontal", "rows"), ("Remove vertical", "columns"))
 DEVICES = (
     ("Automatic", "auto"),
     ("CPU", "cpu"),
@@ -54,7 +55,7 @@ class SettingsForm(QWidget):
             tooltip="Settings for a kind of image; each can still be changed below.",
         )
         self.model = menu_of_names(
-            lambda menu: [("Automatic", AUTO), *model_list.choices(menu)],
+            lambda menu: [AUTOMATIC, *model_list.choices(menu)],
             "Automatic uses the built-in model that suits the image: 'compact', or 'compact-rgb' "
             "for RGB. Your own models are listed too.",
         )
@@ -69,26 +70,27 @@ class SettingsForm(QWidget):
         )
         self.noise_level = ComboBox(
             choices=NOISE_LEVELS,
-            tooltip="Noise level, for models that are told it. Automatic measures it in the image; "
-            "Unknown lets the network guess.",
+            tooltip="How strong the noise is, for models that need this. Automatic measures it in "
+            "the image; with Unknown, the model estimates it from each plane.",
         )
         self.deviation = FloatSpinBox(
             value=10, min=0, max=LARGEST, tooltip="Standard deviation of the noise in raw values."
         )
         self.hot_pixels = ComboBox(
             choices=HOT_PIXELS,
-            tooltip="Isolated pixels far outside the usual range. The network never sees them.",
+            tooltip="Isolated pixels that are far too bright or too dark: keep them in the result, "
+            "or replace them by their surroundings. They never disturb their neighbours.",
         )
         self.destripe = ComboBox(
             choices=DESTRIPE,
-            tooltip="Remove offsets of whole rows or columns, as of a scanner or camera, before "
-            "the network sees a plane. Structures that fill most of a line lose contrast.",
+            tooltip="Rows or columns that are brighter or darker as a whole, as from a scanner or "
+            "an sCMOS camera. Removing them takes contrast from structures as long as a line.",
         )
         self.neighbours = CheckBox(
             text="",
-            tooltip="Average each plane with those before and after it, where they agree, before "
-            "it is denoised: for z-stacks and slow movies, with models that are told the noise "
-            "level. Takes twice as long. Do not use it to measure fast signals.",
+            tooltip="Average each plane with those before and after it where they look the same, "
+            "then denoise: for z-stacks and slow movies. Takes twice as long. Do not use it to "
+            "measure fast signals. Needs a model that uses the noise level, such as 'compact'.",
         )
         self.strength = Slider(
             value=100,
@@ -109,7 +111,8 @@ class SettingsForm(QWidget):
         )
         self.precision = ComboBox(
             choices=PRECISIONS,
-            tooltip="Number format of the computation. Automatic: bfloat16 on CUDA, else float32.",
+            tooltip="Number format of the computation. Automatic: bfloat16 on NVIDIA GPUs, else "
+            "float32.",
         )
         self.output_dtype = ComboBox(
             choices=TYPES,
@@ -141,9 +144,9 @@ class SettingsForm(QWidget):
         )
         advanced = labelled(
             ("Noise level", self.noise_level),
-            ("Deviation", self.deviation),
+            ("Standard deviation", self.deviation),
             ("Hot pixels", self.hot_pixels),
-            ("Line offsets", self.destripe),
+            ("Stripes", self.destripe),
             ("Self-ensemble", self.self_ensemble),
             ("Device", self.device),
             ("Tile size", self.tile),

@@ -3,6 +3,9 @@
 from qtpy.QtCore import QEvent, QObject, QSize, Qt
 from qtpy.QtWidgets import QFrame, QScrollArea, QWidget
 
+WIDE_IN_LETTERS = 58
+"""Preferred width of a panel."""
+
 
 class Scrolled(QScrollArea):
     """Scrolls a panel vertically if it does not fit; it is never narrower than the panel.
@@ -27,6 +30,11 @@ class Scrolled(QScrollArea):
             return super().minimumSizeHint()
         width = content.minimumSizeHint().width() + bar.sizeHint().width()
         return QSize(width, super().minimumSizeHint().height())
+
+    def sizeHint(self) -> QSize:  # noqa: N802
+        """Return a width at which the menus show their whole choices, where the screen has room."""
+        width = WIDE_IN_LETTERS * self.fontMetrics().averageCharWidth()
+        return super().sizeHint().expandedTo(QSize(width, 0))
 
     def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:  # noqa: N802
         """Adapt the width when the content becomes wider."""

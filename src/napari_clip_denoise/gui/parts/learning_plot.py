@@ -39,7 +39,7 @@ class LearningPlot(QWidget):
         super().__init__()
         self.loss = LinePlot("Training loss", LOSS_COLOR)
         self.score = LinePlot(
-            "Held-out patches, PSNR (dB)", SCORE_COLOR, "starting model", has_points=True
+            "Validation patches, PSNR (dB)", SCORE_COLOR, "base model", has_points=True
         )
         self._curves = self.loss.aligned = self.score.aligned = (self.loss, self.score)
         self.pictures = tuple(PicturePlot(title) for title in ("Noisy", "Before", "Now"))

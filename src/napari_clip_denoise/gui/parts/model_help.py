@@ -8,7 +8,7 @@ from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.parts.clip_remedy import ClipRemedy
 from napari_clip_denoise.gui.parts.encoder_remedy import EncoderRemedy
 from napari_clip_denoise.models.card_file import read_card
-from napari_clip_denoise.models.card_view import unsuitable_reason
+from napari_clip_denoise.models.card_view import own_scale, unsuitable_reason
 from napari_clip_denoise.models.clip_cache import lacks_encoder
 from napari_clip_denoise.models.clip_source import ClipSource
 from napari_clip_denoise.models.folder import AUTO, CLIP_MODEL
@@ -38,6 +38,7 @@ class ModelHelp(QWidget):
             layout.addWidget(part)
         form.model.changed.connect(self.refresh)
         form.layer.changed.connect(self.refresh)
+        form.intensity.changed.connect(self.refresh)
         self.refresh()
 
     def refresh(self) -> None:
@@ -68,7 +69,11 @@ class ModelHelp(QWidget):
         except ModelError as error:
             return False, str(error)
         self.encoder_remedy.offer(ClipSource.parse(card.encoder.weights))
-        return lacks_encoder(card), "" if layer is None else unsuitable_reason(card, rgb=is_rgb)
+        remarks = (
+            own_scale(card, self._form.intensity.value),
+            ("" if layer is None else unsuitable_reason(card, rgb=is_rgb)),
+        )
+        return lacks_encoder(card), " ".join(filter(None, remarks))
 
     def _use_clip(self) -> None:
         self._form.model.value = CLIP_MODEL

@@ -96,8 +96,7 @@ def describe(run: RunSize, in_memory: bool) -> str:
     free = format_bytes(run.free_bytes)
     planes = counted(run.planes, "plane")
     if not in_memory:
-        regions = counted(run.regions, "region")
-        return f"{planes} in {regions} · needs up to {size}, {free} free on the disk"
+        return f"{planes} · needs up to {size}, {free} free on the disk"
     if run.result_bytes < LARGE_BYTES:
         return ""
     if run.result_bytes > memory_limit():

@@ -22,13 +22,13 @@ class ResultsTable(QTableWidget):
         self.setHorizontalHeaderLabels(COLUMNS)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setWordWrap(False)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         if (rows := self.verticalHeader()) is not None:
             rows.setVisible(False)
         if (header := self.horizontalHeader()) is not None:
             header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-            header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+            for column in (0, len(COLUMNS) - 1):
+                header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
 
     def list_files(self, sources: Sequence[Source]) -> None:
         """Replace the content by images that are waiting."""
@@ -75,6 +75,8 @@ class ResultsTable(QTableWidget):
         state_cell.setText(state)
         state_cell.setToolTip(details)
         time_cell.setText("" if seconds is None else format_seconds(seconds))
+        if verdict:
+            self.resizeRowToContents(name.row())
         self.scrollToItem(name)
 
     def states(self) -> list[str]:

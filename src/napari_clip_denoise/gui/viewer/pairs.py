@@ -23,7 +23,7 @@ def settings_of(result: Image) -> DenoiseSettings:
     values = result.metadata.get(METADATA, {}).get("settings")
     if values is None:
         raise InputError(
-            f"It is not known how '{result.name}' was made; choose a result of the Denoise widget."
+            f"It is not known how '{result.name}' was made; choose a result of the Denoise panel."
         )
     return DenoiseSettings.model_validate(values)
 

@@ -9,7 +9,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_clip_denoise.gui.viewer.layers import METADATA, images_of, remove, result_arguments
-from napari_clip_denoise.gui.viewer.naming import result_name
+from napari_clip_denoise.gui.viewer.naming import free_name, result_name
 from napari_clip_denoise.gui.viewer.origin import results_of
 from napari_clip_denoise.gui.viewer.placement import covers, place_above
 from napari_clip_denoise.images.regions import Region
@@ -72,6 +72,11 @@ class Results:
         self._on_deleted = on_deleted
         self._layers: list[Image] = []
 
+    @property
+    def name(self) -> str:
+        """Name of the first layer that is denoised."""
+        return self._targets[0].source.name
+
     def begin(self, array: Any, made: dict[str, Any]) -> Iterator[None]:
         """Add a hidden layer for each target, right above its source and earlier results.
 
@@ -91,9 +96,9 @@ class Results:
         for target in self._targets:
             source, region = target.source, target.region
             record = target.record(made)
-            arguments = result_arguments(
-                source, result_name(source, record, region), record, region
-            )
+            taken = {layer.name for layer in self._viewer.layers}
+            name = free_name(result_name(source, record, region), taken)
+            arguments = result_arguments(source, name, record, region)
             layer = Image(target.part_of(array), **arguments, visible=False, cache=False)
             yield
             images = images_of(self._viewer)

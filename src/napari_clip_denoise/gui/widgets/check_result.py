@@ -82,8 +82,8 @@ class CheckResultWidget(TaskPanel):
         self.spread_button = QPushButton("Uncertainty")
         self.spread_button.setToolTip(
             "Add a layer that is brighter where the model is less certain: how much its result "
-            "varies when its features are perturbed slightly. Needs a result of the Denoise "
-            "widget; covers up to one megapixel of the current plane."
+            "varies when what the network sees is disturbed slightly. Needs a result of the "
+            "Denoise panel; covers up to one megapixel of the current plane."
         )
         self.spread_button.clicked.connect(self.measure_spread)
         self.task.follow(idle=(self.check_button, self.spread_button))
@@ -115,7 +115,7 @@ class CheckResultWidget(TaskPanel):
             ("Noisy", self.noisy),
             ("Denoised", self.denoised),
             ("Reference", self.reference),
-            ("Check", self.scope),
+            ("Planes", self.scope),
         )
         buttons = in_a_row(self.check_button, self.spread_button, self.cancel_button)
         plots = in_a_row(self.curve, self.map)
@@ -199,7 +199,7 @@ class CheckResultWidget(TaskPanel):
         yield
         self._viewer.add_layer(layer)
         yield
-        return "Brighter means less certain; the layer ranks pixels and is not an error bar."
+        return "Brighter means less certain. Compare pixels with each other: these are not errors."
 
     def _chosen(self) -> tuple[Image, Image]:
         noisy, denoised = self.noisy.value, self.denoised.value

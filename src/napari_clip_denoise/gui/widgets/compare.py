@@ -30,6 +30,7 @@ from napari_clip_denoise.gui.viewer.layers import (
 from napari_clip_denoise.gui.viewer.origin import offset_in
 from napari_clip_denoise.gui.viewer.region_of_interest import region_of_interest
 from napari_clip_denoise.gui.viewer.tiles import Tiles
+from napari_clip_denoise.images.intensity_methods import intensity_label
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.inference.preview import View, central_part
 from napari_clip_denoise.inference.progress import CancelToken
@@ -119,7 +120,8 @@ class CompareWidget(TaskPanel):
             control=cancel,
             take=lambda made: self._show(made, layer, view.region, 1 + len(chosen)),
             finish=lambda _: (
-                f"Compared {counted(len(chosen), 'method')}. Models: {_say(view.settings)}."
+                f"Compared {counted(len(chosen), 'method')}. "
+                f"Settings of the models: {_say(view.settings)}."
             ),
             give_up=lambda: "Cancelled; finished results were kept.",
             message="Comparing …",
@@ -181,9 +183,10 @@ def _methods() -> list[tuple[str, str]]:
 
 
 def _say(settings: DenoiseSettings) -> str:
-    """Describe the settings besides the model, such as ``intensity minmax, strength 80 %``."""
+    """Describe the settings besides the model, such as ``intensity 0 to 255, strength 80 %``."""
     ensemble = ", self-ensemble" if settings.self_ensemble else ""
-    return f"intensity {settings.intensity}, strength {100 * settings.strength:.0f} %{ensemble}"
+    intensity = intensity_label(settings.intensity)
+    return f"intensity {intensity}, strength {100 * settings.strength:.0f}\u00a0%{ensemble}"
 
 
 def _compare(

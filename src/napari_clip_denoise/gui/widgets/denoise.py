@@ -200,7 +200,8 @@ class DenoiseWidget(TaskPanel):
         """Return what the check of a result found, with the name of its layer if there are more."""
         if finished.verdict is None:
             return []
-        which = f"Layer {finished.number + 1}: " if len(self._results) > 1 else ""
+        name = self._results[finished.number].name
+        which = f"'{name}': " if len(self._results) > 1 else ""
         return [which + finished.verdict.sentence]
 
     def _finish(self, what: str) -> str:

@@ -81,6 +81,7 @@ class FineTuneWidget(TaskPanel):
             control=control,
             take=self._take,
             finish=self._finish,
+            message="Loading the model and measuring the noise …",
         )
 
     def stop(self) -> None:
@@ -109,9 +110,7 @@ class FineTuneWidget(TaskPanel):
     def _take(self, messages: tuple[Message, ...]) -> None:
         for message in messages:
             if isinstance(message, Begun):
-                self.reason.setText(
-                    " ".join((f"Training method: {message.reason}", *message.notes))
-                )
+                self.reason.setText(" ".join((_say(message.reason), *message.notes)))
                 self.plot.show()
             else:
                 self.plot.add(message)
@@ -129,6 +128,12 @@ class FineTuneWidget(TaskPanel):
         self.save_button.setText("Save" if result.improved else "Save anyway")
         self.save_button.setEnabled(True)
         return result.verdict
+
+
+def _say(reason: str) -> str:
+    """Return the reason for a training method, which begins with its name, as sentences."""
+    name, _, why = reason.partition(": ")
+    return f"Training method: {name}. Reason: {why}"
 
 
 def describe(learning: Learning) -> str:

@@ -180,13 +180,13 @@ def check_context(card: ModelCard, settings: DenoiseSettings) -> None:
     """
     if settings.context and not card.network.noise_level:
         raise InputError(
-            f"The model {card.name} cannot use neighbouring planes, because it cannot be told how "
-            "much noise is left in their mean; set context to 0, or choose another model."
+            f"The model {card.name} cannot use neighbouring planes, because it does not use the "
+            "noise level; denoise without neighbours (context 0), or choose another model."
         )
     if settings.context and settings.noise_level == "blind":
         raise InputError(
-            "Neighbouring planes can be used only if the noise level is known; set it to auto or a "
-            "number, or context to 0."
+            "Neighbouring planes can be used only if the noise level is known; let it be measured "
+            "(auto), give a number, or denoise without neighbours (context 0)."
         )
 
 
@@ -212,8 +212,8 @@ def mapping_for(stack: Stack, card: ModelCard, settings: DenoiseSettings) -> Int
         return estimate_mapping(stack, intensity, settings.noise_level)
     if isinstance(settings.noise_level, float):
         raise InputError(
-            f"The model {card.name} cannot be told the noise level; leave it at auto, or choose "
-            "another model."
+            f"The model {card.name} does not use the noise level; leave it at automatic (auto), or "
+            "choose another model."
         )
     return estimate_mapping(stack, intensity)
 

@@ -110,12 +110,12 @@ class Request:
         """Description of the correlation."""
         if self.measured_correlation is None:
             return (
-                "there are too few flat regions to measure how noise is correlated, so it is taken "
-                "as white"
+                "there are too few flat regions to measure whether the noise of neighbouring "
+                "pixels is correlated, so it is taken as uncorrelated"
             )
         return (
-            f"noise of neighbours is correlated by {self.correlation.horizontal:.2f} across and "
-            f"{self.correlation.vertical:.2f} down"
+            "the noise of neighbouring pixels is correlated by "
+            f"{self.correlation.horizontal:.2f} across and {self.correlation.vertical:.2f} down"
         )
 
     @property

@@ -129,7 +129,7 @@ OBJECTIVES = (
     ObjectiveEntry(
         "refinement",
         "Refinement (only noisy)",
-        "removes re-simulated noise from the starting model's output",
+        "removes re-simulated noise from the base model's output",
         "noisy images",
         _has_noisy,
         "refinement",

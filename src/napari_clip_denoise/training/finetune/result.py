@@ -67,12 +67,13 @@ class FineTuned:
     def verdict(self) -> str:
         """Return a summary of the result in words."""
         figures = (
-            f"better on {self.n_better} of {self.n_held_out} held-out patches; {self.metric}: "
-            f"{self.start:.2f} before, {self.best:.2f} now"
+            f"better on {self.n_better} of {self.n_held_out} validation patches; "
+            f"{self.metric.removesuffix(' (dB)')}: {self.start:.2f} dB before, "
+            f"{self.best:.2f} dB now"
         )
         if self.improved:
-            return f"The new model beats the one at the start ({figures})."
-        return f"The new model does not beat the one at the start, stay with that ({figures})."
+            return f"The new model is better than the base model ({figures})."
+        return f"The new model is not better than the base model; keep using that one ({figures})."
 
 
 def conclude(

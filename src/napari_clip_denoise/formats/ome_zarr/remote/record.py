@@ -101,7 +101,7 @@ class RemoteRecord:
         names = self._files.names()
         if not are_store_files(names):
             raise OutputError(
-                f"{self._files.shown} holds things that this program has not written; move them "
+                f"{self._files.shown} contains files that this program did not write; move them "
                 "away, or give the result another name."
             )
         self._files.remove_files([name for name in names if name in ATTRIBUTE_FILES])

@@ -90,7 +90,7 @@ def check_url(url: str, *, overwrite: bool) -> None:
     own = next((each for each in found if each is not None), None)
     if own is None or not _are_own(rest, own):
         raise OutputError(
-            f"{files.shown} holds things that this program has not written; give another name."
+            f"{files.shown} contains files that this program did not write; give another name."
         )
     if own.get("complete") and not overwrite:
         raise OutputError(f"{files.shown} already exists; give another name or allow overwriting.")

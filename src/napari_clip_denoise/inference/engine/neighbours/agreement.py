@@ -70,10 +70,13 @@ def agreement_in_words(agreement: float | None, axis: str) -> str:
     if agreement is None:
         return ""
     if agreement >= LIKELY:
-        return f"Neighbours along {axis} agree: 'Use neighbours' is likely to help."
+        return f"Neighbouring planes along {axis} look alike: 'Use neighbours' is likely to help."
     if agreement < UNLIKELY:
-        return f"Neighbours along {axis} differ: 'Use neighbours' will hardly help."
-    return f"Neighbours along {axis} agree in part: see in the preview if 'Use neighbours' helps."
+        return f"Neighbouring planes along {axis} differ: 'Use neighbours' will hardly help."
+    return (
+        f"Neighbouring planes along {axis} are partly alike: see in the preview whether 'Use "
+        "neighbours' helps."
+    )
 
 
 def _band(plane: np.ndarray) -> np.ndarray:
