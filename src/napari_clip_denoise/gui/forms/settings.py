@@ -90,6 +90,12 @@ class SettingsForm(QWidget):
             "it is denoised: for z-stacks and slow movies, with models that are told the noise "
             "level. Takes twice as long. Do not use it to measure fast signals.",
         )
+        self.align = CheckBox(
+            text="",
+            enabled=False,
+            tooltip="Also look for the structure of a plane where its neighbours have drifted to, "
+            "by up to 16 pixels, as a stage or a sample that moves slowly.",
+        )
         self.strength = Slider(
             value=100,
             max=100,
@@ -124,6 +130,7 @@ class SettingsForm(QWidget):
         self._rows = self._lay_out()
         show_row(self._rows, self.low.native, False)
         show_row(self._rows, self.high.native, False)
+        self.neighbours.changed.connect(lambda used: setattr(self.align, "enabled", used))
         self.preset.changed.connect(self._use_preset)
         self.intensity.changed.connect(self._show_range)
         self.intensity.changed.connect(self._show_preset)
@@ -137,6 +144,7 @@ class SettingsForm(QWidget):
             ("Low", self.low),
             ("High", self.high),
             ("Use neighbours", self.neighbours),
+            ("Align planes", self.align),
             ("Strength (%)", self.strength),
         )
         advanced = labelled(
@@ -204,6 +212,7 @@ class SettingsForm(QWidget):
             noise_level=self.deviation.value if noise_level == CUSTOM else noise_level,
             intensity=(self.low.value, self.high.value) if intensity == CUSTOM else intensity,
             context=int(self.neighbours.value),
+            context_align=self.neighbours.value and self.align.value,
             strength=self.strength.value / 100,
             self_ensemble=self.self_ensemble.value,
             output_dtype=self.output_dtype.value,
