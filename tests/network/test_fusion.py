@@ -124,7 +124,7 @@ def test_at_each_pixel_the_place_of_a_neighbour_that_agrees_counts(cells):
     full = SIGMA / 2**0.5
     assert both.median() == pytest.approx(full, rel=0.02)
     assert both[:, :56].mean() < alone[:, :56].mean() - 0.005
-    np.testing.assert_allclose(both[:, 72:], alone[:, 72:], atol=0.002)
+    np.testing.assert_allclose(both[:, 72:], alone[:, 72:], atol=0.006)
     error = (own.noisy + change)[0].numpy() - cells
     assert error[:56].std() == pytest.approx(full, rel=0.1)
     assert error[72:].std() == pytest.approx(full, rel=0.1)
