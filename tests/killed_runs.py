@@ -48,7 +48,6 @@ def main(model_file, folder, n_kills, context=0):
     scene = np.random.default_rng(0).integers(0, 255, (60, 80), np.uint8)
     noisy = np.stack([scene[z : z + 48] for z in range(12)])
     noisy[3] = 0
-    noisy[3] = 0
     stack = as_stack(noisy, "zyx")
 
     started = time.monotonic()
