@@ -25,13 +25,13 @@ def test_the_switch_uses_one_plane_on_each_side(widget):
 
 def test_planes_are_aligned_only_with_neighbours(widget):
     form = widget.form
-    assert not form.align.enabled
+    assert not form.align.native.isVisible()
     form.neighbours.value = True
-    assert form.align.enabled
+    assert form.align.native.isVisible()
     form.align.value = True
     assert form.settings().context_align
     form.neighbours.value = False
-    assert not form.align.enabled
+    assert not form.align.native.isVisible()
     assert not form.settings().context_align
 
 

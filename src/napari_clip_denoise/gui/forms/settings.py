@@ -92,7 +92,6 @@ class SettingsForm(QWidget):
         )
         self.align = CheckBox(
             text="",
-            enabled=False,
             tooltip="Also look for the structure of a plane where its neighbours have drifted to, "
             "by up to 16 pixels, as a stage or a sample that moves slowly.",
         )
@@ -130,7 +129,8 @@ class SettingsForm(QWidget):
         self._rows = self._lay_out()
         show_row(self._rows, self.low.native, False)
         show_row(self._rows, self.high.native, False)
-        self.neighbours.changed.connect(lambda used: setattr(self.align, "enabled", used))
+        show_row(self._rows, self.align.native, False)
+        self.neighbours.changed.connect(lambda used: show_row(self._rows, self.align.native, used))
         self.preset.changed.connect(self._use_preset)
         self.intensity.changed.connect(self._show_range)
         self.intensity.changed.connect(self._show_preset)
