@@ -3,7 +3,7 @@
 ``python killed_runs.py MODEL FOLDER KILLS [CONTEXT]`` writes ``whole.ome.zarr`` without
 interruption and ``killed.ome.zarr`` in many lives, and prints the kills, how many lives went on
 with what an earlier one had finished, and how many began with nothing. ``CONTEXT`` is the number
-of neighbouring planes on each side.
+of neighbouring planes on each side; they drift, and are aligned.
 """
 
 import os
@@ -38,14 +38,15 @@ def one_life(path, model, stack, settings):
 
 def main(model_file, folder, n_kills, context=0):
     """See the module."""
-    settings = make_settings(**SETTINGS, context=context)
+    settings = make_settings(**SETTINGS, context=context, context_align=context > 0)
     torch.set_num_threads(1)
     store_layout.REGION_PIXELS = 1
     store_layout.WHOLE_CHUNK_SIDE, store_layout.CHUNK_SIDE = 64, 32
     store_layout.REGION_SIDE = 64
     pyramid.SMALLEST_SIDE = 16
     model = load(model_file)
-    noisy = np.random.default_rng(0).integers(0, 255, (12, 48, 80), np.uint8)
+    scene = np.random.default_rng(0).integers(0, 255, (60, 80), np.uint8)
+    noisy = np.stack([scene[z : z + 48] for z in range(12)])
     noisy[3] = 0
     stack = as_stack(noisy, "zyx")
 

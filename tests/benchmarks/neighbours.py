@@ -1,6 +1,6 @@
 """What neighbouring planes gain over single ones, on stacks to which noise is added.
 
-    python -m benchmarks.neighbours --model MODEL --data DATA/train
+    python -m benchmarks.neighbours --model MODEL --data DATA/train [--align]
 
 DATA/train holds the folders ``stacks``, ``medical``, ``microscopy`` and ``natural``; simulated
 stacks need no files, nor does ``--kept-back``, which takes other ones. Each row is a stack; the
@@ -152,15 +152,18 @@ def main() -> None:
     parser.add_argument("--model", required=True)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--context", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--align", action="store_true", help="also what alignment adds to each")
     parser.add_argument("--kept-back", action="store_true", help="stacks that nothing was made on")
     parser.add_argument("--only", nargs="+", help="names of stacks")
     chosen = parser.parse_args()
     model = load(chosen.model)
-    seconds = dict.fromkeys([0, *chosen.context], 0.0)
+    ways = [(k, align) for k in chosen.context for align in ([False, True][: chosen.align + 1])]
+    columns = [f"k={k}, aligned" if align else f"k={k}" for k, align in ways]
+    seconds = dict.fromkeys([(0, False), *ways], 0.0)
     gains: dict[str, list[list[float]]] = {}
     print(
         "| stack |",
-        *(f"{n}: plane | {' | '.join(f'k={k}' for k in chosen.context)} |" for n in NOISE),
+        *(f"{n}: plane | {' | '.join(columns)} |" for n in NOISE),
     )
     print("| --- |", *(["--- |"] * len(NOISE) * len(seconds)))
     for name, axis, clean in stacks(chosen.data, kept_back=chosen.kept_back):
@@ -170,12 +173,19 @@ def main() -> None:
         for noise in NOISE.values():
             noisy = noise(clean, np.random.default_rng(0))
             scores = []
-            for k in seconds:
+            for k, align in seconds:
                 started = time.process_time()
                 found = denoise(
-                    noisy, model, axes=f"{axis}yx", context=k, device="cpu", threads=1, check=False
+                    noisy,
+                    model,
+                    axes=f"{axis}yx",
+                    context=k,
+                    context_align=align,
+                    device="cpu",
+                    threads=1,
+                    check=False,
                 )
-                seconds[k] += time.process_time() - started
+                seconds[k, align] += time.process_time() - started
                 scores.append(psnr(found, clean))
             gained = [score - scores[0] for score in scores[1:]]
             gains.setdefault(name, []).append(gained)
@@ -189,7 +199,8 @@ def main() -> None:
         if rows.size:
             print(f"{what} {rows.mean((0, 1)).round(3)}, worst {rows.min((0, 1)).round(2)}")
             print(f"  by stack, worst {rows.mean(1).min(0).round(3)}")
-    print({k: round(s, 1) for k, s in seconds.items()}, "seconds of one core")
+    for name, spent in zip(["plane", *columns], seconds.values(), strict=True):
+        print(f"{name}: {spent:.1f} seconds of one core")
 
 
 if __name__ == "__main__":

@@ -237,5 +237,6 @@ def test_help_loads_neither_torch_nor_napari():
 
 
 def test_neighbouring_planes_are_an_option_of_a_run():
-    settings = read_run(context=2, context_axis="t").settings
+    settings = read_run(context=2, context_axis="t", context_align=True).settings
     assert (settings.context, settings.context_axis) == (2, "t")
+    assert settings.context_align

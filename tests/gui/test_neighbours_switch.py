@@ -23,6 +23,18 @@ def test_the_switch_uses_one_plane_on_each_side(widget):
     assert form.settings().context == 1
 
 
+def test_planes_are_aligned_only_with_neighbours(widget):
+    form = widget.form
+    assert not form.align.native.isVisible()
+    form.neighbours.value = True
+    assert form.align.native.isVisible()
+    form.align.value = True
+    assert form.settings().context_align
+    form.neighbours.value = False
+    assert not form.align.native.isVisible()
+    assert not form.settings().context_align
+
+
 def test_the_window_says_that_neighbours_agree(told_widget, qtbot):
     hint = told_widget.neighbours_hint
     qtbot.waitUntil(lambda: not hint.isHidden(), timeout=20_000)

@@ -34,6 +34,7 @@ def test_every_field_reaches_the_settings(widget):
     form.hot_pixels.value = "replace"
     form.destripe.value = "columns"
     form.neighbours.value = True
+    form.align.value = True
     form.strength.value = 40
     form.self_ensemble.value = True
     form.device.value = "cuda"
@@ -49,6 +50,7 @@ def test_every_field_reaches_the_settings(widget):
         "destripe": "columns",
         "context": 1,
         "context_axis": None,
+        "context_align": True,
         "strength": 0.4,
         "self_ensemble": True,
         "output_dtype": "float32",

@@ -1,5 +1,7 @@
 """Which planes are averaged: those that agree, and never those that move."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -108,6 +110,24 @@ def test_filled_values_of_a_neighbour_do_not_count(cells):
     weight = agreement(own, other, torch.full((1, SIDE, SIDE), SIGMA**2))
     assert (weight[:, 20:40, 20:40] == 0).all()
     assert weight[:, 60:].mean() > 0.9
+
+
+def test_at_each_pixel_the_place_of_a_neighbour_that_agrees_counts(cells):
+    """The upper half has drifted, the lower one stands still."""
+    drifted = np.roll(cells, 7, axis=1)
+    clean = np.concatenate([drifted[:64], cells[64:]])
+    own, other = guided(cells, 0), guided(clean, 1)
+    back = guided(np.roll(clean, -7, axis=1), 2)
+    level = torch.full((1, SIDE, SIDE), SIGMA)
+    _, alone = fuse(own, [other], level, 0.02)
+    change, both = fuse(own, [replace(other, moved=back)], level, 0.02)
+    full = SIGMA / 2**0.5
+    assert both.median() == pytest.approx(full, rel=0.02)
+    assert both[:, :56].mean() < alone[:, :56].mean() - 0.005
+    np.testing.assert_allclose(both[:, 72:], alone[:, 72:], atol=0.006)
+    error = (own.noisy + change)[0].numpy() - cells
+    assert error[:56].std() == pytest.approx(full, rel=0.1)
+    assert error[72:].std() == pytest.approx(full, rel=0.1)
 
 
 def test_nothing_beyond_the_margin_matters(cells):

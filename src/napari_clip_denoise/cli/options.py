@@ -124,6 +124,14 @@ def read_run(
         str | None,
         typer.Option(help="Axis of these planes, such as z or t; by default the one before y."),
     ] = None,
+    context_align: Annotated[
+        bool,
+        typer.Option(
+            "--context-align/--no-context-align",
+            help="First move these planes to where the plane shows the same structure, for images "
+            "that drift.",
+        ),
+    ] = False,
     strength: Annotated[
         float, typer.Option(help="Fraction of the noise that is removed, from 0 to 1.")
     ] = 1.0,
@@ -169,6 +177,7 @@ def read_run(
         destripe=destripe,
         context=context,
         context_axis=context_axis,
+        context_align=context_align,
         strength=strength,
         self_ensemble=self_ensemble,
         output_dtype=dtype,

@@ -41,6 +41,7 @@ def denoise(
     destripe: Destripe = "off",
     context: int = 0,
     context_axis: str | None = None,
+    context_align: bool = False,
     self_ensemble: bool = False,
     precision: str = "auto",
     tile: int | None = None,
@@ -93,6 +94,9 @@ def denoise(
         to 5, that are averaged with it where they agree, before the mean is denoised.
     context_axis : str, optional
         Axis of these planes, such as ``"z"`` or ``"t"``; by default the last one before the plane.
+    context_align : bool
+        Whether these planes are first moved to where the plane shows the same structure, by up to
+        16 pixels, for images that drift.
     self_ensemble : bool
         Whether to average the network's results for eight rotated and mirrored copies of each
         plane, which is slightly better and takes eight times as long.
@@ -140,6 +144,7 @@ def denoise(
         strength=strength,
         context=context,
         context_axis=context_axis,
+        context_align=context_align,
         self_ensemble=self_ensemble,
         precision=precision,
         tile=tile,

@@ -1,5 +1,6 @@
 """Lazy denoising of dask arrays, with the same regions as a run as tasks of a dask graph."""
 
+from dataclasses import replace
 from typing import Any
 
 import dask.array as da
@@ -13,6 +14,8 @@ from napari_clip_denoise.images.regions import Region, split, whole
 from napari_clip_denoise.images.stack import Stack, as_stack
 from napari_clip_denoise.inference.engine.backoff import denoise_within_memory
 from napari_clip_denoise.inference.engine.job import mapping_for, prepare
+from napari_clip_denoise.inference.engine.measured.drift import Drift, middle
+from napari_clip_denoise.inference.engine.neighbours.context import planes_with_neighbours
 from napari_clip_denoise.inference.engine.region import denoise_region, source_window
 from napari_clip_denoise.inference.engine.values import result_dtype
 from napari_clip_denoise.inference.runs import warn_if_clipped
@@ -99,8 +102,12 @@ def _by_pieces(
     blocks = np.empty(counts, object)
     for position, region in zip(np.ndindex(*counts), split(stack.shape, piece), strict=True):
         index, _ = source_window(job, region)
+        middles = None
+        if job.drift:
+            leading = index[: len(stack.leading_shape)]
+            middles = stack.array[*leading, *middle(stack.plane_shape)]
         task = delayed(_denoise_piece, pure=True)(
-            stack.array[index], stack.shape, stack.axes, region, model, settings, mapping
+            stack.array[index], middles, stack.shape, stack.axes, region, model, settings, mapping
         )
         shape = tuple(part.stop - part.start for part in region)
         blocks[position] = da.from_delayed(task, shape, job.dtype)
@@ -109,6 +116,7 @@ def _by_pieces(
 
 def _denoise_piece(
     values: np.ndarray,
+    middles: np.ndarray | None,
     shape: tuple[int, ...],
     axes: str,
     region: Region,
@@ -118,4 +126,9 @@ def _denoise_piece(
 ) -> np.ndarray:
     unread = np.broadcast_to(np.zeros((), values.dtype), shape)
     job = prepare(as_stack(unread, axes), model, settings, mapping=mapping)
+    if middles is not None:
+        first = [part.start for part in planes_with_neighbours(job, region)]
+        sample = as_stack(middles, axes)
+        drift = Drift(sample, mapping, first=tuple(first[: len(sample.leading_shape)]))
+        job = replace(job, drift=drift)
     return denoise_region(job, region, values=values)

@@ -228,7 +228,7 @@ def _time(
     job: "Job", shape: tuple[int, ...], cancel: CancelToken | None
 ) -> tuple[float, np.ndarray]:
     """Time a batch from the middle of the stack and scale it up to the whole stack."""
-    from napari_clip_denoise.inference.engine.neighbours.context import count_guides
+    from napari_clip_denoise.inference.engine.neighbours.average import count_guides
     from napari_clip_denoise.inference.engine.region import denoise_region, source_window
     from napari_clip_denoise.inference.pipeline import WRITERS
 

@@ -197,8 +197,8 @@ def fit_tile(job: "Job", region: Region) -> "Job":
 
     A model whose upsampling depends on the tile size keeps the grid of a complete run.
     """
+    from napari_clip_denoise.inference.engine.neighbours.average import guide_margin
     from napari_clip_denoise.inference.engine.tiling import single
-    from napari_clip_denoise.network.fusion import MARGIN
 
     card = job.runner.card
     if card.network.align_corners:
@@ -212,10 +212,11 @@ def fit_tile(job: "Job", region: Region) -> "Job":
     )
     if not job.context:
         return replace(job, rows=rows, columns=columns)
+    margin = guide_margin(job)
     guide_rows, guide_columns = (
         (
             single(
-                slice(max(0, tile.start - MARGIN), min(tile.stop + MARGIN, length)),
+                slice(max(0, tile.start - margin), min(tile.stop + margin, length)),
                 length,
                 card.halo,
                 card.pad_multiple,

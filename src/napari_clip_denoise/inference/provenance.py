@@ -46,7 +46,7 @@ def fingerprint(job: Job) -> dict[str, Any]:
         "self-ensemble": job.self_ensemble,
         "hot pixels": job.hot_pixels,
         "destripe": job.destripe,
-        **({"context": [job.context, job.stack.axes[job.context_axis]]} if job.context else {}),
+        **({"context": _context(job)} if job.context else {}),
         "type": str(job.dtype),
         "tile": list(job.tile_shape),
         "batch": job.batch,
@@ -54,6 +54,12 @@ def fingerprint(job: Job) -> dict[str, Any]:
         "precision": str(runner.precision).removeprefix("torch."),
         "threads": runner.threads,
     }
+
+
+def _context(job: Job) -> list[Any]:
+    """Return how many neighbours a plane has, along which axis, and if they are moved."""
+    aligned = ["aligned"] if job.drift else []
+    return [job.context, job.stack.axes[job.context_axis], *aligned]
 
 
 def mapping_record(mapping: IntensityMapping) -> list[dict[str, Any]]:

@@ -59,6 +59,9 @@ class DenoiseSettings(BaseModel):
         the noise level.
     context_axis : str or None
         Axis of these planes, such as ``"z"`` or ``"t"``; None is the last one before the plane.
+    context_align : bool
+        Whether these planes are first moved to where the plane shows the same structure, for images
+        that drift.
     strength : float
         Fraction of the noise that is removed, from 0 (the input) to 1 (fully denoised).
     self_ensemble : bool
@@ -92,6 +95,7 @@ class DenoiseSettings(BaseModel):
     destripe: Destripe = "off"
     context: Annotated[int, Field(ge=0, le=MOST_CONTEXT)] = 0
     context_axis: Annotated[str, Field(pattern="^[a-z]$")] | None = None
+    context_align: bool = False
     strength: Annotated[float, Field(ge=0, le=1)] = 1.0
     self_ensemble: bool = False
     output_dtype: str | None = None

@@ -32,6 +32,8 @@ full from twice that."""
 BLOCK = 8
 AROUND_WIDTH = 2.0
 """Width of "around" in blocks."""
+CERTAIN = 0.02
+"""Lead in agreement with which a neighbour counts only where it is, or only where it is moved."""
 LEAST_LEVEL = 0.2
 """Least noise level, as a fraction of that in the middle of the mapped range."""
 
@@ -48,12 +50,15 @@ class GuidedPlane:
         (1, Y, X), 0 where the noisy values were filled in and must not count, else 1.
     structure : Tensor
         (1, Y, X), local variance of the guide.
+    moved : GuidedPlane or None
+        A neighbour moved by a shift that planes may have; what agrees more counts, see `fuse`.
     """
 
     noisy: Tensor
     guide: Tensor
     known: Tensor | None
     structure: Tensor
+    moved: "GuidedPlane | None" = None
 
     @classmethod
     def of(cls, noisy: Tensor, guide: Tensor, known: Tensor | None = None) -> "GuidedPlane":
@@ -73,7 +78,8 @@ def fuse(
     own : GuidedPlane
         The plane.
     neighbours : sequence of GuidedPlane
-        Planes before and after it.
+        Planes before and after it. Of one that also comes moved, what agrees more counts at each
+        pixel: something may drift in front of something that does not.
     level : Tensor
         Standard deviation of the noise of `own` (1, Y, X), finite.
     least_level : float
@@ -90,9 +96,16 @@ def fuse(
     total = torch.ones_like(level)
     change = torch.zeros_like(own.noisy)
     for other in neighbours:
-        weight = agreement(own, other, variance)
+        weight, around = _weigh(own, other, variance)
+        noisy = other.noisy
+        if other.moved is not None:
+            weight_moved, around_moved = _weigh(own, other.moved, variance)
+            lead = weight_moved * around_moved - weight * around
+            share = (0.5 + 0.5 * lead / CERTAIN).clamp(0, 1)
+            weight = torch.lerp(weight, weight_moved, share)
+            noisy = torch.lerp(noisy, other.moved.noisy, share.expand_as(noisy))
         total += weight
-        change += weight * (other.noisy - own.noisy)
+        change += weight * (noisy - own.noisy)
     return change / total, level / total.sqrt()
 
 
@@ -113,6 +126,13 @@ def agreement(own: GuidedPlane, other: GuidedPlane, variance: Tensor, kept: floa
     Tensor
         (1, Y, X).
     """
+    return _weigh(own, other, variance, kept)[0]
+
+
+def _weigh(
+    own: GuidedPlane, other: GuidedPlane, variance: Tensor, kept: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """Return how far a neighbour agrees with a plane, and how far it does around, from 0 to 1."""
     squared, explained = _difference(own, other, variance)
     ratio = squared / (explained + kept)
     distance = torch.maximum(smooth(ratio, DISTANCE_WIDTH), EVENT_WEIGHT * _mean(ratio))
@@ -122,9 +142,9 @@ def agreement(own: GuidedPlane, other: GuidedPlane, variance: Tensor, kept: floa
     contrast = (own.structure + other.structure + 1e-3 * variance).sqrt()
     around = _around(weight * contrast) / _around(contrast)
     shape = weight.shape[-2:]
-    scale = nn.interpolate(around[None], scale_factor=BLOCK, mode="bilinear")[0]
-    scale = (scale[:, : shape[0], : shape[1]] / LEAST_AGREEMENT - 1).clamp(0, 1)
-    return weight * scale
+    around = nn.interpolate(around[None], scale_factor=BLOCK, mode="bilinear")[0]
+    around = around[:, : shape[0], : shape[1]]
+    return weight * (around / LEAST_AGREEMENT - 1).clamp(0, 1), around
 
 
 def kept_noise(own: GuidedPlane, other: GuidedPlane, variance: Tensor) -> float:

@@ -92,6 +92,11 @@ class SettingsForm(QWidget):
             "then denoise: for z-stacks and slow movies. Takes twice as long. Do not use it to "
             "measure fast signals. Needs a model that uses the noise level, such as 'compact'.",
         )
+        self.align = CheckBox(
+            text="",
+            tooltip="Also look for the structure of a plane where its neighbours have drifted to, "
+            "by up to 16 pixels, as a stage or a sample that moves slowly.",
+        )
         self.strength = Slider(
             value=100,
             max=100,
@@ -127,6 +132,8 @@ class SettingsForm(QWidget):
         self._rows = self._lay_out()
         show_row(self._rows, self.low.native, False)
         show_row(self._rows, self.high.native, False)
+        show_row(self._rows, self.align.native, False)
+        self.neighbours.changed.connect(lambda used: show_row(self._rows, self.align.native, used))
         self.preset.changed.connect(self._use_preset)
         self.intensity.changed.connect(self._show_range)
         self.intensity.changed.connect(self._show_preset)
@@ -140,6 +147,7 @@ class SettingsForm(QWidget):
             ("Low", self.low),
             ("High", self.high),
             ("Use neighbours", self.neighbours),
+            ("Align planes", self.align),
             ("Strength (%)", self.strength),
         )
         advanced = labelled(
@@ -207,6 +215,7 @@ class SettingsForm(QWidget):
             noise_level=self.deviation.value if noise_level == CUSTOM else noise_level,
             intensity=(self.low.value, self.high.value) if intensity == CUSTOM else intensity,
             context=int(self.neighbours.value),
+            context_align=self.neighbours.value and self.align.value,
             strength=self.strength.value / 100,
             self_ensemble=self.self_ensemble.value,
             output_dtype=self.output_dtype.value,

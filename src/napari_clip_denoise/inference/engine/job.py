@@ -22,7 +22,8 @@ from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.buffers import ArrayCache
 from napari_clip_denoise.inference.engine.device import resolve_device, resolve_precision
 from napari_clip_denoise.inference.engine.engine import Runner, get_runner
-from napari_clip_denoise.inference.engine.lines import PlaneLines
+from napari_clip_denoise.inference.engine.measured.drift import Drift
+from napari_clip_denoise.inference.engine.measured.lines import PlaneLines
 from napari_clip_denoise.inference.engine.tiling import AxisTile, half_tile, padded, tile_axis
 from napari_clip_denoise.inference.engine.values import result_dtype
 from napari_clip_denoise.inference.settings import DenoiseSettings, HotPixels
@@ -66,6 +67,8 @@ class Job:
         Number of planes on each side that a plane is averaged with; 0 for none.
     context_axis : int
         Number of the axis along which they are neighbours.
+    drift : Drift or None
+        Shifts between planes, if neighbours are moved by them.
     guide_tiles : (tuple of AxisTile, tuple of AxisTile) or None
         Tile grid of the guides, if it is not that of the planes.
     guides : ArrayCache
@@ -86,6 +89,7 @@ class Job:
     lines: PlaneLines | None = None
     context: int = 0
     context_axis: int = 0
+    drift: Drift | None = None
     guide_tiles: tuple[tuple[AxisTile, ...], tuple[AxisTile, ...]] | None = None
     guides: ArrayCache = field(default_factory=ArrayCache)
 
@@ -151,10 +155,13 @@ def prepare(
     precision = resolve_precision(settings.precision, device)
     runner = get_runner(model, device, precision, settings.threads)
     rows, columns, batch = _fitting(stack, runner, settings)
+    mapping = mapping or mapping_for(stack, model.card, settings)
+    lines = None if settings.destripe == "off" else PlaneLines(stack, settings.destripe)
+    is_aligned = settings.context and settings.context_align
     return Job(
         stack=stack,
         runner=runner,
-        mapping=mapping or mapping_for(stack, model.card, settings),
+        mapping=mapping,
         strength=settings.strength,
         dtype=dtype,
         rows=rows,
@@ -163,9 +170,10 @@ def prepare(
         self_ensemble=settings.self_ensemble,
         hot_pixels=settings.hot_pixels,
         destripe=settings.destripe,
-        lines=None if settings.destripe == "off" else PlaneLines(stack, settings.destripe),
+        lines=lines,
         context=settings.context,
         context_axis=context_axis,
+        drift=Drift(stack, mapping, lines) if is_aligned else None,
     )
 
 

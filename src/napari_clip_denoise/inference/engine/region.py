@@ -14,10 +14,12 @@ from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.inference.engine.buffers import BufferPool
 from napari_clip_denoise.inference.engine.hot_pixels import find_hot_pixels
 from napari_clip_denoise.inference.engine.job import Job
-from napari_clip_denoise.inference.engine.neighbours.context import (
+from napari_clip_denoise.inference.engine.neighbours.average import (
     average_neighbours,
-    context_of,
     part_with_margin,
+)
+from napari_clip_denoise.inference.engine.neighbours.context import (
+    context_of,
     planes_with_neighbours,
 )
 from napari_clip_denoise.inference.engine.planes import bands, noise_levels, to_network
