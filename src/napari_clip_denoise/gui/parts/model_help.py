@@ -2,17 +2,16 @@
 
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_clip_denoise.errors import ModelError
+from napari_clip_denoise.errors import ClipDenoiseError
 from napari_clip_denoise.gui.forms.layer import LayerForm
 from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.parts.clip_remedy import ClipRemedy
 from napari_clip_denoise.gui.parts.encoder_remedy import EncoderRemedy
-from napari_clip_denoise.models.card_file import read_card
 from napari_clip_denoise.models.card_view import unsuitable_reason
 from napari_clip_denoise.models.clip_cache import lacks_encoder
 from napari_clip_denoise.models.clip_source import ClipSource
 from napari_clip_denoise.models.folder import AUTO, CLIP_MODEL
-from napari_clip_denoise.models.registry import entries, find
+from napari_clip_denoise.models.registry import card_at, entries, find
 
 
 class ModelHelp(QWidget):
@@ -64,8 +63,8 @@ class ModelHelp(QWidget):
         layer = self._form.layer.value
         is_rgb = layer is not None and layer.rgb
         try:
-            card = read_card(find(name, rgb=is_rgb))
-        except ModelError as error:
+            card = card_at(find(name, rgb=is_rgb))
+        except ClipDenoiseError as error:
             return False, str(error)
         self.encoder_remedy.offer(ClipSource.parse(card.encoder.weights))
         return lacks_encoder(card), "" if layer is None else unsuitable_reason(card, rgb=is_rgb)
