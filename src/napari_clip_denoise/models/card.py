@@ -128,6 +128,11 @@ class ModelCard(BaseModel):
     decoder_sha256: str = ""
 
     @property
+    def hides_hot_pixels(self) -> bool:
+        """Whether the network must not see pixels far outside the usual range."""
+        return not self.clip_input
+
+    @property
     def input_sizes(self) -> tuple[InputSizes, InputSizes]:
         """Lengths that the network takes along Y and X."""
         sizes = InputSizes(0, self.pad_multiple)

@@ -50,7 +50,7 @@ def way_to_run(model: Model, settings: DenoiseSettings) -> tuple[torch.device, t
     DeviceError
         If the device is not available, or the model cannot run as the settings ask.
     InputError
-        If its network cannot take rotated tiles for a self-ensemble.
+        If it cannot because of another setting.
     """
     card = model.card
     device, precision = settings.device, settings.precision
@@ -59,6 +59,11 @@ def way_to_run(model: Model, settings: DenoiseSettings) -> tuple[torch.device, t
             raise DeviceError(
                 f"The model {card.name} is a package of other authors, which runs in float32; set "
                 "precision to auto."
+            )
+        if settings.hot_pixels == "replace":
+            raise InputError(
+                f"The model {card.name} is a package of other authors, which sees hot pixels as "
+                "they are; set hot pixels to keep."
             )
         precision = "float32"
     if model.runs_on is not None:

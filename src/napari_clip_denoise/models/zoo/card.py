@@ -113,6 +113,11 @@ class ZooCard(ModelCard):
         return words.strip("._-").lower() or "package"
 
     @property
+    def hides_hot_pixels(self) -> bool:
+        """False: a package sees the image as its authors intended it."""
+        return False
+
+    @property
     def input_sizes(self) -> tuple[InputSizes, InputSizes]:
         """Lengths that the network takes along Y and X."""
         return self.foreign.rows, self.foreign.columns

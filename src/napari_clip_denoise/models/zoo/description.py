@@ -1,7 +1,6 @@
 """Reading and checking the description of a package of the BioImage Model Zoo."""
 
 import warnings
-import zipfile
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -76,7 +75,7 @@ def _parsed(path: Path) -> Any:
         ):
             warnings.simplefilter("ignore")
             described = load_description(source, format_version="latest")
-    except (ValueError, OSError, zipfile.BadZipFile, KeyError, TypeError) as error:
+    except Exception as error:  # of yaml, zipfile and bioimageio.spec, without a common base class
         raise ModelError(
             f"{path} cannot be read as a package of the BioImage Model Zoo; it is damaged or "
             "something else, get it again."

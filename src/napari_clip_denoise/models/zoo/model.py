@@ -25,6 +25,10 @@ INEXACT_HALO = 128
 """Halo in pixels, at most, of a network that looks at the whole image."""
 
 
+class NoDenoiser(ModelError, AttributeError):
+    """What a package lacks is asked for: a network of ours."""
+
+
 class ZooModel(Model):
     """A package whose network is run by another library.
 
@@ -56,10 +60,10 @@ class ZooModel(Model):
 
         Raises
         ------
-        ModelError
+        NoDenoiser
             Always; the message says what the model can be used for.
         """
-        raise ModelError(
+        raise NoDenoiser(
             f"The model {self.card.name} is a package of other authors; it can denoise, but "
             "neither be fine-tuned or exported nor show its features or uncertainty."
         )
@@ -103,6 +107,10 @@ class ZooModel(Model):
             return ForeignNetwork(config, torchscript_call(self._content, device)).eval()
         call, is_single = onnx_call(self._content, config.input_axes, threads)
         return ForeignNetwork(replace(config, one_by_one=config.one_by_one or is_single), call)
+
+    def __repr__(self) -> str:
+        """Return the name and the path."""
+        return f"ZooModel({self.card.name!r}, {str(self.path)!r})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the path instead of the weights."""
@@ -170,8 +178,7 @@ def _measured(model: ZooModel) -> ZooModel:
     network = model.for_inference(torch.device("cpu"), torch.get_num_threads())
     reach = measure_reach(network, card.halo)
     if reach is not None:
-        step = max(sizes.step if sizes.most is None else 1 for sizes in card.input_sizes)
-        card = card.model_copy(update={"halo": max(card.halo, reach + step - 1)})
+        card = card.model_copy(update={"halo": max(card.halo, reach)})
     elif card.halo < LARGEST_REACH:
         halo = max(card.halo, min(INEXACT_HALO, _most_halo(card)))
         shape = replace(card.network, align_corners=True)

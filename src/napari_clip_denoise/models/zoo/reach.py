@@ -45,30 +45,35 @@ def measure_reach(network: ForeignNetwork, expected: int = 0) -> int | None:
 
 
 def _side(sizes: InputSizes, side: int) -> int:
-    return sizes.padded(side) if sizes.most is None else sizes.most
+    return sizes.padded(max(side, 4 * sizes.step)) if sizes.most is None else sizes.most
 
 
 def _reach_within(
     network: ForeignNetwork, shape: tuple[int, ...], generator: torch.Generator
 ) -> int | None:
     """Return the reach if it is smaller than a quarter of the shorter side."""
-    channels = network.config.channels
-    first, other = (torch.randn(1, channels, *shape, generator=generator) + 0.5 for _ in range(2))
-    distance = _distance_inside(shape)
+    config = network.config
+    first, other = (torch.randn(1, config.channels, *shape, generator=generator) + 0.5 for _ in range(2))
+    depth = torch.minimum(
+        _depth(config.rows, shape[0])[:, None], _depth(config.columns, shape[1])[None, :]
+    )
     with torch.inference_mode():
-        before, after = network(first), network(torch.where(distance > 0, first, other))
+        before, after = network(first), network(torch.where(depth > 0, first, other))
     difference = (before - after).abs().amax(dim=(0, 1))
     scale = TOLERANCE * float(before.max() - before.min())
-    touched = distance[(difference > scale) & (distance > 0)]
+    touched = depth[(difference > scale) & (depth > 0)]
     reach = int(touched.max()) if touched.numel() else 0
-    return reach if reach < int(distance.max()) else None
+    return reach if reach < int(depth.max()) else None
 
 
-def _distance_inside(shape: tuple[int, ...]) -> Tensor:
-    """Return how deep each pixel (Y, X) lies in the middle half of an image; 0 outside it."""
-    along = []
-    for length in shape:
-        position = torch.arange(length)
-        quarter = length // 4
-        along.append(torch.minimum(position - quarter + 1, length - quarter - position).clamp(0))
-    return torch.minimum(along[0][:, None], along[1][None, :])
+def _depth(sizes: InputSizes, length: int) -> Tensor:
+    """Return how deep each position lies in the middle half of an axis, from 1; 0 outside it.
+
+    The half begins and ends where a tile may, because the reach of a network with strides depends
+    on that.
+    """
+    start = length // 4 // sizes.align * sizes.align
+    half = length // 2
+    stop = start + half - (half - sizes.least) % sizes.step
+    position = torch.arange(length)
+    return torch.minimum(position - start + 1, stop - position).clamp(0)
