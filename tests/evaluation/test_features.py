@@ -53,6 +53,17 @@ def test_more_noise_changes_features_more(found):
     assert found[0].cosine != found[2].cosine
 
 
+def test_a_random_encoder_after_a_model_that_is_told_the_level_sees_the_same(
+    folder, told, tmp_path
+):
+    save_model(told, tmp_path / "told.safetensors")
+    sources = [str(tmp_path / "told.safetensors"), "random", "random"]
+    trained, *both = feature_similarity(sources, folder, noises=["gaussian-25"])
+    assert both[0] == both[1]
+    assert both[0].cosine != trained.cosine
+    assert both[0].readout[0] == trained.readout[0]
+
+
 @pytest.mark.parametrize("name", ["tiny", "told"])
 def test_an_encoder_sees_what_it_sees_in_its_network(name, folder, request, tmp_path):
     model = request.getfixturevalue(name)

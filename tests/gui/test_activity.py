@@ -22,7 +22,7 @@ def activity(viewer):
 
 @pytest.fixture
 def as_an_entry_is_added():
-    """Runs something and then all waiting events while an entry is being added, as the dock does."""
+    """Does something and handles all events while an entry is being added, as the dock does."""
     callbacks = []
 
     def call(act):

@@ -79,7 +79,7 @@ def test_a_package_is_imported_and_code_only_after_a_yes(panel, qtbot, monkeypat
     panel.import_file(script)
     qtbot.waitUntil(lambda: len(asked) == 1, timeout=60_000)
     assert "only if you trust its authors" in asked[0]
-    assert "holds code" in panel.progress.text.text()
+    assert "holds code" in panel.progress.label.text()
     panel.refresh("box-of-the-lab")
     panel.delete_button.click()
     assert "box-of-the-lab" not in names(panel)

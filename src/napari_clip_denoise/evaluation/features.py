@@ -20,10 +20,10 @@ from napari_clip_denoise.evaluation.scores.datasets import (
 from napari_clip_denoise.evaluation.scores.noises import add_noise, chosen_noises
 from napari_clip_denoise.models.clip_source import is_clip
 from napari_clip_denoise.models.registry import load
-from napari_clip_denoise.network.config import STRIDE, EncoderConfig
+from napari_clip_denoise.network.config import STRIDE, DenoiserConfig, EncoderConfig
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
-from napari_clip_denoise.training.pretrain.encoders import RANDOM, load_encoder
+from napari_clip_denoise.training.pretrain.encoders import RANDOM, load_encoder, random_network
 
 DEPTHS = (1, 2, 3, 4)
 LARGEST = 512
@@ -117,15 +117,10 @@ def feature_similarity(
     images = [read_image(path) for path in clean_images(Path(data))[:limit]]
     colours = 3 if any(image.rgb for image in images) else 1
     chosen = chosen_noises(noises)
-    shape = EncoderConfig()
+    shape: EncoderConfig | DenoiserConfig = EncoderConfig()
     results = []
     for source in encoders:
-        if source == RANDOM or is_clip(source):
-            encoder = load_encoder(source, shape, seed=seed, clip_weights=clip_weights)
-            shape, view = encoder.config, partial(_of_encoder, encoder)
-        else:
-            denoiser = load(source, clip_weights=clip_weights).denoiser
-            shape, view = denoiser.config.encoder, partial(_of_network, denoiser)
+        shape, view = _view(source, shape, seed, clip_weights)
         for noise in chosen:
             content = Content(len(images))
             measured = [
@@ -146,6 +141,23 @@ def feature_similarity(
                 )
             )
     return results
+
+
+def _view(
+    source: str, before: EncoderConfig | DenoiserConfig, seed: int, clip_weights: str | Path | None
+) -> tuple[EncoderConfig | DenoiserConfig, View]:
+    """Load an encoder; return its shape, or that of its whole network, and how it sees an image.
+
+    A random one has the shape of the one before, and sees images as that does.
+    """
+    if source != RANDOM and not is_clip(source):
+        denoiser = load(source, clip_weights=clip_weights).denoiser
+        return denoiser.config, partial(_of_network, denoiser)
+    if source == RANDOM and isinstance(before, DenoiserConfig):
+        return before, partial(_of_network, random_network(before, seed))
+    shape = before if isinstance(before, EncoderConfig) else before.encoder
+    encoder = load_encoder(source, shape, seed=seed, clip_weights=clip_weights)
+    return encoder.config, partial(_of_encoder, encoder)
 
 
 def _of_encoder(encoder: Encoder, image: Tensor, level: float) -> list[Tensor]:

@@ -10,6 +10,7 @@ from napari_clip_denoise.errors import in_words
 from napari_clip_denoise.formats.base import Writer
 from napari_clip_denoise.images.regions import Region, split, whole
 from napari_clip_denoise.inference.engine.job import Job
+from napari_clip_denoise.noise.estimate import NoiseVariance
 from napari_clip_denoise.residual.neighbours import planes_beside
 from napari_clip_denoise.residual.run_verdict import RunVerdict, check_windows
 from napari_clip_denoise.residual.windows import Window, WindowChoice
@@ -42,6 +43,7 @@ class ResultCheck:
     ):
         self._stack = job.stack
         self._context, self._context_axis = job.context, job.context_axis
+        self._measured = () if job.stack.is_rgb else _measured_noise(job)
         self._writer = writer
         self._on_checked = on_checked or _warn_if_flagged
         part = part or whole(job.stack.shape)
@@ -61,7 +63,7 @@ class ResultCheck:
         except Exception as error:  # the result itself is complete
             verdict = RunVerdict(f"Not checked: {in_words(error)}")
         else:
-            verdict = check_windows(windows, self._stack.axes, beside)
+            verdict = check_windows(windows, self._stack.axes, beside, self._measured)
         self._on_checked(verdict)
         return verdict.record()
 
@@ -78,6 +80,11 @@ class ResultCheck:
             if self._choice.wants(region):
                 denoised = np.asarray(self._writer.array[region])
                 self._choice.see(region, self._stack.read(region), denoised)
+
+
+def _measured_noise(job: Job) -> tuple[NoiseVariance | None, ...]:
+    """Return the variance of the noise of each channel, or one for all."""
+    return tuple(mapping.noise for mapping in job.mapping.channels)
 
 
 def _warn_if_flagged(verdict: RunVerdict) -> None:

@@ -26,7 +26,7 @@ EVENT_WEIGHT = 0.5
 EXPLAINED = 1.0
 FLATTEST = 0.25
 STEEPNESS = 0.35
-LEAST_AGREEMENT = 0.1
+LEAST_AGREEMENT = 0.15
 """Mean weight, of the structure around, at and below which a neighbour is left out; it counts in
 full from twice that."""
 BLOCK = 8

@@ -6,7 +6,12 @@ import numpy as np
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.noise.correlation import NoiseCorrelation
-from napari_clip_denoise.noise.estimate import NoiseEstimate, estimate_noise, high_pass
+from napari_clip_denoise.noise.estimate import (
+    NoiseEstimate,
+    NoiseVariance,
+    estimate_noise,
+    high_pass,
+)
 from napari_clip_denoise.residual.neighbours import measure_leak
 from napari_clip_denoise.residual.statistics import (
     ROUNDING,
@@ -76,7 +81,10 @@ class TrustReport:
 
 
 def check_result(
-    noisy: np.ndarray, denoised: np.ndarray, beside: np.ndarray | None = None
+    noisy: np.ndarray,
+    denoised: np.ndarray,
+    beside: np.ndarray | None = None,
+    measured: NoiseVariance | None = None,
 ) -> TrustReport:
     """Check whether only noise was removed from an image.
 
@@ -93,6 +101,9 @@ def check_result(
     beside : numpy.ndarray, optional
         Mean of the noisy planes before and after each plane, of the same shape; NaN where there are
         none. Whether their structure shows through is checked as well.
+    measured : NoiseVariance, optional
+        Variance of the noise, measured on more planes than these, also of noise that neighbouring
+        pixels share. It counts where these planes are too full of structure to measure that.
 
     Returns
     -------
@@ -127,9 +138,9 @@ def check_result(
         autocorrelation = autocorrelate(standard)
         removed, added, spread = find_structure(residual, standard, variance, correlation)
         nearby, far = excess_correlation(autocorrelation, correlation)
-        seen = _seen(correlation, standard)
+        seen = _seen(correlation, standard, _visible(noise, measured, residual))
         expected = np.array([variance.ravel()[part].mean() for part in bins]) / seen
-        measured = intensities <= max(noise.values.max(), intensities.min(initial=np.inf))
+        within = intensities <= max(noise.values.max(), intensities.min(initial=np.inf))
         findings = Findings(
             n_removed=len(removed),
             n_added=len(added),
@@ -138,8 +149,8 @@ def check_result(
             far_correlation=far,
             shift=shifted_mean(residual, standard, variance),
             noise_fraction=_noise_fraction(residual, noise, seen, intensities, variances),
-            intensities=intensities[measured],
-            ratios=variances[measured] / expected[measured],
+            intensities=intensities[within],
+            ratios=variances[within] / expected[within],
             leak=None if beside is None else measure_leak(residual, variance, beside),
         )
         is_flagged, verdict = judge(findings)
@@ -174,13 +185,22 @@ def _noise_fraction(
     return float(np.median(variances / of_noise))
 
 
-def _seen(correlation: NoiseCorrelation | None, standard: np.ndarray) -> float:
+def _seen(correlation: NoiseCorrelation | None, standard: np.ndarray, otherwise: float) -> float:
     """Return the fraction of the noise variance that its grain shows.
 
     Structure in the flattest parts of an image lowers it; a residual without structure shows that.
     """
     if correlation is None or not correlation.is_of_noise:
-        return 1.0
+        return otherwise
     power = float(np.square(standard).mean())
     own = float(np.square(high_pass(standard)).mean()) / power if power else 1.0
     return float(np.clip(max(correlation.seen_by_high_pass, own), LEAST_SEEN, 1))
+
+
+def _visible(noise: NoiseEstimate, measured: NoiseVariance | None, residual: Residual) -> float:
+    """Return the fraction of the variance measured on more planes that these planes show."""
+    if measured is None or not residual.known.any():
+        return 1.0
+    typical = np.median(residual.clean[residual.known])
+    of_all = float(measured.variance(typical))
+    return float(np.clip(noise.variance(typical) / of_all, LEAST_SEEN, 1)) if of_all > 0 else 1.0

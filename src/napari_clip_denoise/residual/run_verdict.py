@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_clip_denoise.errors import in_words
 from napari_clip_denoise.formatting import counted
+from napari_clip_denoise.noise.estimate import NoiseVariance
 from napari_clip_denoise.residual.check import TrustReport, check_result
 from napari_clip_denoise.residual.verdict import LEAST_FRACTION, say_places, say_rest
 from napari_clip_denoise.residual.windows import Window
@@ -46,7 +47,10 @@ class RunVerdict:
 
 
 def check_windows(
-    windows: Sequence[Window], axes: str, beside: Sequence[np.ndarray] | None = None
+    windows: Sequence[Window],
+    axes: str,
+    beside: Sequence[np.ndarray] | None = None,
+    measured: Sequence[NoiseVariance | None] = (),
 ) -> RunVerdict:
     """Check windows of a run as `check_result` does, those of each channel together.
 
@@ -58,6 +62,9 @@ def check_windows(
         Axes of the source.
     beside : sequence of numpy.ndarray, optional
         Mean of the noisy planes before and after each window, see `check_result`.
+    measured : sequence of NoiseVariance or None
+        Variance of the noise of each channel as the run has measured it, see `check_result`; one
+        for all channels, or none.
 
     Returns
     -------
@@ -68,7 +75,7 @@ def check_windows(
     if not windows:
         return RunVerdict("Not checked: the image is too small.")
     try:
-        checked = _by_channel(windows, axes, beside)
+        checked = _by_channel(windows, axes, beside, measured)
     except Exception as error:  # the result itself is complete
         return RunVerdict(f"Not checked: {in_words(error)}")
     where = tuple(
@@ -88,7 +95,10 @@ def check_windows(
 
 
 def _by_channel(
-    windows: Sequence[Window], axes: str, beside: Sequence[np.ndarray] | None
+    windows: Sequence[Window],
+    axes: str,
+    beside: Sequence[np.ndarray] | None,
+    measured: Sequence[NoiseVariance | None],
 ) -> "list[tuple[list[Window], TrustReport]]":
     """Check the windows of each channel."""
     channel = axes.find("c")
@@ -97,12 +107,13 @@ def _by_channel(
         return 0 if channel < 0 else windows[number].start[channel]
 
     found = []
-    for _, numbers in groupby(sorted(range(len(windows)), key=of), of):
+    for number, numbers in groupby(sorted(range(len(windows)), key=of), of):
         group = list(numbers)
         report = check_result(
             np.stack([windows[i].noisy for i in group]),
             np.stack([windows[i].denoised for i in group]),
             None if beside is None else np.stack([beside[i] for i in group]),
+            measured[min(number, len(measured) - 1)] if measured else None,
         )
         found.append(([windows[i] for i in group], report))
     return found

@@ -142,7 +142,7 @@ def _say_excess(findings: Findings) -> str:
     fraction = findings.noise_fraction
     if findings.is_like_noise and fraction > MOST_FRACTION:
         return f"The residual has {_number(fraction)} times the variance of the noise."
-    is_excess = findings.ratios > EXCESS_LIMIT * max(1.0, fraction)
+    is_excess = _lasting(findings.ratios > EXCESS_LIMIT * max(1.0, fraction))
     if not is_excess.any():
         return ""
     where, most = _where(findings.intensities, is_excess), findings.ratios[is_excess].max()
@@ -150,6 +150,15 @@ def _say_excess(findings: Findings) -> str:
         f"At intensities {where}, the residual has up to {_number(most)} times the variance of "
         "the noise."
     )
+
+
+def _lasting(chosen: np.ndarray) -> np.ndarray:
+    """Leave out single bins, which vary where noise is correlated, but for the brightest."""
+    beside = np.zeros_like(chosen)
+    beside[1:] |= chosen[:-1]
+    beside[:-1] |= chosen[1:]
+    beside[-1:] = True
+    return chosen & beside
 
 
 def _where(intensities: np.ndarray, chosen: np.ndarray) -> str:

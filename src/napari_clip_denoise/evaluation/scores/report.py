@@ -131,7 +131,7 @@ class Evaluation:
         names = [facts.name for facts in self.methods]
         parts = [
             markdown_table(
-                ["method", "s a 512x512 plane", "clean, 8 bit (dB)", "harm, 16 bit (dB)"],
+                ["method", "s a 512x512 plane", "clean, 8 bit (dB)", "clean, 16 bit (dB)"],
                 [
                     [
                         facts.name,

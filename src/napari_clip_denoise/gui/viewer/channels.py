@@ -20,7 +20,7 @@ def channels_of(viewer: ViewerModel, layer: Image) -> list[Image]:
     """
     if layer.rgb or CHANNEL in leading_axes(axes_of(layer)):
         return [layer]
-    alike = [x for x in images_of(viewer) if not is_derived(x) and _is_like(x, layer)]
+    alike = [x for x in images_of(viewer) if not is_derived(x) and is_like(x, layer)]
     if layer not in alike or any(str(other.blending) != "additive" for other in alike[1:]):
         return [layer]
     return alike
@@ -52,7 +52,9 @@ def channel_axis(axes: str) -> int:
     return int(axes.startswith(TIME))
 
 
-def _is_like(one: Image, other: Image) -> bool:
+def is_like(one: Image, other: Image) -> bool:
+    """Return whether two layers have the same size, type and place, as channels have."""
+
     def facts(layer: Image) -> tuple[object, ...]:
         return layer.rgb, shape_of(layer), layer.dtype, layer.axis_labels, layer.units
 

@@ -22,8 +22,8 @@ from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.network.inference import self_ensemble
 
 PIXELS_PER_BATCH = {"cpu": 2**20, "mps": 2**21, "cuda": 2**24}
-"""Pixels per call of a network as wide as ``compact``."""
-COMPACT_WIDTH = 16
+"""Pixels per call of a network whose encoder is at most `WIDTH` channels wide."""
+WIDTH = 16
 UNMEASURED_PIXELS = 2**20
 """Pixels per call of a network whose memory cannot be measured."""
 
@@ -85,7 +85,7 @@ class Runner:
     def pixels_per_batch(self) -> int:
         """Number of pixels per call beyond which this device gets no faster."""
         width = self.card.network.encoder.width
-        return PIXELS_PER_BATCH[self.device.type] * COMPACT_WIDTH // max(COMPACT_WIDTH, width)
+        return PIXELS_PER_BATCH[self.device.type] * WIDTH // max(WIDTH, width)
 
     def pixels_that_fit(self) -> int:
         """Number of pixels per call that fit into the memory that is free now."""

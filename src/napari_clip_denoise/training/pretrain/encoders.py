@@ -12,7 +12,8 @@ from napari_clip_denoise.models.clip_encoder import load_clip_encoder
 from napari_clip_denoise.models.clip_source import ClipSource, is_clip
 from napari_clip_denoise.models.half_precision import in_half_precision
 from napari_clip_denoise.models.registry import find, load
-from napari_clip_denoise.network.config import EncoderConfig
+from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
+from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
 from napari_clip_denoise.training.pretrain.recipe import Recipe
 
@@ -105,6 +106,15 @@ def random_encoder(shape: EncoderConfig, seed: int) -> Encoder:
         if isinstance(module, nn.BatchNorm2d):
             nn.init.ones_(module.weight)
     return encoder
+
+
+def random_network(config: DenoiserConfig, seed: int) -> Denoiser:
+    """Create a network in inference mode whose encoder is a `random_encoder`."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        denoiser = Denoiser(config)
+    denoiser.encoder = random_encoder(config.encoder, seed)
+    return denoiser.eval()
 
 
 @torch.no_grad()
