@@ -53,9 +53,8 @@ def _reach_within(
 ) -> int | None:
     """Return the reach if it is smaller than a quarter of the shorter side."""
     config = network.config
-    first, other = (
-        torch.randn(1, config.channels, *shape, generator=generator) + 0.5 for _ in range(2)
-    )
+    images = 0.5 + torch.randn(2, 1, config.channels, *shape, generator=generator)
+    first, other = images
     depth = torch.minimum(
         _depth(config.rows, shape[0])[:, None], _depth(config.columns, shape[1])[None, :]
     )
