@@ -65,7 +65,12 @@ def test_a_package_is_imported_and_code_only_after_a_yes(panel, qtbot, monkeypat
     for words in ("Ada Lovelace", "Charles Babbage", "10.1234/box", "MIT"):
         assert words in panel.card.toPlainText()
     assert "box-of-the-lab" in [name for _, name in model_list.choices(None)]
-    panel.delete_button.setEnabled(True)
+    assert [name for _, name in model_list.trainable(None)] == [
+        "compact",
+        "compact-rgb",
+        "tiny",
+        "clip-rn50",
+    ]
     content = box_torchscript(tmp_path)
     script = box(tmp_path / "script.zip", content, kind="torchscript", weights="net.pt")
     asked = []

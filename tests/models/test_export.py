@@ -173,6 +173,23 @@ def test_a_package_read_back_gives_the_pixels_of_the_model(tiny, published, told
     np.testing.assert_allclose(theirs, ours, atol=1e-5 * scale)
 
 
+@pytest.mark.parametrize("name", ["tiny", "paper.like", "told"])
+def test_a_package_run_here_gives_its_own_test_result(name, packages):
+    """The zoo's own library gives it too, see above."""
+    described = core.load_description(packages / f"{name}.zip")
+    noisy = get_test_input_sample(described).members["noisy"].data.to_numpy()[0]
+    expected = get_test_output_sample(described).members["denoised"].data.to_numpy()[0]
+    scale = 1.0 if name == "paper.like" else np.ptp(np.percentile(noisy, (1, 99)))
+    low = 0.0 if name == "paper.like" else np.percentile(noisy, 1)
+    given = np.moveaxis(noisy, 0, -1) if len(noisy) == 3 else noisy[0]
+    result = denoise(
+        given, packages / f"{name}.zip", rgb=len(noisy) == 3, device="cpu", check=False
+    )
+    result = np.moveaxis(result, -1, 0) if len(noisy) == 3 else result[np.newaxis]
+    assert np.abs(result - noisy).mean() > 1
+    np.testing.assert_allclose(result, low + scale * expected, atol=1e-4 * np.ptp(noisy))
+
+
 def test_a_licence_with_an_spdx_identifier_is_given_by_it(packages):
     assert core.load_description(packages / "tiny.zip").license == "BSD-3-Clause"
 

@@ -11,9 +11,16 @@ import pytest
 
 from napari_clip_denoise import denoise, export_model, load
 from napari_clip_denoise.errors import InputError, ModelError, UntrustedCode
+from napari_clip_denoise.evaluation.trust.uncertainty import uncertainty
+from napari_clip_denoise.images.regions import whole
+from napari_clip_denoise.images.stack import as_stack
+from napari_clip_denoise.inference.engine.job import prepare
+from napari_clip_denoise.inference.settings import make_settings
 from napari_clip_denoise.models.card_view import as_html, as_json, as_markdown
 from napari_clip_denoise.models.library import add_file, delete, rename
 from napari_clip_denoise.models.registry import card_at, entries, find
+from napari_clip_denoise.training.finetune.settings import FineTuneSettings
+from napari_clip_denoise.training.finetune.start import starting_model
 from zoo_packages import (
     ANY,
     BATCH,
@@ -134,6 +141,12 @@ def test_consent_beside_a_package_elsewhere_is_none(script, tmp_path, models_fol
 
 def test_what_only_our_own_models_can_is_refused(package, tmp_path):
     model = load(package)
+    stack = as_stack(np.random.default_rng(0).random((64, 64), np.float32))
+    job = prepare(stack, model, make_settings(device="cpu"))
+    with pytest.raises(ModelError, match="nor show its features or uncertainty"):
+        uncertainty(job, whole(stack.shape))
+    with pytest.raises(ModelError, match="neither be fine-tuned"):
+        starting_model(FineTuneSettings(model=str(package)))
     with pytest.raises(ModelError, match="neither be fine-tuned or exported"):
         model.denoiser  # noqa: B018
     with pytest.raises(InputError, match=r"is not exported again; share .*box\.zip itself"):
