@@ -143,11 +143,11 @@ def test_what_only_our_own_models_can_is_refused(package, tmp_path):
     model = load(package)
     stack = as_stack(np.random.default_rng(0).random((64, 64), np.float32))
     job = prepare(stack, model, make_settings(device="cpu"))
-    with pytest.raises(ModelError, match="nor show its features or uncertainty"):
+    with pytest.raises(ModelError, match="has no features or uncertainty"):
         uncertainty(job, whole(stack.shape))
-    with pytest.raises(ModelError, match="neither be fine-tuned"):
+    with pytest.raises(ModelError, match="cannot be fine-tuned"):
         starting_model(FineTuneSettings(model=str(package)))
-    with pytest.raises(ModelError, match="neither be fine-tuned or exported"):
+    with pytest.raises(ModelError, match="cannot be fine-tuned or exported"):
         model.denoiser  # noqa: B018
     with pytest.raises(InputError, match=r"is not exported again; share .*box\.zip itself"):
         export_model(package, tmp_path / "a.onnx")

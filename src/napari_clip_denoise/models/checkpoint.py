@@ -64,7 +64,7 @@ class Model:
 
     @property
     def has_known_memory(self) -> bool:
-        """Whether torch sees the memory that the network takes."""
+        """Whether the memory that the network takes can be measured."""
         return True
 
     def for_inference(self, device: torch.device, threads: int) -> nn.Module:

@@ -12,6 +12,12 @@ from napari_clip_denoise.models.clip_cache import lacks_encoder
 from napari_clip_denoise.models.clip_source import ClipSource
 from napari_clip_denoise.models.folder import AUTO, CLIP_MODEL
 from napari_clip_denoise.models.registry import card_at, entries, find
+from napari_clip_denoise.models.zoo.card import ZooCard
+
+OF_OTHERS = (
+    "'{}' is a package of other authors and brings its own intensity mapping; its card in the "
+    "Models panel says whom to cite."
+)
 
 
 class ModelHelp(QWidget):
@@ -67,6 +73,8 @@ class ModelHelp(QWidget):
         except ClipDenoiseError as error:
             return False, str(error)
         self.encoder_remedy.offer(ClipSource.parse(card.encoder.weights))
+        if isinstance(card, ZooCard):
+            return False, OF_OTHERS.format(card.name)
         return lacks_encoder(card), "" if layer is None else unsuitable_reason(card, rgb=is_rgb)
 
     def _use_clip(self) -> None:

@@ -97,7 +97,9 @@ class Runner:
 
     @cached_property
     def memory(self) -> MemoryModel | None:
-        """Memory use of a call on the device; None if too little is free to measure it."""
+        """Memory use of a call; None if too little is free to measure it, or it cannot be."""
+        if not self.model.has_known_memory:
+            return None
 
         def call(side: int) -> torch.Tensor:
             plane = np.zeros((1, self.card.network.channels, side, side), np.float32)

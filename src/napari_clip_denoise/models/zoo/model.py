@@ -65,7 +65,7 @@ class ZooModel(Model):
         """
         raise NoDenoiser(
             f"The model {self.card.name} is a package of other authors; it can denoise, but "
-            "neither be fine-tuned or exported nor show its features or uncertainty."
+            "it cannot be fine-tuned or exported, and has no features or uncertainty to show."
         )
 
     @property
@@ -91,8 +91,8 @@ class ZooModel(Model):
 
     @property
     def has_known_memory(self) -> bool:
-        """Whether torch sees the memory that the network takes."""
-        return self.card.weights.format == TORCHSCRIPT
+        """False: the network may take no image of the sizes that are measured."""
+        return False
 
     def for_inference(self, device: torch.device, threads: int) -> ForeignNetwork:
         """Return the network on a device.
