@@ -160,7 +160,8 @@ def test_a_package_of_a_network_that_is_told_the_noise_level_has_the_blind_one(t
 @pytest.mark.parametrize("name", ["tiny", "paper.like", "told"])
 def test_a_package_read_back_gives_the_pixels_of_the_model(tiny, published, told, packages, name):
     model = {"tiny": tiny, "paper.like": published, "told": told}[name]
-    image = acquire(fluorescence((200, 160), seed=5), seed=5).noisy.astype(np.float32)
+    image = acquire(fluorescence((224, 256), seed=5), seed=5).noisy.astype(np.float32)
+    image = image.clip(*np.percentile(image, (0, 99.5)))  # a package sees hot pixels, ours do not
     settings = {"intensity": "percentile", "noise_level": "blind"}
     scale = np.ptp(np.percentile(image, (1, 99)))
     if name == "paper.like":
