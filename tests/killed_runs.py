@@ -38,7 +38,8 @@ def one_life(path, model, stack, settings):
 
 def main(model_file, folder, n_kills, context=0):
     """See the module."""
-    settings = make_settings(**SETTINGS, context=context, context_align=context > 0)
+    intensity = {"intensity": "anscombe"} if model_file.endswith(".zip") else {}
+    settings = make_settings(**SETTINGS | intensity, context=context, context_align=context > 0)
     torch.set_num_threads(1)
     store_layout.REGION_PIXELS = 1
     store_layout.WHOLE_CHUNK_SIDE, store_layout.CHUNK_SIDE = 64, 32

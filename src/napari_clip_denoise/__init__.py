@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from napari_clip_denoise.models.checkpoint import Model
     from napari_clip_denoise.models.checkpoint import save_model as save
     from napari_clip_denoise.models.export import export_model
+    from napari_clip_denoise.models.library import install
     from napari_clip_denoise.models.paper_checkpoint import import_published
-    from napari_clip_denoise.models.registry import install, load
+    from napari_clip_denoise.models.registry import load
     from napari_clip_denoise.training.finetune.api import fine_tune
 
 __version__ = version("napari-clip-denoise")
@@ -53,7 +54,7 @@ _HOMES = {
     "feature_similarity": ("evaluation.features", "feature_similarity"),
     "fine_tune": ("training.finetune.api", "fine_tune"),
     "import_published": ("models.paper_checkpoint", "import_published"),
-    "install": ("models.registry", "install"),
+    "install": ("models.library", "install"),
     "load": ("models.registry", "load"),
     "save": ("models.checkpoint", "save_model"),
 }

@@ -45,6 +45,10 @@ class ModelError(ClipDenoiseError):
     """A model that is unknown, incomplete, damaged or unsuitable for the input."""
 
 
+class UntrustedCode(ModelError):
+    """A model that holds code, which is run only if the user agrees."""
+
+
 class DeviceError(ClipDenoiseError):
     """A device that is unavailable or has too little memory."""
 

@@ -6,6 +6,8 @@ import pytest
 from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.models.checkpoint import save_model
 from napari_clip_denoise.models.folder import SUFFIX
+from napari_clip_denoise.models.library import add_file
+from zoo_packages import box
 
 ADVICE = "'compact-rgb' is for RGB images"
 
@@ -34,6 +36,16 @@ def test_a_model_for_rgb_is_advised_against_on_grey_layers(widget, viewer, note)
     assert ADVICE in note.text()
     assert note.isVisible()
     widget.form.model.value = "auto"
+    assert widget.help.isHidden()
+
+
+def test_a_package_is_told_to_bring_its_own_mapping(widget, note, models_folder, tmp_path):
+    add_file(box(tmp_path / "box.zip"), name="lab")
+    model_list.changed.emit()
+    widget.form.model.value = "lab"
+    assert "brings its own intensity mapping" in note.text()
+    assert note.isVisibleTo(widget.help)
+    widget.form.model.value = "compact"
     assert widget.help.isHidden()
 
 

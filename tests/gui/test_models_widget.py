@@ -4,8 +4,10 @@ import pytest
 from qtpy.QtGui import QDesktopServices
 from qtpy.QtWidgets import QFileDialog, QInputDialog, QMessageBox
 
+from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.widgets.models import ModelsWidget
 from napari_clip_denoise.gui.workers import models as workers
+from zoo_packages import box, box_torchscript
 
 
 @pytest.fixture
@@ -54,6 +56,42 @@ def test_a_model_is_exported_renamed_imported_and_deleted(panel, qtbot, monkeypa
     assert names(panel) == ["compact", "compact-rgb", "lab", "tiny"]
     panel.delete_button.click()
     assert names(panel) == ["compact", "compact-rgb", "lab"]
+
+
+def test_a_package_is_imported_and_code_only_after_a_yes(panel, qtbot, monkeypatch, tmp_path):
+    panel.import_file(box(tmp_path / "box.zip"))
+    qtbot.waitUntil(lambda: "box-of-the-lab" in names(panel), timeout=60_000)
+    assert panel.chosen.name == "box-of-the-lab"
+    for words in ("Ada Lovelace", "Charles Babbage", "10.1234/box", "MIT"):
+        assert words in panel.card.toPlainText()
+    assert "box-of-the-lab" in [name for _, name in model_list.choices(None)]
+    assert [name for _, name in model_list.trainable(None)] == [
+        "compact",
+        "compact-rgb",
+        "tiny",
+        "clip-rn50",
+    ]
+    content = box_torchscript(tmp_path)
+    script = box(tmp_path / "script.zip", content, kind="torchscript", weights="net.pt")
+    asked = []
+    answers = iter([QMessageBox.StandardButton.No, *[QMessageBox.StandardButton.Yes] * 2])
+
+    def answer(*arguments):
+        asked.append(arguments[2])
+        return next(answers)
+
+    monkeypatch.setattr(QMessageBox, "question", answer)
+    panel.import_file(script)
+    qtbot.waitUntil(lambda: len(asked) == 1, timeout=60_000)
+    assert "only if you trust its authors" in asked[0]
+    assert "holds code" in panel.progress.label.text()
+    panel.refresh("box-of-the-lab")
+    panel.delete_button.click()
+    assert "box-of-the-lab" not in names(panel)
+    panel.import_file(script)
+    qtbot.waitUntil(lambda: "box-of-the-lab" in names(panel), timeout=60_000)
+    assert len(asked) == 3
+    assert "TorchScript" in panel.card.toPlainText()
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from napari_clip_denoise.inference.engine.tiling import (
     smallest_tile,
     tile_axis,
 )
-from napari_clip_denoise.network.denoiser import STRIDE
+from napari_clip_denoise.network.config import STRIDE, InputSizes
 
 halos = st.integers(0, 8).map(lambda n: 16 * n)
 
@@ -23,7 +23,7 @@ halos = st.integers(0, 8).map(lambda n: 16 * n)
 )
 def test_tiles_cover_an_axis(length, halo, extra, multiple):
     tile = smallest_tile(halo) + STRIDE * extra
-    tiles = tile_axis(length, tile, halo, multiple)
+    tiles = tile_axis(length, tile, halo, InputSizes(0, multiple))
     end = padded(length, multiple)
     total = np.zeros(length)
     for one in tiles:
@@ -45,4 +45,4 @@ def test_reflection_is_that_of_numpy(length, beyond):
 
 def test_a_tile_inside_its_own_halo_is_refused():
     with pytest.raises(InputError, match="give at least 256"):
-        tile_axis(1000, 240, 96, 16)
+        tile_axis(1000, 240, 96, InputSizes(0, 16))

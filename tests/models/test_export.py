@@ -11,7 +11,7 @@ import torch
 from bioimageio import core
 from bioimageio.core.digest_spec import get_test_input_sample, get_test_output_sample
 
-from napari_clip_denoise import export_model, load
+from napari_clip_denoise import denoise, export_model, load
 from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.images.intensity_methods import CTWindow
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
@@ -21,6 +21,8 @@ from napari_clip_denoise.models.export.bioimageio import write_bioimageio
 from napari_clip_denoise.models.export.onnx import onnx_bytes
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.network.denoiser import Denoiser
+from napari_clip_denoise.noise.acquisition import acquire
+from napari_clip_denoise.noise.simulation import fluorescence
 
 SIZES = ((1, 32, 32), (2, 64, 96), (3, 96, 32))
 """Batch, rows and columns, other ones than in the export."""
@@ -153,6 +155,40 @@ def test_a_package_of_a_network_that_is_told_the_noise_level_has_the_blind_one(t
     script = torch.jit.load(io.BytesIO(package.read("weights.pt")))
     np.testing.assert_allclose(script(torch.from_numpy(expected[:, :, :32, :48])),
                                in_use(told, expected[:, :, :32, :48]), atol=1e-5)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["tiny", "paper.like", "told"])
+def test_a_package_read_back_gives_the_pixels_of_the_model(tiny, published, told, packages, name):
+    model = {"tiny": tiny, "paper.like": published, "told": told}[name]
+    image = acquire(fluorescence((224, 256), seed=5), seed=5).noisy.astype(np.float32)
+    image = image.clip(*np.percentile(image, (0, 99.5)))  # a package sees hot pixels, ours do not
+    settings = {"intensity": "percentile", "noise_level": "blind"}
+    scale = np.ptp(np.percentile(image, (1, 99)))
+    if name == "paper.like":
+        image = np.repeat(10 * image[..., np.newaxis] - 1000, 3, axis=-1)
+        settings, scale = {"intensity": "window"}, np.ptp(CTWindow.window)
+    options = {"device": "cpu", "check": False, "rgb": name == "paper.like"}
+    ours = denoise(image, model, hot_pixels="keep", **settings, **options)
+    theirs = denoise(image, packages / f"{name}.zip", **options)
+    assert np.abs(ours - image).mean() > 0.01 * scale
+    np.testing.assert_allclose(theirs, ours, atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("name", ["tiny", "paper.like", "told"])
+def test_a_package_run_here_gives_its_own_test_result(name, packages):
+    """The zoo's own library gives it too, see above."""
+    described = core.load_description(packages / f"{name}.zip")
+    noisy = get_test_input_sample(described).members["noisy"].data.to_numpy()[0]
+    expected = get_test_output_sample(described).members["denoised"].data.to_numpy()[0]
+    scale = 1.0 if name == "paper.like" else np.ptp(np.percentile(noisy, (1, 99)))
+    low = 0.0 if name == "paper.like" else np.percentile(noisy, 1)
+    given = np.moveaxis(noisy, 0, -1) if len(noisy) == 3 else noisy[0]
+    result = denoise(
+        given, packages / f"{name}.zip", rgb=len(noisy) == 3, device="cpu", check=False
+    )
+    result = np.moveaxis(result, -1, 0) if len(noisy) == 3 else result[np.newaxis]
+    assert np.abs(result - noisy).mean() > 1
+    np.testing.assert_allclose(result, low + scale * expected, atol=1e-4 * np.ptp(noisy))
 
 
 def test_a_licence_with_an_spdx_identifier_is_given_by_it(packages):

@@ -5,7 +5,7 @@ import torch
 import reference
 from napari_clip_denoise import denoise, import_published, load
 from napari_clip_denoise.errors import ModelError
-from napari_clip_denoise.models.registry import install
+from napari_clip_denoise.models.library import install
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.inference.engine.job import prepare
 from napari_clip_denoise.inference.settings import make_settings
 from napari_clip_denoise.models.export.onnx import Portable
-from napari_clip_denoise.models.registry import install
+from napari_clip_denoise.models.library import install
 
 SMALL = {"layers": (1, 2, 1, 1), "width": 8}
 

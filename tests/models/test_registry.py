@@ -9,7 +9,8 @@ from napari_clip_denoise.errors import InputError, ModelError
 from napari_clip_denoise.models.card_file import read_card
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.models.export import export_model
-from napari_clip_denoise.models.registry import add_file, delete, entries, find, install, rename
+from napari_clip_denoise.models.library import add_file, delete, install, rename
+from napari_clip_denoise.models.registry import entries, find
 
 
 def test_the_bundled_model_comes_first_and_is_small():

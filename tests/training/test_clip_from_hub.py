@@ -19,7 +19,7 @@ from napari_clip_denoise.errors import ModelError
 from napari_clip_denoise.models import clip_source
 from napari_clip_denoise.models.clip_cache import is_at_hand
 from napari_clip_denoise.models.clip_source import ClipSource
-from napari_clip_denoise.models.registry import install
+from napari_clip_denoise.models.library import install
 from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
 from napari_clip_denoise.noise.simulation import fluorescence
 from napari_clip_denoise.training.data.settings import Simulation

@@ -67,7 +67,8 @@ def finetune(
     """Fine-tune a model on your own images; the best version is saved if it beats the original."""
     from napari_clip_denoise.images.intensity import parse_intensity
     from napari_clip_denoise.models.folder import CLIP_MODEL
-    from napari_clip_denoise.models.registry import find, install, place
+    from napari_clip_denoise.models.library import install, place
+    from napari_clip_denoise.models.registry import find
     from napari_clip_denoise.training.data.sources import open_sources
     from napari_clip_denoise.training.finetune.registry import Images, choose
     from napari_clip_denoise.training.finetune.settings import (

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from napari_clip_denoise.cli.options import ClipWeightsOption
-from napari_clip_denoise.errors import InputError, ModelError
+from napari_clip_denoise.errors import ClipDenoiseError, InputError
 
 app = typer.Typer(name="models", help="List, show, build and manage models.", no_args_is_help=True)
 
@@ -26,7 +26,7 @@ def list_models() -> None:
     for entry in found:
         try:
             card = entry.card
-        except ModelError as error:
+        except ClipDenoiseError as error:
             table.add_row(escape(entry.name), "", "damaged", escape(str(error)))
             continue
         kind = "grey" if card.network.channels == 1 else "RGB"
@@ -43,30 +43,42 @@ def show(name: Annotated[str, typer.Argument(help="Name of a model, or a file.")
     """Show a model's card."""
     from rich.console import Console
 
-    from napari_clip_denoise.models.card_file import read_card
-    from napari_clip_denoise.models.registry import find
+    from napari_clip_denoise.models.card_view import as_json
+    from napari_clip_denoise.models.registry import card_at, find
 
-    Console().print_json(read_card(find(name)).model_dump_json())
+    Console().print_json(as_json(card_at(find(name))))
 
 
 @app.command("import")
 def import_model(
     file: Annotated[
         Path,
-        typer.Argument(help="The authors' net_g_latest.pth, or a model file (.safetensors)."),
+        typer.Argument(
+            help="The authors' net_g_latest.pth, a model file (.safetensors), or a package of the "
+            "BioImage Model Zoo (.zip, or its folder)."
+        ),
     ],
     name: Annotated[
         str | None,
         typer.Option(help="Name for the model; by default clip-rn50, or that on its card."),
     ] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a model of that name.")] = False,
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust",
+            help="Agree that code in a package is run, which TorchScript does when it is loaded; "
+            "only if you trust its authors.",
+        ),
+    ] = False,
 ) -> None:
-    """Import a checkpoint published by the paper's authors, or a model trained elsewhere."""
+    """Import a checkpoint of the paper's authors, a model trained elsewhere, or a package."""
     from napari_clip_denoise.models.folder import CLIP_MODEL, SUFFIX
-    from napari_clip_denoise.models.registry import add_file, install
+    from napari_clip_denoise.models.library import add_file, install
+    from napari_clip_denoise.models.zoo.files import is_package
 
-    if file.suffix == SUFFIX:
-        print(f"Imported '{add_file(file, name=name, overwrite=overwrite)}'")
+    if file.suffix == SUFFIX or is_package(file):
+        print(f"Imported '{add_file(file, name=name, overwrite=overwrite, trust=trust)}'")
         return
 
     from napari_clip_denoise.models.paper_checkpoint import import_published
@@ -138,9 +150,9 @@ def rename(
     new_name: Annotated[str, typer.Argument(help="What to call it.")],
 ) -> None:
     """Rename one of your own models."""
-    from napari_clip_denoise.models import registry
+    from napari_clip_denoise.models import library
 
-    print(registry.rename(name, new_name))
+    print(library.rename(name, new_name))
 
 
 @app.command()
@@ -149,10 +161,10 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Delete one of your own models permanently."""
-    from napari_clip_denoise.models import registry
+    from napari_clip_denoise.models import library
 
     if yes or typer.confirm(f"Delete the model '{name}' for good?"):
-        registry.delete(name)
+        library.delete(name)
 
 
 @app.command()

@@ -18,7 +18,8 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="Model by name, or a .safetensors file; auto is compact-rgb for RGB, else compact.",
+        help="Model by name, a .safetensors file, or a package of the BioImage Model Zoo (.zip); "
+        "auto is compact-rgb for RGB, else compact.",
     ),
 ]
 SelfEnsembleOption = Annotated[

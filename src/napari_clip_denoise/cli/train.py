@@ -108,7 +108,7 @@ def train(
 def _offer(path: Path, install: bool | None) -> None:
     """Copy a trained model to the user's models, if wanted."""
     from napari_clip_denoise.models.folder import models_folder
-    from napari_clip_denoise.models.registry import add_file
+    from napari_clip_denoise.models.library import add_file
 
     known = (models_folder() / path.name).exists()
     if install is None and sys.stdin.isatty():

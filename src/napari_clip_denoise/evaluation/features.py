@@ -20,8 +20,8 @@ from napari_clip_denoise.evaluation.scores.datasets import (
 from napari_clip_denoise.evaluation.scores.noises import add_noise, chosen_noises
 from napari_clip_denoise.models.clip_source import is_clip
 from napari_clip_denoise.models.registry import load
-from napari_clip_denoise.network.config import DenoiserConfig, EncoderConfig
-from napari_clip_denoise.network.denoiser import STRIDE, Denoiser
+from napari_clip_denoise.network.config import STRIDE, DenoiserConfig, EncoderConfig
+from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
 from napari_clip_denoise.training.pretrain.encoders import RANDOM, load_encoder, random_network
 

@@ -8,6 +8,7 @@ from qtpy.QtWidgets import QWidget
 from napari_clip_denoise.errors import ModelError
 from napari_clip_denoise.models.folder import CLIP_MODEL
 from napari_clip_denoise.models.registry import entries
+from napari_clip_denoise.models.zoo.files import is_package
 
 
 class ModelList:
@@ -43,6 +44,12 @@ class ModelList:
                 f"The model '{CLIP_MODEL}' has no decoder yet; choose it in the Denoise panel and "
                 "press 'Train it here' or 'Import a checkpoint …' there."
             )
+
+    @staticmethod
+    def trainable(_: object) -> list[tuple[str, str]]:
+        """Return the same for the models that can be trained on, which packages cannot."""
+        packages = {entry.name for entry in entries() if is_package(entry.path)}
+        return [choice for choice in ModelList.choices(_) if choice[1] not in packages]
 
     @staticmethod
     def choices(_: object) -> list[tuple[str, str]]:

@@ -59,6 +59,12 @@ class ChannelSample:
             first, second = np.percentile(values, (low, high), overwrite_input=True)
         return float(first), float(second)
 
+    def moments(self) -> tuple[float, float]:
+        """Return the mean and the standard deviation of the sample."""
+        values = self._known(self._planes)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return float(values.mean(dtype=np.float64)), float(values.std(dtype=np.float64))
+
     def extremes(self) -> tuple[float, float]:
         """Return the smallest and largest value, exact up to 67 million pixels."""
         sizes = self._sizes

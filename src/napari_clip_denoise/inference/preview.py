@@ -195,19 +195,20 @@ class PreviewMaker:
 def fit_tile(job: "Job", region: Region) -> "Job":
     """Cover a region with a single tile if the model's tiles give the result of the whole plane.
 
-    A model whose upsampling depends on the tile size keeps the grid of a complete run.
+    A model whose result depends on the tile size, or that takes tiles of one size, keeps the grid
+    of a complete run.
     """
     from napari_clip_denoise.inference.engine.neighbours.average import guide_margin
     from napari_clip_denoise.inference.engine.tiling import single
 
     card = job.runner.card
-    if card.network.align_corners:
+    if card.network.align_corners or any(sizes.most for sizes in card.input_sizes):
         return job
     n_leading = len(job.stack.leading_shape)
     rows, columns = (
-        (single(part, length, card.halo, card.pad_multiple),)
-        for part, length in zip(
-            region[n_leading : n_leading + 2], job.stack.plane_shape, strict=True
+        (single(part, length, card.halo, sizes),)
+        for part, length, sizes in zip(
+            region[n_leading : n_leading + 2], job.stack.plane_shape, card.input_sizes, strict=True
         )
     )
     if not job.context:
@@ -219,9 +220,11 @@ def fit_tile(job: "Job", region: Region) -> "Job":
                 slice(max(0, tile.start - margin), min(tile.stop + margin, length)),
                 length,
                 card.halo,
-                card.pad_multiple,
+                sizes,
             ),
         )
-        for (tile,), length in zip((rows, columns), job.stack.plane_shape, strict=True)
+        for (tile,), length, sizes in zip(
+            (rows, columns), job.stack.plane_shape, card.input_sizes, strict=True
+        )
     )
     return replace(job, rows=rows, columns=columns, guide_tiles=(guide_rows, guide_columns))

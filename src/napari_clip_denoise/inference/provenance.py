@@ -5,8 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from napari_clip_denoise.formats import create_writer
 from napari_clip_denoise.formats.base import OmeVersion, Writer
 from napari_clip_denoise.formats.fingerprint import source_fingerprint
@@ -38,7 +36,7 @@ def fingerprint(job: Job) -> dict[str, Any]:
     """Return everything that decides the bytes of a result, under readable names."""
     runner = job.runner
     return {
-        "software": f"{software()} with torch {torch.__version__}",
+        "software": f"{software()} with {runner.model.runtime}",
         "model": f"{runner.card.name} {runner.model.sha256}",
         **source_fingerprint(job.stack),
         "intensity": mapping_record(job.mapping),

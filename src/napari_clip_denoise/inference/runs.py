@@ -230,8 +230,13 @@ def warn_of_result(job: Job, notify: Notify | None = None) -> None:
     if job.runner.card.network.align_corners and len(job.rows) * len(job.columns) > 1:
         (notify or warnings.warn)(
             f"The planes are cut into tiles, and with '{job.runner.card.name}' the result of a "
-            "tile depends on its size; give a tile that holds a plane, if it fits into memory."
+            f"tile depends on its size{_advice(job)}."
         )
+
+
+def _advice(job: Job) -> str:
+    is_fixed = any(sizes.most for sizes in job.runner.card.input_sizes)
+    return "" if is_fixed else "; give a tile that holds a plane, if it fits into memory"
 
 
 def warn_if_clipped(

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from napari_clip_denoise.network.config import DenoiserConfig
+from napari_clip_denoise.network.config import DenoiserConfig, InputSizes
 
 MOST_CHANNELS = 4096
 MOST_LAYERS = 64
@@ -126,6 +126,17 @@ class ModelCard(BaseModel):
     licence: str = ""
     parent_sha256: str = ""
     decoder_sha256: str = ""
+
+    @property
+    def hides_hot_pixels(self) -> bool:
+        """Whether the network must not see pixels far outside the usual range."""
+        return not self.clip_input
+
+    @property
+    def input_sizes(self) -> tuple[InputSizes, InputSizes]:
+        """Lengths that the network takes along Y and X."""
+        sizes = InputSizes(0, self.pad_multiple)
+        return sizes, sizes
 
     @field_validator("network")
     @classmethod

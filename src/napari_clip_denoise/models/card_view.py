@@ -7,8 +7,9 @@ from napari_clip_denoise.images.intensity_methods import intensity_label
 from napari_clip_denoise.models.card import ModelCard, Score
 from napari_clip_denoise.models.folder import DEFAULT_MODEL, RGB_MODEL
 from napari_clip_denoise.models.registry import Entry
+from napari_clip_denoise.models.zoo.card import ENGINE_ONLY, ZooCard
 
-FIRST = ("made for", "licence")
+FIRST = ("made for", "licence", "authors", "please cite")
 """Facts that are shown above the scores."""
 TEST_IMAGES = {
     "set12": "Set12 (photographs)",
@@ -25,6 +26,10 @@ TEST_NOISE = {
     "salt-pepper": "salt-and-pepper noise",
 }
 """Names of test images and noise for people; others are shown as they are."""
+RUNTIMES = {
+    "onnx": "ONNX, run by ONNX Runtime on the CPU",
+    "torchscript": "TorchScript, whose code runs when it is loaded",
+}
 FIXED = "This model is built in and cannot be renamed or deleted."
 
 
@@ -42,7 +47,22 @@ def facts_of(card: ModelCard) -> dict[str, str]:
         "licence": card.licence,
         "trained on": card.data,
         "encoder": card.encoder.source,
+    } | (_facts_of_package(card) if isinstance(card, ZooCard) else {})
+
+
+def _facts_of_package(card: ZooCard) -> dict[str, str]:
+    return {
+        "authors": ", ".join(card.authors),
+        "please cite": "; ".join(card.citation),
+        "intensity": f"the package's own: {card.normalization.words}",
+        "package": " ".join(filter(None, (card.title, card.identifier))),
+        "network": RUNTIMES[card.weights.format],
     }
+
+
+def as_json(card: ModelCard) -> str:
+    """Return a card as JSON; that of a package without what does not apply to it."""
+    return card.model_dump_json(exclude=ENGINE_ONLY if isinstance(card, ZooCard) else None)
 
 
 def unsuitable_reason(card: ModelCard, *, rgb: bool) -> str:
@@ -86,7 +106,7 @@ def as_markdown(card: ModelCard) -> str:
     """Format a card as a Markdown page: purpose, licence, scores, then how it was trained."""
     purpose, history = _purpose(card)
     facts = facts_of(card) | {"fine-tuned from the model of SHA-256": card.parent_sha256}
-    first = {name: facts.pop(name) for name in FIRST}
+    first = {name: facts.pop(name, "") for name in FIRST}
     lines = [f"# {card.name}", "", purpose, "", *_items(first)]
     if card.scores:
         lines += ["", "| data | noise | metric | noisy | denoised |", "| --- " * 5 + "|"]
@@ -110,7 +130,7 @@ def as_html(entry: Entry) -> str:
     purpose, history = _purpose(card)
     facts = facts_of(card)
     facts["intensity"] = intensity_label(card.intensity)
-    first = {name: facts.pop(name) for name in FIRST}
+    first = {name: facts.pop(name, "") for name in FIRST}
     page = [f"<h3>{escape(entry.name)}</h3><p>{escape(purpose)}</p>", _list_facts(first)]
     page += [_tabulate(card.scores), _list_facts(facts)]
     page += [f"<p>{escape(history)}</p>", _list_facts({"file": str(entry.path)})]

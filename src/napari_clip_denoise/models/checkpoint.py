@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_clip_denoise.errors import ModelError, door
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
@@ -20,6 +20,7 @@ from napari_clip_denoise.models.half_precision import in_half_precision
 from napari_clip_denoise.models.whole_file import whole_file
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
+from napari_clip_denoise.network.inference import fold
 
 ENCODER_PREFIX = "encoder."
 STATISTICS = (".running_mean", ".running_var")
@@ -50,6 +51,33 @@ class Model:
     def sha256(self) -> str:
         """SHA-256 of all tensors of the network."""
         return tensors_sha256(self.denoiser.state_dict())
+
+    @property
+    def runtime(self) -> str:
+        """Library that runs the network, and its version."""
+        return f"torch {torch.__version__}"
+
+    @property
+    def runs_on(self) -> tuple[str, ...] | None:
+        """Kinds of devices that the network can run on; None for all."""
+        return None
+
+    @property
+    def has_known_memory(self) -> bool:
+        """Whether the memory that the network takes can be measured."""
+        return True
+
+    def for_inference(self, device: torch.device, threads: int) -> nn.Module:
+        """Return a copy of the network for inference on a device.
+
+        Parameters
+        ----------
+        device : torch.device
+            The device.
+        threads : int
+            Number of CPU threads, for libraries that must know it beforehand; torch need not.
+        """
+        return fold(self.denoiser).to(device)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle the path instead of the weights, if the model can be loaded from it."""

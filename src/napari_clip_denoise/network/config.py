@@ -1,6 +1,10 @@
 """Architecture of the network, as plain values that are stored in a model card."""
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+STRIDE = 16
+"""Total stride of the encoder; H and W of the input must be multiples of it."""
 
 
 @dataclass(frozen=True)
@@ -81,3 +85,84 @@ class DenoiserConfig:
                 f"a decoder of stride {self.decoder_stride} has {6 - self.decoder_stride} blocks, "
                 f"not {len(self.decoder_channels)}"
             )
+
+
+@dataclass(frozen=True)
+class InputSizes:
+    """Lengths in pixels that a network takes along an axis, and where its tiles may start.
+
+    Parameters
+    ----------
+    least : int
+        Smallest length; 0 if every multiple will do.
+    step : int
+        A plane is padded to ``least`` plus a multiple of this; tiles have such lengths, too.
+    align : int
+        Tiles start at multiples of this.
+    most : int or None
+        Largest length of a tile, if there is one. It is `least` for a network of a single size.
+    """
+
+    least: int
+    step: int
+    align: int = STRIDE
+    most: int | None = None
+
+    def padded(self, length: int) -> int:
+        """Return the length to which a plane of this length is padded."""
+        return self.least - (self.least - max(length, self.least)) // self.step * self.step
+
+    def tile(self, side: int) -> int:
+        """Return the largest valid length of a tile of at most this side, or the smallest one."""
+        if not self.least:
+            return side
+        side = side if self.most is None else min(side, self.most)
+        return self.least + max(0, side - self.least) // self.step * self.step
+
+
+@dataclass(frozen=True)
+class Step:
+    """A calculation on each value before or after the network of another author.
+
+    Attributes
+    ----------
+    kind : {"linear", "clip", "sigmoid"}
+        ``first * value + second``; limits ``first`` to ``second``; or the logistic function.
+    first, second : float
+        Numbers of the step.
+    """
+
+    kind: Literal["linear", "clip", "sigmoid"]
+    first: float = 1.0
+    second: float = 0.0
+
+
+@dataclass(frozen=True)
+class ForeignConfig:
+    """What must be known of the network of another author to run it like one of ours.
+
+    Parameters
+    ----------
+    channels : {1, 3}
+        Channels of the image.
+    rows, columns : InputSizes
+        Lengths that the network takes, without its border.
+    input_axes, output_axes : str
+        Order of the axes of its tensors, such as ``"ncyx"``; ``n`` and ``c`` may be missing.
+    border : (int, int)
+        Rows and columns that the output lacks at each side. The input is mirrored by so much.
+    one_by_one : bool
+        Whether it takes one image at a time.
+    before, after : tuple of Step
+        Calculations on the input and on the output; both are on the network's scale.
+    """
+
+    channels: int
+    rows: InputSizes
+    columns: InputSizes
+    input_axes: str = "ncyx"
+    output_axes: str = "ncyx"
+    border: tuple[int, int] = (0, 0)
+    one_by_one: bool = False
+    before: tuple[Step, ...] = ()
+    after: tuple[Step, ...] = ()

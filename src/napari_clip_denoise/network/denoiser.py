@@ -7,10 +7,6 @@ from napari_clip_denoise.network.config import DenoiserConfig
 from napari_clip_denoise.network.decoder import Decoder
 from napari_clip_denoise.network.encoder import Encoder
 
-STRIDE = 16
-"""Total stride of the encoder; H and W of the input must be multiples of it."""
-
-
 UNKNOWN_LEVEL = -0.1
 """Initial value that stands for an unknown noise level; it is learned."""
 
@@ -51,7 +47,7 @@ class Denoiser(nn.Module):
         Parameters
         ----------
         image : Tensor
-            (N, channels, H, W), values about [0, 1]; H and W are multiples of `STRIDE`.
+            (N, channels, H, W), values about [0, 1]; H and W are multiples of `config.STRIDE`.
         level : Tensor, optional
             Standard deviation of the noise (N, 1, H, W) on the scale of the image, NaN where it is
             unknown. By default, it is unknown everywhere. Networks without the input

@@ -32,9 +32,15 @@ class DisturbedRunner:
         The model on its device.
     level : float
         Strength of the augmentation.
+
+    Raises
+    ------
+    ModelError
+        If the model is a package of other authors, whose features are not known.
     """
 
     def __init__(self, runner: Runner, level: float):
+        runner.model.denoiser  # noqa: B018 packages of others have none, and say so
         self._runner = runner
         self._level = level
         self._features: list[list[torch.Tensor]] = []

@@ -69,7 +69,7 @@ class FineTuneForm(QWidget):
             choices=objective_choices(),
             tooltip="How the model learns. Automatic measures the noise, chooses and says why.",
         )
-        self.model = menu_of_names(model_list.choices, "The model to start from.")
+        self.model = menu_of_names(model_list.trainable, "The model to start from.")
         self.minutes = FloatSpinBox(
             value=15, min=0.1, max=10_000, step=1, tooltip="How long to train."
         )

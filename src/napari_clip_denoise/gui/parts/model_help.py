@@ -2,17 +2,22 @@
 
 from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
-from napari_clip_denoise.errors import ModelError
+from napari_clip_denoise.errors import ClipDenoiseError
 from napari_clip_denoise.gui.forms.layer import LayerForm
 from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.parts.clip_remedy import ClipRemedy
 from napari_clip_denoise.gui.parts.encoder_remedy import EncoderRemedy
-from napari_clip_denoise.models.card_file import read_card
 from napari_clip_denoise.models.card_view import own_scale, unsuitable_reason
 from napari_clip_denoise.models.clip_cache import lacks_encoder
 from napari_clip_denoise.models.clip_source import ClipSource
 from napari_clip_denoise.models.folder import AUTO, CLIP_MODEL
-from napari_clip_denoise.models.registry import entries, find
+from napari_clip_denoise.models.registry import card_at, entries, find
+from napari_clip_denoise.models.zoo.card import ZooCard
+
+OF_OTHERS = (
+    "'{}' is a package of other authors and brings its own intensity mapping; its card in the "
+    "Models panel says whom to cite."
+)
 
 
 class ModelHelp(QWidget):
@@ -65,10 +70,12 @@ class ModelHelp(QWidget):
         layer = self._form.layer.value
         is_rgb = layer is not None and layer.rgb
         try:
-            card = read_card(find(name, rgb=is_rgb))
-        except ModelError as error:
+            card = card_at(find(name, rgb=is_rgb))
+        except ClipDenoiseError as error:
             return False, str(error)
         self.encoder_remedy.offer(ClipSource.parse(card.encoder.weights))
+        if isinstance(card, ZooCard):
+            return False, OF_OTHERS.format(card.name)
         remarks = (
             own_scale(card, self._form.intensity.value),
             ("" if layer is None else unsuitable_reason(card, rgb=is_rgb)),

@@ -13,8 +13,7 @@ from napari_clip_denoise.inference.engine.neighbours.agreement import (
     agreement_in_words,
     measure_agreement,
 )
-from napari_clip_denoise.models.card_file import read_card
-from napari_clip_denoise.models.registry import find
+from napari_clip_denoise.models.registry import card_at, find
 
 
 class NeighboursHint(QLabel):
@@ -81,7 +80,7 @@ def hint(stack: Stack, model: str) -> str:
     """
     try:
         axis = neighbour_axis(stack.axes)
-        if not read_card(find(model, rgb=stack.is_rgb)).network.noise_level:
+        if not card_at(find(model, rgb=stack.is_rgb)).network.noise_level:
             return ""
         return agreement_in_words(measure_agreement(stack), stack.axes[axis])
     except ClipDenoiseError:

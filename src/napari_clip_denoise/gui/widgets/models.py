@@ -5,7 +5,7 @@ from pathlib import Path
 
 import napari
 from napari.utils.notifications import show_error
-from qtpy.QtCore import Qt, QUrl
+from qtpy.QtCore import Qt, QTimer, QUrl
 from qtpy.QtGui import QDesktopServices, QShowEvent
 from qtpy.QtWidgets import (
     QFileDialog,
@@ -26,7 +26,7 @@ from napari_clip_denoise.gui.panel.progress import ProgressRow
 from napari_clip_denoise.gui.panel.tabs import share_place
 from napari_clip_denoise.gui.panel.task import Task
 from napari_clip_denoise.gui.workers.models import import_model, write_model
-from napari_clip_denoise.models import registry
+from napari_clip_denoise.models import library, registry
 from napari_clip_denoise.models.card_view import FIXED, as_html
 from napari_clip_denoise.models.export import SUFFIXES, Format
 from napari_clip_denoise.models.folder import DEFAULT_MODEL, make_folder, models_folder
@@ -38,6 +38,10 @@ EXPORTS: dict[str, Format] = {
     "BioImage Model Zoo (*.zip)": "bioimageio",
 }
 """Formats by the filters of the file dialog."""
+CODE = (
+    "{} holds its network as TorchScript, which runs code that it holds whenever it is loaded. "
+    "Import it only if you trust its authors. Import it?"
+)
 RENAME_TIP = "Give the model another name."
 DELETE_TIP = "Delete the model permanently."
 
@@ -62,7 +66,8 @@ class ModelsWidget(QWidget):
         self.card = QTextBrowser()
         self.import_button = self._button(
             "Import …",
-            "Add a model file (.safetensors), or the checkpoint of the paper's authors (.pth).",
+            "Add a model file (.safetensors), a package of the BioImage Model Zoo (.zip), or the "
+            "checkpoint of the paper's authors (.pth).",
             self._ask_import,
         )
         self.export_button = self._button(
@@ -90,6 +95,7 @@ class ModelsWidget(QWidget):
         ):
             buttons.addWidget(button, place // 2, place % 2)
         buttons.addWidget(self.folder_button, 2, 0, 1, 2)
+        self._untrusted = Path()
         self.progress = ProgressRow()
         self.task = Task(self, self.progress, idle=(self.buttons,))
         layout = QVBoxLayout(self)
@@ -130,9 +136,23 @@ class ModelsWidget(QWidget):
         if self.list.currentItem() is None:
             self.list.setCurrentRow(0)
 
-    def import_file(self, path: Path) -> None:
-        """Import a model file or a published checkpoint in the background."""
-        self.task.start(import_model, path, finish=self._imported, message="Importing …")
+    def import_file(self, path: Path, trust: bool = False) -> None:
+        """Import a model file, a package or a published checkpoint in the background.
+
+        Parameters
+        ----------
+        path, trust :
+            See `import_model`.
+        """
+
+        def finish(name: str | None) -> str:
+            if name is not None:
+                return self._imported(name)
+            self._untrusted = path
+            QTimer.singleShot(0, self._ask_trust)
+            return f"{path.name} holds code; it is not imported yet."
+
+        self.task.start(import_model, path, trust, finish=finish, message="Importing …")
 
     def export_file(self, name: str, path: Path, format: Format | None = None) -> None:  # noqa: A002
         """Export a model in the background.
@@ -173,10 +193,17 @@ class ModelsWidget(QWidget):
 
     def _ask_import(self) -> None:
         path, _ = QFileDialog.getOpenFileName(
-            self, "Import a model", "", "Models (*.safetensors *.pth)"
+            self, "Import a model", "", "Models (*.safetensors *.pth *.zip)"
         )
         if path:
             self.import_file(Path(path))
+
+    def _ask_trust(self) -> None:
+        path = self._untrusted
+        if QMessageBox.question(self, "Import", CODE.format(path.name)) == (
+            QMessageBox.StandardButton.Yes
+        ):
+            self.import_file(path, trust=True)
 
     def _ask_export(self) -> None:
         entry = self.chosen
@@ -193,7 +220,7 @@ class ModelsWidget(QWidget):
             return
         name, is_given = QInputDialog.getText(self, "Rename", "New name:", text=entry.name)
         if is_given and name != entry.name:
-            self._try(lambda: registry.rename(entry.name, name), name)
+            self._try(lambda: library.rename(entry.name, name), name)
 
     def _ask_delete(self) -> None:
         entry = self.chosen
@@ -201,7 +228,7 @@ class ModelsWidget(QWidget):
             return
         question = f"Delete the model '{entry.name}' permanently?"
         if QMessageBox.question(self, "Delete", question) == QMessageBox.StandardButton.Yes:
-            self._try(lambda: registry.delete(entry.name))
+            self._try(lambda: library.delete(entry.name))
 
     def _open_folder(self) -> None:
         folder = models_folder()

@@ -66,7 +66,7 @@ def _smaller(job: Job, tiles: int) -> tuple[Job, str] | None:
     if tiles > 1:
         return replace(job, batch=tiles // 2), f"{tiles // 2} at a time"
     card = job.runner.card
-    half = half_tile(job.tile, card.halo)
+    half = half_tile(job.tile, card)
     if half is not None:
         rows, columns = tile_grid(job.stack, card, half)
         return replace(job, rows=rows, columns=columns), f"tiles of {half} pixels"

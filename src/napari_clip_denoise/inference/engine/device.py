@@ -2,8 +2,10 @@
 
 import torch
 
-from napari_clip_denoise.errors import DeviceError
-from napari_clip_denoise.inference.settings import DeviceName, Precision
+from napari_clip_denoise.errors import DeviceError, InputError
+from napari_clip_denoise.inference.settings import DenoiseSettings, DeviceName, Precision
+from napari_clip_denoise.models.checkpoint import Model
+from napari_clip_denoise.models.zoo.card import ZooCard
 
 
 def resolve_device(name: DeviceName) -> torch.device:
@@ -36,3 +38,46 @@ def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype
     if device.type != "cuda":
         return torch.float32
     return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+
+
+def way_to_run(model: Model, settings: DenoiseSettings) -> tuple[torch.device, torch.dtype]:
+    """Return the device and the precision of a run with a model.
+
+    A package of other authors runs in float32, and its ONNX on the CPU.
+
+    Raises
+    ------
+    DeviceError
+        If the device is not available, or the model cannot run as the settings ask.
+    InputError
+        If it cannot because of another setting.
+    """
+    card = model.card
+    device, precision = settings.device, settings.precision
+    if isinstance(card, ZooCard):
+        if precision not in ("auto", "float32"):
+            raise DeviceError(
+                f"The model {card.name} is a package of other authors, which runs in float32; set "
+                "precision to auto."
+            )
+        if settings.hot_pixels == "replace":
+            raise InputError(
+                f"The model {card.name} is a package of other authors, which sees hot pixels as "
+                "they are; set hot pixels to keep."
+            )
+        precision = "float32"
+    if model.runs_on is not None:
+        if device not in ("auto", *model.runs_on):
+            raise DeviceError(
+                f"The model {card.name} is an ONNX network, which runs on the CPU; set device to "
+                "auto or cpu."
+            )
+        device = "cpu"
+    rows, columns = card.input_sizes
+    if settings.self_ensemble and rows != columns:
+        raise InputError(
+            f"The model {card.name} takes other numbers of rows than of columns, so it cannot "
+            "denoise rotated tiles; leave the self-ensemble off."
+        )
+    found = resolve_device(device)
+    return found, resolve_precision(precision, found)

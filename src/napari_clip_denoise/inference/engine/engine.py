@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,11 +19,13 @@ from napari_clip_denoise.inference.engine.memory import (
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.checkpoint import Model
-from napari_clip_denoise.network.inference import fold, self_ensemble
+from napari_clip_denoise.network.inference import self_ensemble
 
 PIXELS_PER_BATCH = {"cpu": 2**20, "mps": 2**21, "cuda": 2**24}
 """Pixels per call of a network whose encoder is at most `WIDTH` channels wide."""
 WIDTH = 16
+UNMEASURED_PIXELS = 2**20
+"""Pixels per call of a network whose memory cannot be measured."""
 
 
 class Pending:
@@ -68,7 +71,7 @@ class Runner:
         self.threads = threads or torch.get_num_threads()
         self._lock = threading.Lock()
         self._cancel: CancelToken | None = None
-        self._network = fold(model.denoiser).to(device)
+        self._network: Any = model.for_inference(device, self.threads)
         self._is_mixed = precision != torch.float32
         for module in self._network.modules():
             if not any(module.children()):
@@ -86,13 +89,17 @@ class Runner:
 
     def pixels_that_fit(self) -> int:
         """Number of pixels per call that fit into the memory that is free now."""
+        if not self.model.has_known_memory:
+            return UNMEASURED_PIXELS
         if self.memory is None:
             return self.pixels_per_batch()
         return self.memory.pixels(int(SHARE_OF_FREE * free_memory(self.device)))
 
     @cached_property
     def memory(self) -> MemoryModel | None:
-        """Memory use of a call on the device; None if too little is free to measure it."""
+        """Memory use of a call; None if too little is free to measure it, or it cannot be."""
+        if not self.model.has_known_memory:
+            return None
 
         def call(side: int) -> torch.Tensor:
             plane = np.zeros((1, self.card.network.channels, side, side), np.float32)
@@ -164,13 +171,7 @@ class Runner:
         cancel: CancelToken | None = None,
         level: np.ndarray | None = None,
     ) -> list[torch.Tensor]:
-        """Run only the encoder and return the features F0 to F4, which stay on the device.
-
-        Parameters
-        ----------
-        batch, cancel, level :
-            See `start`.
-        """
+        """Run only the encoder and return the features F0 to F4; for arguments see `start`."""
         with self._lock, self._working(cancel):
             return self._network.features(*self._on_device(batch, level))
 

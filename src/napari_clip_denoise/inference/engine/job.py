@@ -20,15 +20,17 @@ from napari_clip_denoise.images.lines import Destripe
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.buffers import ArrayCache
-from napari_clip_denoise.inference.engine.device import resolve_device, resolve_precision
+from napari_clip_denoise.inference.engine.device import way_to_run
 from napari_clip_denoise.inference.engine.engine import Runner, get_runner
 from napari_clip_denoise.inference.engine.measured.drift import Drift
 from napari_clip_denoise.inference.engine.measured.lines import PlaneLines
-from napari_clip_denoise.inference.engine.tiling import AxisTile, half_tile, padded, tile_axis
+from napari_clip_denoise.inference.engine.tiling import AxisTile, half_tile, tile_axis
 from napari_clip_denoise.inference.engine.values import result_dtype
 from napari_clip_denoise.inference.settings import DenoiseSettings, HotPixels
 from napari_clip_denoise.models.card import ModelCard
 from napari_clip_denoise.models.checkpoint import Model
+from napari_clip_denoise.models.zoo.card import ZooCard
+from napari_clip_denoise.models.zoo.mapping import package_mapping
 
 LARGE_TILE = 1024
 LARGEST_EXACT = 2**22
@@ -151,9 +153,7 @@ def prepare(
     dtype = result_dtype(stack, settings.output_dtype)
     check_context(model.card, settings)
     context_axis = neighbour_axis(stack.axes, settings.context_axis) if settings.context else 0
-    device = resolve_device(settings.device)
-    precision = resolve_precision(settings.precision, device)
-    runner = get_runner(model, device, precision, settings.threads)
+    runner = get_runner(model, *way_to_run(model, settings), settings.threads)
     rows, columns, batch = _fitting(stack, runner, settings)
     mapping = mapping or mapping_for(stack, model.card, settings)
     lines = None if settings.destripe == "off" else PlaneLines(stack, settings.destripe)
@@ -215,6 +215,8 @@ def mapping_for(stack: Stack, card: ModelCard, settings: DenoiseSettings) -> Int
     InputError
         If the model cannot be told a noise level that is given.
     """
+    if isinstance(card, ZooCard):
+        return package_mapping(stack, card, settings.intensity, settings.noise_level)
     intensity = intensity_for(card, settings)
     if card.network.noise_level:
         return estimate_mapping(stack, intensity, settings.noise_level)
@@ -256,7 +258,8 @@ def tile_grid(
         Tiles along Y and X.
     """
     rows, columns = (
-        tuple(tile_axis(length, tile, card.halo, card.pad_multiple)) for length in stack.plane_shape
+        tuple(tile_axis(length, tile, card.halo, sizes))
+        for length, sizes in zip(stack.plane_shape, card.input_sizes, strict=True)
     )
     return rows, columns
 
@@ -272,7 +275,7 @@ def _fitting(
     while True:
         rows, columns = tile_grid(stack, runner.card, tile)
         pixels = math.prod(_tile_shape(rows, columns))
-        half = half_tile(tile, runner.card.halo)
+        half = half_tile(tile, runner.card)
         if settings.tile or half is None or pixels * (settings.batch or 1) <= room:
             break
         tile = half
@@ -289,6 +292,7 @@ def _default_tile(plane_shape: tuple[int, int], runner: Runner) -> int:
     With ``align_corners=True``, tiles differ from the plane, so that is up to 4 megapixels.
     """
     card = runner.card
-    height, width = (padded(length, card.pad_multiple) for length in plane_shape)
+    sizes = zip(plane_shape, card.input_sizes, strict=True)
+    height, width = (along.padded(length) for length, along in sizes)
     most = LARGEST_EXACT if card.network.align_corners else LARGE_TILE**2
     return max(height, width) if height * width <= most else LARGE_TILE

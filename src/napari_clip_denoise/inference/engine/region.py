@@ -154,8 +154,8 @@ def read_region(
         missing = missing_in(colours, job.stack.padding)
         colours = fill_missing(colours, missing)
         mappings = job.mappings_of(index)
-        clips = job.runner.card.clip_input
-        hot = None if clips else find_hot_pixels(colours, mappings)
+        hides_hot = job.runner.card.hides_hot_pixels
+        hot = find_hot_pixels(colours, mappings) if hides_hot else None
         colours = fill_missing(colours, hot)
         if job.lines:
             colours = colours - job.lines.within(index)

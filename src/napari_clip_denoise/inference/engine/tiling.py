@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.network.denoiser import STRIDE
+from napari_clip_denoise.models.card import ModelCard
+from napari_clip_denoise.network.config import STRIDE, InputSizes
 
 BLEND = 32
 """Width in pixels of the transition between neighbouring tiles."""
@@ -21,7 +22,7 @@ class AxisTile:
     Attributes
     ----------
     start, stop : int
-        Range that the network sees. `start` is a multiple of the encoder's stride; `stop` may be
+        Range that the network sees. `start` is a multiple of the network's stride; `stop` may be
         beyond the end of the plane, which is reflect-padded.
     weight_start : int
         Start of the range that `weights` covers.
@@ -45,18 +46,21 @@ def padded(length: int, multiple: int) -> int:
     return -(-length // multiple) * multiple
 
 
-def smallest_tile(halo: int) -> int:
+def smallest_tile(halo: int, align: int = STRIDE) -> int:
     """Return the smallest tile side that leaves pixels inside the halo."""
-    return 2 * halo + BLEND + 2 * STRIDE
+    return 2 * halo + BLEND + 2 * max(align, STRIDE)
 
 
-def half_tile(tile: int, halo: int) -> int | None:
-    """Return the side of tiles half as large, or None if they would be too small."""
+def half_tile(tile: int, card: ModelCard) -> int | None:
+    """Return the side of tiles half as large, or None if they would be too small for a model."""
     half = tile // 2 // STRIDE * STRIDE
-    return half if half >= smallest_tile(halo) else None
+    for sizes in card.input_sizes:
+        if sizes.tile(half) < smallest_tile(card.halo, sizes.align) or sizes.tile(half) > half:
+            return None
+    return half
 
 
-def tile_axis(length: int, tile: int, halo: int, multiple: int) -> list[AxisTile]:
+def tile_axis(length: int, tile: int, halo: int, sizes: InputSizes) -> list[AxisTile]:
     """Cover an axis with tiles.
 
     Parameters
@@ -67,8 +71,8 @@ def tile_axis(length: int, tile: int, halo: int, multiple: int) -> list[AxisTile
         Side of a tile, a multiple of 16. An axis that is not longer gets a single tile.
     halo : int
         Number of pixels that are discarded at each cut edge.
-    multiple : int
-        Multiple to which the end of the plane is reflect-padded.
+    sizes : InputSizes
+        Lengths that the network takes. The end of the plane is reflect-padded to one of them.
 
     Returns
     -------
@@ -80,17 +84,24 @@ def tile_axis(length: int, tile: int, halo: int, multiple: int) -> list[AxisTile
     InputError
         If the tile is too small for its halo.
     """
-    end = padded(length, multiple)
+    end, tile = sizes.padded(length), sizes.tile(tile)
     if end <= tile:
         return [AxisTile(0, end, 0, np.ones(length, np.float32))]
-    if tile < smallest_tile(halo):
+    smallest = smallest_tile(halo, sizes.align)
+    if tile < smallest:
+        if sizes.most is not None:
+            raise InputError(
+                f"This model takes tiles of {tile} pixels, which are too small for planes larger "
+                f"than that, because {halo} at each edge are discarded; choose another model."
+            )
         raise InputError(
-            f"A tile of {tile} pixels is too small for this model; "
-            f"give at least {smallest_tile(halo)}."
+            f"A tile of {tile} pixels is too small for this model; give at least "
+            f"{padded(max(smallest, sizes.padded(smallest)), STRIDE)}."
         )
     step = tile - 2 * halo - BLEND
+    step -= step % sizes.align if sizes.align > STRIDE else 0
     count = -(-(end - tile) // step) + 1
-    starts = (np.linspace(0, end - tile, count) // STRIDE).astype(int) * STRIDE
+    starts = (np.linspace(0, end - tile, count) // sizes.align).astype(int) * sizes.align
     ramps = np.stack([_trapezoid(start, tile, halo, length, end) for start in starts])
     ramps /= ramps.sum(axis=0)
     tiles = []
@@ -101,14 +112,14 @@ def tile_axis(length: int, tile: int, halo: int, multiple: int) -> list[AxisTile
     return tiles
 
 
-def single(part: slice, length: int, halo: int, multiple: int) -> AxisTile:
+def single(part: slice, length: int, halo: int, sizes: InputSizes) -> AxisTile:
     """Cover a part of an axis and its halo with one tile, as small as the stride allows.
 
     Parameters
     ----------
     part : slice
         Part of the axis to cover.
-    length, halo, multiple : int
+    length, halo, sizes :
         See `tile_axis`.
 
     Returns
@@ -116,8 +127,14 @@ def single(part: slice, length: int, halo: int, multiple: int) -> AxisTile:
     AxisTile
         The tile.
     """
-    start = max(0, part.start - halo) // STRIDE * STRIDE
-    stop = min(padded(part.stop + halo, STRIDE), padded(length, multiple))
+    start = max(0, part.start - halo) // sizes.align * sizes.align
+    end = sizes.padded(length)
+    if not sizes.least:
+        stop = min(padded(part.stop + halo, STRIDE), end)
+    else:
+        size = min(sizes.padded(part.stop + halo - start), end)
+        start = min(start, end - size)
+        stop = start + size
     return AxisTile(start, stop, part.start, np.ones(part.stop - part.start, np.float32))
 
 

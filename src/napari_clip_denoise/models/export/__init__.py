@@ -8,6 +8,7 @@ from napari_clip_denoise.errors import InputError, door
 from napari_clip_denoise.models.card_file import copy_model, read_card
 from napari_clip_denoise.models.registry import find, load
 from napari_clip_denoise.models.whole_file import whole_file
+from napari_clip_denoise.models.zoo.files import is_package
 
 Format = Literal["safetensors", "onnx", "bioimageio"]
 SUFFIXES: dict[Format, str] = {"safetensors": ".safetensors", "onnx": ".onnx", "bioimageio": ".zip"}
@@ -62,8 +63,13 @@ def export_model(
         raise InputError(f"There is no format '{format}'; give one of: {', '.join(SUFFIXES)}.")
     if target.suffix != SUFFIXES[format]:
         target = target.with_name(target.name + SUFFIXES[format])
+    path = find(name)
+    if is_package(path):
+        raise InputError(
+            f"The model '{name}' is a package of other authors, which is not exported again; share "
+            f"{path} itself."
+        )
     if format == "safetensors":
-        path = find(name)
         copy_model(path, target, read_card(path))
         return target
 

@@ -13,7 +13,7 @@ from napari_clip_denoise.images.axes import leading_axes
 from napari_clip_denoise.images.intensity import ChannelMapping, Intensity, IntensityMapping
 from napari_clip_denoise.images.noise_level import noise_level_map
 from napari_clip_denoise.images.stack import Stack, as_stack
-from napari_clip_denoise.network.denoiser import STRIDE
+from napari_clip_denoise.network.config import STRIDE
 from napari_clip_denoise.network.inference import Network, self_ensemble
 from napari_clip_denoise.noise.camera import CameraNoise
 from napari_clip_denoise.training.data.noise_measurement import measure_camera

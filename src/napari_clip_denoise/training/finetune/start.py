@@ -41,9 +41,16 @@ def starting_model(
         The initial model.
     has_decoder : bool
         Whether it has a trained decoder.
+
+    Raises
+    ------
+    ModelError
+        If the model is missing or damaged, or a package of other authors.
     """
     if settings.model != CLIP_MODEL or CLIP_MODEL in {entry.name for entry in entries()}:
-        return load(settings.model, clip_weights=clip_weights), True
+        model = load(settings.model, clip_weights=clip_weights)
+        model.denoiser  # noqa: B018 packages of others have none, and say so
+        return model, True
     encoder = in_half_precision(load_clip_encoder(clip_weights))
     torch.manual_seed(settings.seed)
     denoiser = Denoiser(replace(FROM_SCRATCH, encoder=encoder.config))

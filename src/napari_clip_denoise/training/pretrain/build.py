@@ -16,7 +16,7 @@ from napari_clip_denoise.formatting import format_seconds
 from napari_clip_denoise.models.clip_encoder import Advance, keep_clip_encoder, load_clip_encoder
 from napari_clip_denoise.models.folder import CLIP_MODEL, SUFFIX, models_folder
 from napari_clip_denoise.models.half_precision import in_half_precision
-from napari_clip_denoise.models.registry import install
+from napari_clip_denoise.models.library import install
 from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
 from napari_clip_denoise.training.data.settings import ImageGroup, Simulation

@@ -8,8 +8,8 @@ from napari_clip_denoise.models.card import EncoderCard, ModelCard
 from napari_clip_denoise.models.checkpoint import Model, save_model
 from napari_clip_denoise.models.clip_source import ClipSource, is_clip
 from napari_clip_denoise.models.paper_checkpoint import PAD_MULTIPLE as PUBLISHED_PAD_MULTIPLE
-from napari_clip_denoise.network.config import DenoiserConfig
-from napari_clip_denoise.network.denoiser import STRIDE, Denoiser
+from napari_clip_denoise.network.config import STRIDE, DenoiserConfig
+from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.training.pretrain.recipe import Recipe
 from napari_clip_denoise.training.software import training_software
 

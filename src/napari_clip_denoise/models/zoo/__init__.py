@@ -1,0 +1,1 @@
+"""Denoisers of other authors, from packages of the BioImage Model Zoo."""
