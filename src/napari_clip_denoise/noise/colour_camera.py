@@ -60,6 +60,24 @@ class RawCamera:
 
     def __call__(self, clean: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Add the noise to an image (3, Y, X) with values in [0, 1]; so is the result."""
+        return self.take(clean, rng)[0]
+
+    def take(self, clean: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Take an image with noise, and the same with the same camera without.
+
+        Parameters
+        ----------
+        clean : numpy.ndarray
+            (3, Y, X), in [0, 1].
+        rng : numpy.random.Generator
+            Random number generator.
+
+        Returns
+        -------
+        noisy, clean : numpy.ndarray
+            Same shape, float32, in [0, 1]. The second is what the mean of many shots shows: what
+            demosaicing loses is lost in both.
+        """
         gamma, contrast = rng.uniform(*GAMMA), rng.uniform(*CONTRAST)
         matrix = mixed_camera(rng.random(len(XYZ_TO_CAMERA)))
         balance = np.array([rng.uniform(*WHITE_BALANCE), 1, rng.uniform(*WHITE_BALANCE)])
@@ -73,17 +91,21 @@ class RawCamera:
         else:
             from_xyz = normalised_rows(matrix @ RGB_TO_XYZ)
             camera = _mixed(from_xyz, linear)
-        raw = mosaic(camera * balance.astype(np.float32)[:, None, None], row, column)
-        deviation = np.hypot(np.float32(self.signal) * raw, np.float32(self.constant))
-        raw = (raw + deviation * rng.standard_normal(raw.shape, np.float32)).clip(0, 1)
+        exact = mosaic(camera * balance.astype(np.float32)[:, None, None], row, column)
+        deviation = np.hypot(np.float32(self.signal) * exact, np.float32(self.constant))
+        raw = exact + deviation * rng.standard_normal(exact.shape, np.float32)
 
-        for y, x, colour in bayer(row, column):
-            raw[y::2, x::2] /= balance[colour]
-        border: Border = "symmetric" if self.as_published else "reflect"
-        developed = _mixed(np.linalg.inv(from_xyz), demosaic(raw.clip(0, 1), row, column, border))
-        if self.as_published:
-            developed = _mixed(np.linalg.inv(RGB_TO_XYZ), developed)
-        return to_tones[_steps(np.sqrt(np.sqrt(developed)))]
+        def develop(raw: np.ndarray) -> np.ndarray:
+            raw = raw.clip(0, 1)
+            for y, x, colour in bayer(row, column):
+                raw[y::2, x::2] /= balance[colour]
+            border: Border = "symmetric" if self.as_published else "reflect"
+            image = _mixed(np.linalg.inv(from_xyz), demosaic(raw.clip(0, 1), row, column, border))
+            if self.as_published:
+                image = _mixed(np.linalg.inv(RGB_TO_XYZ), image)
+            return to_tones[_steps(np.sqrt(np.sqrt(image)))]
+
+        return develop(raw), develop(exact)
 
 
 def tone_tables(gamma: float, contrast: float, *, srgb: bool) -> tuple[np.ndarray, np.ndarray]:

@@ -53,8 +53,9 @@ def corrupt(
     noisy, level, clean : numpy.ndarray
         (C, Y, X), (1, Y, X) and (C, Y, X), float32. The level is the standard deviation of the
         noise without stripes, impulses, rounding and compression; for camera noise, that of the
-        whole patch. For stabilised noise, all are on the scale of the transform, rescaled to
-        approximately [0, 1].
+        whole patch, whose clean patch is developed by the same camera, unless that is the authors'.
+        For stabilised noise, all are on the scale of the transform, rescaled to approximately
+        [0, 1].
     """
     weights = np.array([getattr(noise, kind) for kind in KINDS])
     kind = KINDS[rng.choice(len(KINDS), p=weights / weights.sum())]
@@ -80,7 +81,8 @@ def corrupt(
             strength * noise.camera_constant,
             noise.camera_as_published,
         )
-        noisy = camera(clean, rng)
+        noisy, developed = camera.take(clean, rng)
+        clean = clean if noise.camera_as_published else developed
         level = MAD_TO_DEVIATION * float(np.median(np.abs(noisy - clean)))
     elif kind == "tomographic":
         streaks, direction = rng.uniform(*noise.streaks), rng.uniform(0, np.pi)
