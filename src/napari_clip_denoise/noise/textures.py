@@ -1,18 +1,11 @@
 """Procedural textures: regular patterns, dead leaves and glyphs."""
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 
 CHECKERS = {1: 0.6, 2: 0.1, 3: 0.1, 4: 0.1, 8: 0.1}
 """Sides of the squares of a checkerboard, and how often they are drawn."""
-FINEST_CONTRAST = 0.5
-"""Least contrast of a plane of squares of one pixel.
-
-Hardly any image shows them. A network that expects faint ones leaves some where there is only
-noise.
-"""
 PERIODS = (2.0, 24.0)
 LEAVES = 120
 PIXELATED = 0.3
@@ -33,16 +26,13 @@ def texture(size: int, rng: np.random.Generator) -> np.ndarray:
     kind: Callable[[int, np.random.Generator], np.ndarray] = rng.choice(
         np.array([checker, grating, lines, glyphs, dead_leaves]), p=[0.4, 0.15, 0.1, 0.1, 0.25]
     )
-    plane = kind(size, rng)
-    is_finest = kind is checker and bool((plane[:, 1:] != plane[:, :-1]).all())
-    contrast = np.exp(rng.uniform(np.log(FINEST_CONTRAST if is_finest else 0.1), 0))
-    return (rng.uniform(0, 1 - contrast) + contrast * plane).astype(np.float32)
+    contrast = np.exp(rng.uniform(np.log(0.1), 0))
+    return (rng.uniform(0, 1 - contrast) + contrast * kind(size, rng)).astype(np.float32)
 
 
-def checker(size: int, rng: np.random.Generator, least: int = 1) -> np.ndarray:
-    """Draw a checkerboard of squares of at least `least` pixels."""
-    sides = {side: often for side, often in CHECKERS.items() if side >= least}
-    side = rng.choice(list(sides), p=np.array(list(sides.values())) / sum(sides.values()))
+def checker(size: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw a checkerboard of small squares."""
+    side = rng.choice(list(CHECKERS), p=list(CHECKERS.values()))
     y, x = np.mgrid[:size, :size] + rng.integers(0, 2 * side, (2, 1, 1))
     return ((y // side + x // side) % 2).astype(np.float32)
 
@@ -99,7 +89,7 @@ def dead_leaves(size: int, rng: np.random.Generator) -> np.ndarray:
             cover = cover.round()
         leaf: float | np.ndarray = rng.random()
         if rng.random() < 0.3:
-            pattern = (partial(checker, least=2), grating, lines)[rng.integers(3)]
+            pattern = (checker, grating, lines)[rng.integers(3)]
             leaf = leaf + rng.uniform(0.05, 0.4) * (pattern(size, rng) - 0.5)
         plane += cover * (leaf - plane)
     return np.clip(plane, 0, 1)
