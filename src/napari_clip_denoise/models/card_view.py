@@ -129,7 +129,8 @@ def as_html(entry: Entry) -> str:
     card = entry.card
     purpose, history = _purpose(card)
     facts = facts_of(card)
-    facts["intensity"] = intensity_label(card.intensity)
+    if not isinstance(card, ZooCard):
+        facts["intensity"] = intensity_label(card.intensity)
     first = {name: facts.pop(name, "") for name in FIRST}
     page = [f"<h3>{escape(entry.name)}</h3><p>{escape(purpose)}</p>", _list_facts(first)]
     page += [_tabulate(card.scores), _list_facts(facts)]

@@ -112,15 +112,16 @@ def rename(name: str, new_name: str) -> Path:
     OutputError
         If the files cannot be written or deleted.
     """
-    from napari_clip_denoise.models.card_file import copy_model
-    from napari_clip_denoise.models.zoo.importing import copy_package
-
     path = _own(name)
     card = _renamed(card_at(path), new_name)
     target = place(new_name, suffix=path.suffix)
     if is_package(path):
+        from napari_clip_denoise.models.zoo.importing import copy_package
+
         copy_package(path, target)
     else:
+        from napari_clip_denoise.models.card_file import copy_model
+
         copy_model(path, target, card)
     _remove(path)
     return target
