@@ -111,6 +111,9 @@ class ChannelSample:
     def noise(self, transform: AnscombeTransform | None) -> NoiseVariance | None:
         """Estimate the variance of the noise, also of noise that neighbouring pixels share.
 
+        Cameras interpolate the colours of RGB images and compress them. What is left of the noise
+        then depends on the structure, so it is unknown where neighbouring pixels share it.
+
         Parameters
         ----------
         transform : AnscombeTransform or None
@@ -130,6 +133,8 @@ class ChannelSample:
             correlation = estimate_correlation(self._middles, found)
         if correlation is None:
             return found.scaled(1)
+        if self._stack.is_rgb and not correlation.is_white:
+            return None
         seen = float(np.clip(correlation.seen_by_high_pass, LEAST_SEEN, 1))
         return found.scaled(seen**-correlation.certainty)
 
