@@ -54,7 +54,7 @@ def test_offsets_do_not_depend_on_chunks_or_tiles(scene):
     settings = {"device": "cpu", "destripe": "rows", "output_dtype": "f4"}
     whole = denoise(striped, **settings)
     lazy = denoise(da.from_array(striped, chunks=(1, 100, 130)), **settings).compute()
-    tiled = denoise(striped, tile=320, **settings)
+    tiled = denoise(striped, tile=384, **settings)
     np.testing.assert_allclose(lazy, whole, atol=0.05)
     np.testing.assert_allclose(tiled, whole, atol=0.05)
 

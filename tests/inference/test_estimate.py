@@ -91,7 +91,7 @@ def test_large_planes_are_timed_by_a_part(tiny, tmp_path):
 def test_what_cannot_fit_is_refused_with_what_would(plan):
     with pytest.raises(OutputError, match=r"make room for 2\.0 GiB or choose another place"):
         replace(plan, disk_bytes=3 * 2**30, disk_free=2**30).check()
-    with pytest.raises(InputError, match=r"write \.ome\.zarr.* a machine with 6\.0 GiB"):
+    with pytest.raises(InputError, match=r"save as \.ome\.zarr.* a computer with 6\.0 GiB"):
         replace(plan, host_bytes=3 * 2**30, host_free=2**30).check()
 
 

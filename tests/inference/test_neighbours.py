@@ -21,6 +21,7 @@ from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.inference.provenance import fingerprint
 from napari_clip_denoise.inference.runs import denoise_to_file
 from napari_clip_denoise.inference.settings import as_command, make_settings
+from napari_clip_denoise.network import fusion
 from napari_clip_denoise.noise.simulation import fluorescence
 from stores import files_of
 
@@ -31,6 +32,14 @@ def noisy_stack(shape, seed=0):
     rng = np.random.default_rng(seed)
     clean = fluorescence(shape, seed=1)
     return (clean + rng.normal(0, 0.1, shape)).astype(np.float32)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def easily_convinced():
+    """Use neighbours that hardly agree, too: guides of a network with random weights never do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fusion, "LEAST_AGREEMENT", 0.01)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -73,5 +73,6 @@ def test_planes_that_were_averaged_though_they_differ_are_told_and_others_are_no
         return found[0]
 
     assert not verdict().is_flagged
-    monkeypatch.setattr(fusion, "agreement", lambda own, other, variance: torch.ones_like(variance))
+    ones = torch.ones(1, *clean.shape[1:])
+    monkeypatch.setattr(fusion, "_weigh", lambda own, other, variance: (ones, ones))
     assert "the planes before and after show through" in verdict().sentence
