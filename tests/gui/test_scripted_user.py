@@ -33,19 +33,19 @@ def user(make_napari_viewer, tiny_model, quick_fine_tuning):
 @pytest.fixture
 def endless(monkeypatch):
     """Lets a run come no further than its first tiles, until it is cancelled."""
-    calls, original = [], Runner.__call__
+    calls, original = [], Runner.start
 
-    def call(self, batch, cancel=None):
+    def start(self, batch, cancel=None, **options):
         if calls:
             cancel._event.wait(60)
         calls.append(batch)
-        return original(self, batch, cancel)
+        return original(self, batch, cancel, **options)
 
     def begin():
-        monkeypatch.setattr(Runner, "__call__", call)
+        monkeypatch.setattr(Runner, "start", start)
 
     def end():
-        monkeypatch.setattr(Runner, "__call__", original)
+        monkeypatch.setattr(Runner, "start", original)
 
     return begin, end
 
