@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from napari_clip_denoise.formats.base import PartialFile
+from napari_clip_denoise.images.lazy import LazyArray
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import as_dask
 
@@ -17,7 +18,7 @@ NO_RESERVATION = (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP)
 SHORT_RUN_BYTES = 2**12
 
 
-class FlatArray:
+class FlatArray(LazyArray):
     """An uncompressed array in C order within a file, whose room is reserved at once.
 
     Parameters
@@ -38,7 +39,7 @@ class FlatArray:
     """
 
     def __init__(self, path: Path, dtype: np.dtype, shape: tuple[int, ...], offset: int):
-        self.shape, self.dtype, self.ndim = tuple(shape), np.dtype(dtype), len(shape)
+        super().__init__(shape, dtype)
         self._path = path
         self._offset = offset
         self._guard = threading.Lock()
@@ -52,9 +53,6 @@ class FlatArray:
 
     def __getitem__(self, index: Any) -> np.ndarray:
         return np.array(self._mapped()[index])
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return np.array(self._mapped(), dtype)
 
     def write(self, index: Region, block: np.ndarray) -> None:
         """Store a region.

@@ -11,6 +11,7 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats.detect import PLANE_SUFFIXES
 from napari_clip_denoise.formats.raster import read_picture
 from napari_clip_denoise.formats.tiff.reader import read_tiff
+from napari_clip_denoise.images.lazy import LazyArray, parts_of
 from napari_clip_denoise.images.regions import whole
 from napari_clip_denoise.images.sampling import evenly
 from napari_clip_denoise.images.stack import Metadata, Stack, as_stack
@@ -52,7 +53,7 @@ def read_folder(path: Path, axes: str | None) -> Stack:
     return as_stack(array, axes or new + first.axes, metadata=metadata, name=path.name, path=path)
 
 
-class FolderArray:
+class FolderArray(LazyArray):
     """The images of a folder as one array, read lazily.
 
     Parameters
@@ -64,18 +65,16 @@ class FolderArray:
     """
 
     def __init__(self, files: Sequence[Path], first: Stack):
-        self.shape = (len(files), *first.shape)
-        self.ndim = len(self.shape)
-        self.dtype = first.dtype
+        super().__init__((len(files), *first.shape), first.dtype)
         self._files = files
         self._first = first
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        number, *inner = index if isinstance(index, tuple) else (index,)
+        number, *inner = parts_of(index, self.ndim)
         if not isinstance(number, slice):
             return self._read(range(self.shape[0])[number])[tuple(inner)]
         planes = [self._read(i)[tuple(inner)] for i in range(self.shape[0])[number]]
-        return np.stack(planes) if planes else np.empty(self.shape, self.dtype)[index]
+        return np.stack(planes) if planes else np.empty(self.shape, self.dtype)[(number, *inner)]
 
     def _read(self, number: int) -> np.ndarray:
         stack = _open(self._files[number])

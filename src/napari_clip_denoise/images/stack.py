@@ -140,6 +140,10 @@ class Stack:
         """Number of planes."""
         return int(np.prod(self.leading_shape, dtype=np.int64))
 
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """Read the whole image into memory; see `numpy.asarray`."""
+        return np.asarray(self.array, dtype, copy=copy)
+
     def in_source_order(self, array: Any) -> Any:
         """Transpose an array with this stack's axes to the order of the source, as a view."""
         if not self.source_axes:

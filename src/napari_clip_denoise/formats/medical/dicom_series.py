@@ -13,6 +13,7 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats.medical.dicom_file import pydicom_read, read_pixels
 from napari_clip_denoise.formats.medical.geometry import volume_metadata
 from napari_clip_denoise.formats.medical.rescale import Rescale
+from napari_clip_denoise.images.lazy import LazyArray, parts_of
 from napari_clip_denoise.images.stack import Metadata
 
 PARALLEL = 1e-3
@@ -162,7 +163,7 @@ class Series:
         return Metadata.default(3)
 
 
-class SliceArray:
+class SliceArray(LazyArray):
     """The values of a series (Z, Y, X), read lazily, one file for each plane.
 
     Parameters
@@ -176,13 +177,11 @@ class SliceArray:
     """
 
     def __init__(self, slices: Sequence[Slice], plane_shape: tuple[int, int], dtype: np.dtype):
-        self.shape = (len(slices), *plane_shape)
-        self.ndim = 3
-        self.dtype = dtype
+        super().__init__((len(slices), *plane_shape), dtype)
         self._slices = slices
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        z, *plane = index if isinstance(index, tuple) else (index,)
+        z, *plane = parts_of(index, self.ndim)
         if not isinstance(z, slice):
             number = range(self.shape[0])[z]
             return next(self._planes(range(number, number + 1)))[tuple(plane)]

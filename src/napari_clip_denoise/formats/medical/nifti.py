@@ -12,6 +12,7 @@ from napari_clip_denoise.formats.medical.dicom_series import LOWEST_HOUNSFIELD
 from napari_clip_denoise.formats.medical.geometry import volume_metadata
 from napari_clip_denoise.formats.medical.rescale import Rescale
 from napari_clip_denoise.formats.reading import check_fits_file, check_memory_for, file_errors
+from napari_clip_denoise.images.lazy import LazyArray
 from napari_clip_denoise.images.stack import Metadata, Stack, as_stack
 from napari_clip_denoise.optional import from_extra
 
@@ -26,7 +27,7 @@ DIGEST_BYTES = 2**20
 DIGEST_LETTERS = 8
 
 
-class StoredArray:
+class StoredArray(LazyArray):
     """The values of an array of stored numbers, converted when they are read.
 
     Parameters
@@ -40,9 +41,7 @@ class StoredArray:
     """
 
     def __init__(self, stored: Any, rescale: Rescale, dtype: np.dtype):
-        self.shape = stored.shape
-        self.ndim = len(stored.shape)
-        self.dtype = dtype
+        super().__init__(stored.shape, dtype)
         self._stored = stored
         self._rescale = rescale
 

@@ -4,6 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from napari_clip_denoise.images.lazy import LazyArray, parts_of
+
 REGIONWISE = ("bioio-czi", "bioio-nd2")
 """Readers whose `get_image_data` reads only the planes that it is asked for."""
 
@@ -44,7 +46,7 @@ def lazy_array(reader: Any, name: str, image: Any, tiles: str) -> Any:
     return dask.optimize(image.data)[0]
 
 
-class SceneArray:
+class SceneArray(LazyArray):
     """An image that its reader reads part by part.
 
     Parameters
@@ -60,23 +62,27 @@ class SceneArray:
     """
 
     def __init__(self, reader: Any, dims: list[str], shape: tuple[int, ...], dtype: np.dtype):
-        self.shape = tuple(shape)
-        self.ndim = len(self.shape)
-        self.dtype = np.dtype(dtype)
+        super().__init__(shape, dtype)
         self._reader = reader
         self._dims = dims
         self._others = dict.fromkeys(set(reader.dims.order) - set(dims), 0)
 
     def __getitem__(self, index: Any) -> np.ndarray:
-        index = index if isinstance(index, tuple) else (index,)
-        parts = [*index, *(slice(None),) * (self.ndim - len(index))]
+        parts = parts_of(index, self.ndim)
         chosen = [range(size)[part] for size, part in zip(self.shape, parts, strict=True)]
-        spans = [
-            slice(one.start, one.stop, one.step) if isinstance(one, range) else slice(one, one + 1)
-            for one in chosen
-        ]
-        wanted = dict(zip(self._dims, spans, strict=True)) | self._others
+        wanted = dict(zip(self._dims, map(_forwards, chosen), strict=True)) | self._others
         array = self._reader.get_image_data("".join(self._dims), **wanted)
-        return np.asarray(array)[
-            tuple(slice(None) if isinstance(one, range) else 0 for one in chosen)
-        ]
+        return np.asarray(array)[tuple(map(_of_forwards, chosen))]
+
+
+def _forwards(one: range | int) -> slice:
+    """Return the same positions as a slice from the first to the last of them."""
+    if isinstance(one, int):
+        return slice(one, one + 1)
+    ordered = one if one.step > 0 else one[::-1]
+    return slice(ordered[0], ordered[-1] + 1, ordered.step) if ordered else slice(0, 0)
+
+
+def _of_forwards(one: range | int) -> slice | int:
+    """Return what to take of the positions that `_forwards` gives."""
+    return 0 if isinstance(one, int) else slice(None, None, 1 if one.step > 0 else -1)
