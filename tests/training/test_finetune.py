@@ -24,7 +24,7 @@ from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
 from napari_clip_denoise.training.finetune import loop as finetune_loop
 from napari_clip_denoise.training.finetune import start as finetune_start
-from napari_clip_denoise.training.finetune.progress import Control
+from napari_clip_denoise.training.finetune.progress import Control, decibels
 from napari_clip_denoise.training.finetune.settings import make_fine_tune_settings
 from napari_clip_denoise.training.finetune.validation import Validator
 from tiny_network import TINY
@@ -235,6 +235,43 @@ def test_stop_keeps_the_best_so_far(model, noisy, clean):
     assert result.model.sha256 != load(model).sha256
 
 
+@pytest.mark.parametrize(("steps", "validate_every"), [(1, 4), (6, 4)])
+def test_a_training_that_is_stopped_is_scored_once_more(model, noisy, clean, steps, validate_every):
+    control, scores = Control(), {}
+
+    def stop_at_last(learning):
+        if learning.score is not None:
+            scores[learning.step] = learning.score
+        if learning.step == steps:
+            control.stop()
+
+    quick = FAST | {"validate_every": validate_every, "warm_up": 0.0}
+    result = fine_tune(
+        noisy, clean=clean, model=model, control=control, on_progress=stop_at_last, **quick
+    )
+    assert max(scores) == result.steps == steps
+    assert result.best == max(result.start, *map(decibels, scores.values()))
+
+
+def test_too_few_steps_are_not_judged(model, noisy, clean):
+    few = FAST | {"steps": 3, "validate_every": 100, "learning_rate": 100.0, "warm_up": 0.0}
+    result = fine_tune(noisy, clean=clean, model=model, **few)
+    assert not result.improved
+    assert result.verdict.startswith(
+        "After 3 steps it is too early to tell whether fine-tuning helps; let it train longer, for "
+        "100 steps or more (it scored no better at any time; PSNR against clean images: "
+    )
+    assert "of 8" not in result.verdict
+
+
+def test_a_training_that_never_began_is_not_judged(model, noisy, clean):
+    control = Control()
+    control.stop()
+    result = fine_tune(noisy, clean=clean, model=model, control=control, **FAST)
+    assert (result.steps, result.improved) == (0, False)
+    assert result.verdict == "The training ended before its first step; let it train longer."
+
+
 def test_training_ends_when_it_stops_getting_better(model, noisy, clean):
     spoilt = FAST | {"learning_rate": 100.0, "steps": 1000, "validate_every": 1, "patience": 3}
     result = fine_tune(noisy, clean=clean, model=model, **spoilt | {"warm_up": 0.0})
@@ -246,6 +283,7 @@ def test_a_model_that_is_not_better_is_called_so(model, noisy, clean):
     result = fine_tune(noisy, clean=clean, model=model, **spoilt)
     assert not result.improved
     assert "is not better" in result.verdict
+    assert "it scored no better at any time; PSNR" in result.verdict
     assert result.best == result.start
     assert encoder_sha256(result.model) == encoder_sha256(load(model))
 

@@ -105,7 +105,7 @@ def finetune(
     )
     choose(chosen.objective, images)
 
-    from napari_clip_denoise.formatting import format_seconds
+    from napari_clip_denoise.formatting import counted, format_seconds
     from napari_clip_denoise.training.finetune.api import fine_tune, is_first_process
 
     with _learning_bar() as report:
@@ -122,7 +122,7 @@ def finetune(
         )
     if not is_first_process():
         return
-    print(f"{result.steps} steps in {format_seconds(result.seconds)}. {result.verdict}")
+    print(f"{counted(result.steps, 'step')} in {format_seconds(result.seconds)}. {result.verdict}")
     if not (result.improved or keep):
         print(f"Nothing was saved; '{chosen.model}' stays the model to use.")
         raise typer.Exit(NOT_BETTER)

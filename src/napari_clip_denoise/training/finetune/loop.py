@@ -21,7 +21,7 @@ from napari_clip_denoise.training.finetune.progress import Control, Learning, Pi
 from napari_clip_denoise.training.finetune.settings import SCHEDULE_TICKS, FineTuneSettings
 from napari_clip_denoise.training.finetune.state import RunFolder, State
 from napari_clip_denoise.training.finetune.validation import Validator
-from napari_clip_denoise.training.trainer import Step, Trainer
+from napari_clip_denoise.training.trainer import Trainer
 
 OnProgress = Callable[[Learning], None]
 
@@ -112,6 +112,8 @@ class FineTuning:
     def run(self, on_progress: OnProgress | None, control: Control) -> None:
         """Train until time or steps are used up, or until it no longer helps.
 
+        The held-out patches are scored at intervals, and at the end, whatever ends it.
+
         Parameters
         ----------
         on_progress : callable or None
@@ -137,14 +139,21 @@ class FineTuning:
                 return None
             return int(fraction * SCHEDULE_TICKS)
 
+        report = on_progress if self.fabric.is_global_zero else None
+        is_scored = True
         for step in self._trainer.steps(self._draw, self.plan.objective.loss, position):
             self.state.seconds = self.fabric.broadcast(monotonic() - started)
             fraction = _fraction(step.done, self.state.seconds, self.settings)
             score = None
             if step.done % self.settings.validate_every == 0 or fraction >= 1:
                 score = self._validate()
-            if on_progress and self.fabric.is_global_zero:
-                on_progress(self._learning(step, fraction, score))
+            is_scored = score is not None
+            if report:
+                report(self._learning(step.done, step.loss.item(), fraction, score))
+        if not is_scored:
+            score = self._validate()
+            if report:
+                report(self._learning(self.state.step, None, 1.0, score))
         self.state.trainer = self._trainer.state()
 
     def _draw(self, step: int) -> Example:
@@ -172,13 +181,15 @@ class FineTuning:
             self.folder.save(state)
         return score
 
-    def _learning(self, step: Step[Example], fraction: float, score: float | None) -> Learning:
+    def _learning(
+        self, step: int, loss: float | None, fraction: float, score: float | None
+    ) -> Learning:
         return Learning(
-            step=step.done,
+            step=step,
             fraction=fraction,
             seconds=self.state.seconds,
             seconds_left=self.state.seconds * (1 - fraction) / fraction,
-            loss=step.loss.item(),
+            loss=loss,
             score=score,
             best=float(self.state.best_errors.mean()),
             start=float(self.start.mean()),

@@ -37,7 +37,7 @@ class Learning:
     seconds, seconds_left : float
         Elapsed and estimated remaining time in seconds; the latter is None before the first step.
     loss : float or None
-        Training loss of this step.
+        Training loss of this step; None if this tells of a score alone.
     score : float or None
         Mean squared error on the held-out patches, if they were scored after this step.
     best, start : float

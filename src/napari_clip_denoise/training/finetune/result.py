@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from napari_clip_denoise.formatting import counted
 from napari_clip_denoise.models.card import ModelCard, Score
 from napari_clip_denoise.models.checkpoint import Model
 from napari_clip_denoise.training.finetune.plan import Plan
@@ -40,8 +41,8 @@ class FineTuned:
         The objective used and the reason for it.
     notes : tuple of str
         Further findings, one sentence each.
-    steps : int
-        Number of training steps.
+    steps, least_steps : int
+        Number of training steps, and the number below which the lack of a gain tells nothing.
     seconds : float
         Training time in seconds.
     """
@@ -56,6 +57,7 @@ class FineTuned:
     reason: str
     notes: tuple[str, ...]
     steps: int
+    least_steps: int
     seconds: float
 
     def named(self, name: str) -> Model:
@@ -66,13 +68,22 @@ class FineTuned:
     @property
     def verdict(self) -> str:
         """Return a summary of the result in words."""
+        metric = self.metric.removesuffix(" (dB)")
         figures = (
-            f"better on {self.n_better} of {self.n_held_out} validation patches; "
-            f"{self.metric.removesuffix(' (dB)')}: {self.start:.2f} dB before, "
-            f"{self.best:.2f} dB now"
+            f"better on {self.n_better} of {self.n_held_out} validation patches; {metric}: "
+            f"{self.start:.2f} dB before, {self.best:.2f} dB now"
         )
+        if self.best == self.start:
+            figures = f"it scored no better at any time; {metric}: {self.start:.2f} dB"
         if self.improved:
             return f"The new model is better than the base model ({figures})."
+        if not self.steps:
+            return "The training ended before its first step; let it train longer."
+        if self.steps < self.least_steps:
+            return (
+                f"After {counted(self.steps, 'step')} it is too early to tell whether fine-tuning "
+                f"helps; let it train longer, for {self.least_steps} steps or more ({figures})."
+            )
         return f"The new model is not better than the base model; keep using that one ({figures})."
 
 
@@ -142,5 +153,6 @@ def conclude(
         reason=plan.reason,
         notes=plan.notes,
         steps=state.step,
+        least_steps=settings.validate_every,
         seconds=state.seconds,
     )
