@@ -1,9 +1,13 @@
+from dataclasses import replace
+
 import dask.array as da
 import numpy as np
 import pytest
 
 from napari_clip_denoise import denoise
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.images.stack import as_stack
+from napari_clip_denoise.inference import dask_array
 from napari_clip_denoise.noise.simulation import fluorescence
 
 NOISE = 60.0
@@ -57,6 +61,35 @@ def test_offsets_do_not_depend_on_chunks_or_tiles(scene):
     tiled = denoise(striped, tile=384, **settings)
     np.testing.assert_allclose(lazy, whole, atol=0.05)
     np.testing.assert_allclose(tiled, whole, atol=0.05)
+
+
+@pytest.mark.parametrize("lines", ["rows", "columns"])
+@pytest.mark.parametrize("context", [{}, {"context": 1}, {"context": 1, "context_align": True}])
+def test_pieces_of_a_lazy_array_are_those_of_the_whole(told, scene, lines, context, monkeypatch):
+    if not context:
+        monkeypatch.setattr(dask_array, "WHOLE_PLANE_PIXELS", 100)
+        monkeypatch.setattr(dask_array, "BLOCK_SIDE", 200)
+    striped = np.concatenate([scene[2], np.roll(scene[2], (3, 2), axis=(1, 2))])[:, :256, :320]
+    striped = striped if lines == "rows" else striped.swapaxes(1, 2)
+    settings = {"axes": "zyx", "device": "cpu", "destripe": lines, "output_dtype": "f4"} | context
+    expected = denoise(striped, told, **settings)
+    lazy = denoise(da.from_array(striped, chunks=(1, 100, 130)), told, **settings)
+    np.testing.assert_allclose(lazy.compute(), expected, atol=0.05)
+    kept = denoise(striped, told, **settings | {"destripe": "off"})
+    assert np.abs(kept - expected).max() > 10
+
+
+def test_padding_is_kept_in_a_lazy_array(tiny, scene):
+    padded = scene[2].astype("i2").copy()
+    padded[:, :40] = -2000
+    stack = replace(as_stack(da.from_array(padded), "zyx"), padding=(-2000.0, -2000.0))
+    held = replace(stack, array=padded)
+    lazy, whole = (
+        denoise(each, tiny, device="cpu", destripe="columns", output_dtype="f4")
+        for each in (stack, held)
+    )
+    np.testing.assert_array_equal(lazy[:, :40].compute(), padded[:, :40])
+    np.testing.assert_allclose(lazy.compute(), whole, atol=0.05)
 
 
 def test_missing_and_hot_pixels_stay_as_they_are(scene):

@@ -106,6 +106,14 @@ class ChannelMapping:
         -------
         numpy.ndarray
             Denoised minus noisy in raw units, exactly 0 where `normalized_change` is 0.
+
+        Notes
+        -----
+        The inverse of the Anscombe transform lies about a quarter of a photon above a value, since
+        it returns the mean of noisy values. Where the change is exactly 0 the value stays instead:
+        a plane without noise comes back bit for bit. In a noisy plane that happens only where a
+        model whose card says `clamp` holds a value beyond the mapped range (measured: up to 0.4 %
+        of the pixels, by at most 8 % of their noise, and no pixel with the bundled models).
         """
         exact = self._exact_type(values).type
         _, span = self._line

@@ -1,21 +1,23 @@
 """Lazy denoising of dask arrays, with the same regions as a run as tasks of a dask graph."""
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import dask.array as da
 import numpy as np
 import torch
 from dask import delayed
+from dask.delayed import Delayed
 
-from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.intensity import IntensityMapping
+from napari_clip_denoise.images.lines import Lines
 from napari_clip_denoise.images.regions import Region, split, whole
 from napari_clip_denoise.images.stack import Stack, as_stack
 from napari_clip_denoise.inference.engine.backoff import denoise_within_memory
-from napari_clip_denoise.inference.engine.job import mapping_for, prepare
+from napari_clip_denoise.inference.engine.job import Job, mapping_for, prepare
 from napari_clip_denoise.inference.engine.measured.drift import Drift, middle
-from napari_clip_denoise.inference.engine.neighbours.context import planes_with_neighbours
+from napari_clip_denoise.inference.engine.measured.lines import PlaneLines
 from napari_clip_denoise.inference.engine.region import denoise_region, source_window
 from napari_clip_denoise.inference.engine.values import result_dtype
 from napari_clip_denoise.inference.runs import warn_if_clipped
@@ -24,6 +26,9 @@ from napari_clip_denoise.models.checkpoint import Model
 
 WHOLE_PLANE_PIXELS = 2**26
 BLOCK_SIDE = 4096
+
+Padding = tuple[float, float] | None
+Position = tuple[int, ...]
 
 
 def denoise_lazily(stack: Stack, model: Model, settings: DenoiseSettings) -> da.Array:
@@ -64,6 +69,7 @@ def denoise_lazily(stack: Stack, model: Model, settings: DenoiseSettings) -> da.
         dtype=dtype,
         meta=np.empty((0,) * stack.ndim, dtype),
         axes=stack.axes,
+        padding=stack.padding,
         model=model,
         settings=settings,
         mapping=mapping,
@@ -73,6 +79,7 @@ def denoise_lazily(stack: Stack, model: Model, settings: DenoiseSettings) -> da.
 def _denoise_planes(
     block: np.ndarray,
     axes: str,
+    padding: Padding,
     model: Model,
     settings: DenoiseSettings,
     mapping: IntensityMapping,
@@ -81,7 +88,8 @@ def _denoise_planes(
     where = axes.find("c")
     if where >= 0:
         mapping = mapping.part(*block_info[0]["array-location"][where])
-    job = prepare(as_stack(block, axes), model, settings, mapping=mapping)
+    part = replace(as_stack(block, axes), padding=padding)
+    job = prepare(part, model, settings, mapping=mapping)
     return denoise_within_memory(job, whole(block.shape))
 
 
@@ -92,43 +100,85 @@ def _by_pieces(
     mapping: IntensityMapping,
     piece: tuple[int, ...],
 ) -> da.Array:
-    if settings.destripe != "off":
-        raise InputError(
-            "Offsets of lines cannot be removed from a dask array that is denoised in pieces; set "
-            "destripe to off, or give a NumPy array or a file."
-        )
     job = prepare(stack, model, settings, mapping=mapping)
     counts = [-(-size // step) for size, step in zip(stack.shape, piece, strict=True)]
     blocks = np.empty(counts, object)
+    lines = _lines_of_planes(stack, settings)
     for position, region in zip(np.ndindex(*counts), split(stack.shape, piece), strict=True):
         index, _ = source_window(job, region)
-        middles = None
-        if job.drift:
-            leading = index[: len(stack.leading_shape)]
-            middles = stack.array[*leading, *middle(stack.plane_shape)]
+        leading = index[: len(stack.leading_shape)]
+        places = list(product(*(range(part.start, part.stop) for part in leading)))
         task = delayed(_denoise_piece, pure=True)(
-            stack.array[index], middles, stack.shape, stack.axes, region, model, settings, mapping
+            stack.array[index],
+            stack.array[*leading, *middle(stack.plane_shape)] if job.drift else None,
+            [lines[place] for place in places] if lines else None,
+            places,
+            stack.shape,
+            stack.axes,
+            stack.padding,
+            region,
+            model,
+            settings,
+            mapping,
         )
         shape = tuple(part.stop - part.start for part in region)
         blocks[position] = da.from_delayed(task, shape, job.dtype)
     return da.block(blocks.tolist())
 
 
+def _lines_of_planes(stack: Stack, settings: DenoiseSettings) -> dict[Position, Delayed]:
+    """Return a task for each plane that measures the offsets of its lines, if they are removed."""
+    if settings.destripe == "off":
+        return {}
+    n_leading = len(stack.leading_shape)
+    planes = split(stack.shape, (*(1,) * n_leading, *stack.shape[n_leading:]))
+    measure = delayed(_measure_lines, pure=True)
+    return {
+        tuple(part.start for part in plane[:n_leading]): measure(
+            stack.array[plane], stack.axes, stack.padding, settings.destripe
+        )
+        for plane in planes
+    }
+
+
+def _measure_lines(plane: np.ndarray, axes: str, padding: Padding, lines: Lines) -> np.ndarray:
+    part = replace(as_stack(plane, axes), padding=padding)
+    return PlaneLines(part, lines).within(whole(plane.shape))[0]
+
+
 def _denoise_piece(
     values: np.ndarray,
     middles: np.ndarray | None,
+    lines: list[np.ndarray] | None,
+    places: list[Position],
     shape: tuple[int, ...],
     axes: str,
+    padding: Padding,
     region: Region,
     model: Model,
     settings: DenoiseSettings,
     mapping: IntensityMapping,
 ) -> np.ndarray:
     unread = np.broadcast_to(np.zeros((), values.dtype), shape)
-    job = prepare(as_stack(unread, axes), model, settings, mapping=mapping)
+    stack = replace(as_stack(unread, axes), padding=padding)
+    job = prepare(stack, model, settings, mapping=mapping)
+    if lines is not None and settings.destripe != "off":
+        known = dict(zip(places, lines, strict=True))
+        job = replace(job, lines=PlaneLines(stack, settings.destripe, known))
     if middles is not None:
-        first = [part.start for part in planes_with_neighbours(job, region)]
-        sample = as_stack(middles, axes)
-        drift = Drift(sample, mapping, first=tuple(first[: len(sample.leading_shape)]))
+        sample = replace(as_stack(middles, axes), padding=padding)
+        drift = Drift(sample, mapping, _lines_of_middles(job, sample, places), first=places[0])
         job = replace(job, drift=drift)
     return denoise_region(job, region, values=values)
+
+
+def _lines_of_middles(job: Job, sample: Stack, places: list[Position]) -> PlaneLines | None:
+    """Return the offsets of the lines in the middles of planes, by the positions of a sample."""
+    if job.lines is None or job.destripe == "off":
+        return None
+    cut = middle(job.stack.plane_shape)
+    known = {
+        within: job.lines.within((*(slice(i, i + 1) for i in place), *cut))[0]
+        for within, place in zip(np.ndindex(sample.leading_shape), places, strict=True)
+    }
+    return PlaneLines(sample, job.destripe, known)

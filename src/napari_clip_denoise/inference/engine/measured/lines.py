@@ -1,5 +1,6 @@
 """Offsets of the rows or columns of a stack's planes, measured once a plane."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import product
 
@@ -25,11 +26,19 @@ class PlaneLines:
         The source.
     lines : {"rows", "columns"}
         Direction of the lines.
+    known : mapping, optional
+        Offsets by the position of their plane, (Y, 1, S) or (1, X, S), used instead of measuring.
     """
 
-    def __init__(self, stack: Stack, lines: Lines):
+    def __init__(
+        self,
+        stack: Stack,
+        lines: Lines,
+        known: Mapping[tuple[int, ...], np.ndarray] | None = None,
+    ):
         self._stack, self._lines = stack, lines
-        self._offsets = lru_cache(KEPT_PLANES)(self._measure)
+        measured = lru_cache(KEPT_PLANES)(self._measure)
+        self._offsets = measured if known is None else known.__getitem__
 
     def within(self, index: Region) -> np.ndarray:
         """Return the offsets in a part of the stack.
