@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import tifffile
 
 
 @pytest.fixture
@@ -83,3 +84,43 @@ def test_ctrl_c_is_an_event(capsys):
     assert events_of(capsys.readouterr().out) == [
         {"event": "cancelled", "message": "Cancelled; all is kept."}
     ]
+
+
+def test_a_warning_of_a_reader_is_a_notice(cli, tmp_path):
+    tifffile.imwrite(tmp_path / "planes.tif", np.zeros((4, 48, 48), "u2"))
+    _, out, err = cli("plan", tmp_path / "planes.tif")
+    assert "does not say whether its 4 planes are colours" in err
+    assert "Warning" not in err
+    assert ".py" not in err
+    code, out, err = cli("denoise", tmp_path / "planes.tif", tmp_path / "clean.tif", "--json")
+    assert (code, err) == (0, "")
+    notices = [event["message"] for event in events_of(out) if event["event"] == "notice"]
+    assert any("planes are colours" in message for message in notices)
+
+
+@pytest.mark.parametrize("option", [["--context-align"], ["--context-axis", "z"]])
+def test_an_option_without_effect_is_refused(cli, noisy, tmp_path, option):
+    code, _, err = cli("denoise", noisy, tmp_path / "clean.tif", *option)
+    assert code == 2
+    assert "give --context 1 as well" in err
+    assert not (tmp_path / "clean.tif").exists()
+
+
+@pytest.mark.parametrize(
+    ("inside", "output", "sentence"),
+    [
+        (None, "clean.tif", "holds no DICOM, TIFF or PNG images"),
+        (np.ones((48, 48), "?"), "clean.tif", "Pixels of type bool cannot be denoised"),
+        (np.ones((48, 48), "u2"), "clean", "The output clean has no ending, and DICOM can only"),
+    ],
+)
+def test_a_hurried_user_is_told_what_is_wrong(cli, tmp_path, inside, output, sentence):
+    source = tmp_path / "source"
+    source.mkdir()
+    if inside is not None:
+        source /= "one.tif"
+        tifffile.imwrite(source, inside)
+    code, _, err = cli("denoise", source, tmp_path / output, "--device", "cpu")
+    assert code == 2
+    assert sentence in err
+    assert err.rpartition("Error: ")[2].count("\n") == 1

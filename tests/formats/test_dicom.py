@@ -354,7 +354,7 @@ def no_image(dataset, number):
         (table, "look-up table"),
         (one_bit, "8, 16 or 32 bits"),
         (compressed, r"compressed \(JPEG-LS Lossless Image Compression\)"),
-        (no_image, "holds no DICOM images"),
+        (no_image, "holds no DICOM, TIFF or PNG images"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -397,7 +397,9 @@ def test_damaged_files_are_refused(folder, tmp_path):
 
 def test_a_series_needs_a_series_to_be_derived_from(folder, tmp_path):
     stack = as_stack(hounsfield())
-    with pytest.raises(InputError, match="can only be derived from another"):
+    with pytest.raises(
+        InputError, match="ct has no ending, and DICOM can only be derived from DICOM"
+    ):
         create_writer(tmp_path / "out", stack, stack.dtype)
     stack = open_stack(folder)
     with pytest.raises(InputError, match="holds one image, but the series has 4"):

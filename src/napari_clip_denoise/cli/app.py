@@ -20,7 +20,7 @@ from napari_clip_denoise.cli import (
     plan,
     train,
 )
-from napari_clip_denoise.cli.report import JSON, print_event
+from napari_clip_denoise.cli.report import JSON, print_event, warnings_as_notices
 from napari_clip_denoise.credentials import without_credentials
 from napari_clip_denoise.errors import ClipDenoiseError, UnexpectedError, in_words
 
@@ -82,7 +82,8 @@ def main() -> None:
     """
     _silence("tifffile")
     try:
-        app()
+        with warnings_as_notices():
+            app()
     except Exception as error:
         is_ours = isinstance(error, ClipDenoiseError) and not isinstance(error, UnexpectedError)
         if os.environ.get(TRACEBACK):

@@ -163,11 +163,17 @@ def read_run(
     Raises
     ------
     InputError
-        If a setting is invalid.
+        If a setting is invalid, or has no effect without another one.
     """
+    from napari_clip_denoise.errors import InputError
     from napari_clip_denoise.images.intensity import parse_intensity, parse_noise_level
     from napari_clip_denoise.inference.settings import make_settings
 
+    if not context and (context_align or context_axis):
+        raise InputError(
+            "Planes are aligned, and an axis is chosen, only if neighbours are used; give "
+            "--context 1 as well, or leave out --context-align and --context-axis."
+        )
     values: dict[str, object] = {"intensity": parse_intensity(intensity)} if intensity else {}
     settings = make_settings(
         preset,

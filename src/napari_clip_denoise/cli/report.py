@@ -3,8 +3,10 @@
 import json
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from napari_clip_denoise.inference.progress import Progress
 
 JSON = "--json"
+PACKAGE = Path(__file__).parent.parent
 SECONDS_BETWEEN_LINES = 1.0
 JsonOption = Annotated[
     bool,
@@ -106,6 +109,24 @@ class JsonLines:
 def print_event(event: str, **values: Any) -> None:
     """Print an event as a line of JSON."""
     print(json.dumps({"event": event} | values), flush=True)
+
+
+@contextmanager
+def warnings_as_notices() -> Iterator[None]:
+    """Tell the warnings of this package as sentences, without the line of code they come from."""
+
+    def show(message: Warning | str, category: type[Warning], filename: str, *rest: Any) -> None:
+        if category is not UserWarning or PACKAGE not in Path(filename).parents:
+            show_as_usual(message, category, filename, *rest)
+        elif JSON in sys.argv:
+            print_event("notice", message=str(message))
+        else:
+            print(message, file=sys.stderr)
+
+    with warnings.catch_warnings():
+        show_as_usual = warnings.showwarning
+        warnings.showwarning = show
+        yield
 
 
 def report_on_run(as_json: bool) -> Report:

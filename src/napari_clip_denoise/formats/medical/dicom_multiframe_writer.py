@@ -49,9 +49,10 @@ def create_dicom_writer(
         If the source is not DICOM.
     """
     if stack.path is None or not is_dicom(stack.path):
+        given = f"{path.name} is DICOM" if path.suffix else f"{path.name} has no ending"
         raise InputError(
-            f"A DICOM series can only be derived from another, which {stack.name} is not; let the "
-            "output end in .nii.gz, .ome.zarr or .tif."
+            f"The output {given}, and DICOM can only be derived from DICOM; let it end in "
+            ".ome.zarr, .tif or .nii.gz."
         )
     series = find_series(stack.path)
     kind = DicomFramesWriter if isinstance(series, Frames) else DicomWriter

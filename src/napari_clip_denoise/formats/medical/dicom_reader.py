@@ -90,7 +90,8 @@ def find_series(path: Path) -> Series:
         return _series(found[str(wanted.SeriesInstanceUID)])
     if not found:
         raise InputError(
-            f"The folder {path} holds no DICOM images; give the folder that contains them."
+            f"The folder {path} holds no DICOM, TIFF or PNG images; give the folder that does, or "
+            "a file."
         )
     if len(found) > 1:
         firsts = [files[0][0].name for files in found.values()]

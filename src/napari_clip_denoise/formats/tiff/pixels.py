@@ -72,6 +72,8 @@ def as_the_file_says(
 
 def _inverted(page: Any, array: Any, path: Path) -> Any:
     dtype = np.dtype(array.dtype)
+    if dtype.kind == "b":
+        return array
     if dtype.kind != "u":
         raise InputError(
             f"{path} holds {dtype} pixels whose lowest values are white, which have no defined "
