@@ -117,3 +117,13 @@ def test_results_beside_their_sources_are_no_sources(cli, folder, tiny_file):
     for done, skipped in ((3, 0), (0, 3)):
         _, out, _ = cli(*arguments, "--model", tiny_file, "--device", "cpu")
         assert f"{done} done, {skipped} skipped, 0 failed" in out
+
+
+def test_the_folder_of_the_sources_is_not_taken_for_results(cli, folder):
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for options in ([], ["--existing", "replace"]):
+        code, out, _ = cli("batch", folder, "--output", folder, *options)
+        assert code == 1
+        assert "0 skipped" in out
+        assert "is the input; give" in " ".join(out.split())
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before

@@ -398,7 +398,7 @@ def test_damaged_files_are_refused(folder, tmp_path):
 def test_a_series_needs_a_series_to_be_derived_from(folder, tmp_path):
     stack = as_stack(hounsfield())
     with pytest.raises(
-        InputError, match="ct has no ending, and DICOM can only be derived from DICOM"
+        InputError, match="out has no ending, and DICOM can only be derived from DICOM"
     ):
         create_writer(tmp_path / "out", stack, stack.dtype)
     stack = open_stack(folder)

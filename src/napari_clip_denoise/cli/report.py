@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol, TextIO
 
 import typer
 
@@ -115,9 +115,16 @@ def print_event(event: str, **values: Any) -> None:
 def warnings_as_notices() -> Iterator[None]:
     """Tell the warnings of this package as sentences, without the line of code they come from."""
 
-    def show(message: Warning | str, category: type[Warning], filename: str, *rest: Any) -> None:
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
         if category is not UserWarning or PACKAGE not in Path(filename).parents:
-            show_as_usual(message, category, filename, *rest)
+            show_as_usual(message, category, filename, lineno, file, line)
         elif JSON in sys.argv:
             print_event("notice", message=str(message))
         else:

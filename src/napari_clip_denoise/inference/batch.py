@@ -183,7 +183,10 @@ def denoise_files(
     def chosen(rgb: bool) -> "Model":
         return model or suitable(rgb)
 
-    is_there = [existing == "skip" and output.exists() for output in outputs]
+    is_there = [
+        existing == "skip" and output.exists() and output.resolve() != image.path.resolve()
+        for image, output in zip(images, outputs, strict=True)
+    ]
     total, done, started = is_there.count(False), 0, time.monotonic()
     for source, output, is_skipped in zip(images, outputs, is_there, strict=True):
         if is_skipped:
