@@ -54,6 +54,21 @@ def test_further_convolutions_begin_as_the_identity(old):
     torch.testing.assert_close(torch.conv2d(x, added, padding=1), x)
 
 
+def test_a_wider_decoder_begins_with_the_same_result_and_all_of_it_learns(old):
+    channels = old.config.channels
+    wider = replace(old.config, decoder_channels=(24, 20, 16, 12))
+    network = grown(old, wider)
+    image = torch.rand(2, channels, 32, 32)
+    torch.testing.assert_close(network(image), old(image))
+    optimiser = torch.optim.SGD(network.decoder.parameters(), 0.01)
+    for _ in range(2):
+        optimiser.zero_grad()
+        network(image).square().mean().backward()
+        optimiser.step()
+    for name, value in network.decoder.named_parameters():
+        assert value.grad.abs().amax((1, 2, 3)).min() > 0, name
+
+
 def test_parts_start_anew_and_damped_if_asked(old):
     reinit = ("encoder.layer3", "decoder.up_path.0")
     network = grown(old, told(old.config.channels), reinit)

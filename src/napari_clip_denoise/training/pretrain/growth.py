@@ -32,7 +32,8 @@ def initial_weights(
 
     A network that is also told the noise level gets random weights for this input, as large as the
     trained ones; at level 0 it computes the same. A further convolution in a block of the decoder
-    begins as the identity (Net2Net; Chen, Goodfellow, Shlens, ICLR 2016).
+    begins as the identity (Net2Net; Chen, Goodfellow, Shlens, ICLR 2016). Further channels of the
+    decoder are random, and those that were there do not listen to them yet.
 
     Parameters
     ----------
@@ -63,6 +64,8 @@ def initial_weights(
             weights[name] = old
         elif old is not None and gains_level and _lacks_one_input(old, own):
             weights[name] = torch.cat([old, old.std() * torch.randn_like(own[:, -1:])], dim=1)
+        elif old is not None and own.ndim == 4 and _is_wider(old, own):
+            weights[name] = _widened(old, own, _channels_below(name, trained) or old.shape[1])
         elif old is None and deeper and own.ndim == 4:
             weights[name] = nn.init.dirac_(torch.empty_like(own))
     return weights
@@ -74,6 +77,28 @@ def _lacks_one_input(old: Tensor, own: Tensor) -> bool:
         len(own),
         own.shape[1],
     )
+
+
+def _is_wider(old: Tensor, own: Tensor) -> bool:
+    return len(old) <= len(own) and old.shape[1] <= own.shape[1] and old.shape[2:] == own.shape[2:]
+
+
+def _widened(old: Tensor, own: Tensor, below: int) -> Tensor:
+    """Return `own`, with `old` as the weights of the first outputs; new inputs follow `below`."""
+    wider = own.clone()
+    wider[: len(old)] = 0
+    wider[: len(old), :below] = old[:, :below]
+    skips = old.shape[1] - below
+    wider[: len(old), own.shape[1] - skips :] = old[:, below:]
+    return wider
+
+
+def _channels_below(name: str, trained: Denoiser) -> int | None:
+    """Return how many inputs of a block's first convolution come from the block below, if any."""
+    for level, channels in enumerate(trained.config.decoder_channels[:-1], start=1):
+        if name == f"decoder.up_path.{level}.conv_block.block.0.weight":
+            return channels
+    return None
 
 
 def _last_convolution(denoiser: Denoiser) -> str:
