@@ -13,8 +13,8 @@ import torch.nn.functional as nn
 from torch import Tensor
 
 MARGIN = 104
-"""Distance in pixels beyond which nothing changes the mean of a pixel and its noise level; a multiple
-of `BLOCK`."""
+"""Distance in pixels beyond which nothing changes the mean at a pixel and its noise level; a
+multiple of `BLOCK`."""
 
 ERROR_OF_GUIDE = 0.08
 """Variance of a guide's error where the structure is as strong as the noise, as a fraction of the
@@ -37,8 +37,8 @@ MATCHED_WIDTH, HAZE_WIDTH = 1.5, 6.0
 NOISE, MORE_THAN_NOISE = 3.3, 5.5
 """Deviations of the noise up to which a difference is taken for noise, and from which it is not."""
 LEVEL_WIDTH = 8.0
-"""Width in pixels over which the noise that is left is averaged. A network that has learned of noise
-that grows with the signal takes a spot in the noise level for a spot in the image."""
+"""Width in pixels over which the noise that is left is averaged. A network that has learned of
+noise that grows with the signal takes a spot in the noise level for a spot in the image."""
 BLOCK = 8
 AROUND_WIDTH = 2.0
 """Width of "around" in blocks."""
