@@ -48,7 +48,19 @@ def test_an_event_of_one_plane_keeps_what_the_plane_model_keeps(compact, cells):
         )
         kept[context] = brightness(with_event - without)
     assert kept[0] > 2
-    assert kept[1] > 0.9 * kept[0]
+    assert kept[1] > kept[0]
+
+
+@pytest.mark.parametrize(("peak", "most"), [(3, 0.045), (5, 0.02)])
+def test_a_faint_spot_of_the_neighbours_leaves_hardly_a_ghost(compact, cells, peak, most):
+    found = []
+    for seed in range(3):
+        with_spots, without = (
+            denoised([cells + event, cells, cells + event], compact, 1, seed)[1]
+            for event in (spots(peak), 0)
+        )
+        found.append(brightness(with_spots - without) / peak)
+    assert abs(np.mean(found)) < most
 
 
 @pytest.mark.parametrize("peak", [10, 40])
@@ -74,7 +86,7 @@ def test_a_cut_between_scenes_stays_a_cut(compact, cells):
     assert np.square(both[2] - cells).mean() < 1.05 * np.square(first[2] - cells).mean()
 
 
-def test_planes_that_have_nothing_in_common_lose_hardly_anything(compact):
+def test_planes_that_have_nothing_in_common_lose_nothing(compact):
     planes = [fluorescence(SHAPE, ("nuclei", "filaments"), seed=seed) for seed in range(20, 25)]
     errors = [np.square(denoised(planes, compact, k) - np.stack(planes)).mean() for k in (0, 1)]
-    assert 10 * np.log10(errors[1] / errors[0]) < 0.09
+    assert 10 * np.log10(errors[1] / errors[0]) < 0.02

@@ -69,10 +69,11 @@ def test_the_noise_that_is_left_is_told(cells):
 
 def test_what_differs_does_not_count():
     planes = [fluorescence((SIDE, SIDE), ("nuclei", "filaments"), seed=seed) for seed in (5, 6, 7)]
-    _, level = fused(*planes)
+    mean, _ = fused(*planes)
+    change = np.abs(mean - guided(planes[1], 1).noisy[0].numpy())
     differ = np.minimum(*(np.abs(plane - planes[1]) for plane in (planes[0], planes[2])))
     assert differ.max() > 5 * SIGMA
-    assert level[differ > 2 * SIGMA].min() > 0.95
+    assert change[differ > 2 * SIGMA].max() < 0.1 * SIGMA
 
 
 def test_a_cut_stays_a_cut(cells):
@@ -93,6 +94,28 @@ def test_an_event_of_one_plane_keeps_its_brightness(peak):
     event = spots(peak * SIGMA)
     kept = without_noise(0 * event, event, 0 * event)
     assert amplitude(kept, spots(1)) > 0.9 * peak * SIGMA
+
+
+@pytest.mark.parametrize("peak", [5, 10])
+def test_a_spot_that_the_guides_miss_leaves_no_ghost(peak):
+    """Its matched filter is 5 or 10 deviations of the noise high, if not more."""
+    still = np.full((SIDE, SIDE), 0.3)
+    own, missed, empty = (guided(still, seed) for seed in (0, 1, 1))
+    missed = replace(missed, noisy=missed.noisy + torch.from_numpy(spots(peak * SIGMA)).float())
+    level = torch.full((1, SIDE, SIDE), SIGMA)
+    with_spots, without = (fuse(own, [other], level, 0.02)[0] for other in (missed, empty))
+    ghost = amplitude((with_spots - without)[0].numpy(), spots(1))
+    assert abs(ghost) < 0.1 * peak * SIGMA
+
+
+def test_small_holes_in_the_weights_do_not_show_in_the_level():
+    """A network could take a spot in the level for one in the image."""
+    still = np.full((SIDE, SIDE), 0.3)
+    event = spots(10 * SIGMA)
+    _, level = fused(event + still, still, event + still)
+    inner = level[24:-24, 24:-24]
+    assert 3**-0.5 < inner.mean() < 0.9
+    assert np.ptp(inner) < 0.15
 
 
 @pytest.mark.parametrize("peak", [10, 40])
@@ -123,8 +146,8 @@ def test_at_each_pixel_the_place_of_a_neighbour_that_agrees_counts(cells):
     change, both = fuse(own, [replace(other, moved=back)], level, 0.02)
     full = SIGMA / 2**0.5
     assert both.median() == pytest.approx(full, rel=0.02)
-    assert both[:, :56].mean() < alone[:, :56].mean() - 0.005
-    np.testing.assert_allclose(both[:, 72:], alone[:, 72:], atol=0.006)
+    assert both[:, :40].mean() < alone[:, :40].mean() - 0.005
+    np.testing.assert_allclose(both[:, 88:], alone[:, 88:], atol=0.006)
     error = (own.noisy + change)[0].numpy() - cells
     assert error[:56].std() == pytest.approx(full, rel=0.1)
     assert error[72:].std() == pytest.approx(full, rel=0.1)
@@ -132,9 +155,11 @@ def test_at_each_pixel_the_place_of_a_neighbour_that_agrees_counts(cells):
 
 def test_nothing_beyond_the_margin_matters(cells):
     planes = [guided(np.tile(cells, (3, 1)), seed) for seed in (0, 1)]
-    variance = torch.full((1, 3 * SIDE, SIDE), SIGMA**2)
-    expected = agreement(*planes, variance)[:, SIDE : 2 * SIDE]
+    level = torch.full((1, 3 * SIDE, SIDE), SIGMA)
+    expected = fuse(planes[0], planes[1:], level, 0.02)
     cut = slice(SIDE - MARGIN, 2 * SIDE + MARGIN)
     parts = [GuidedPlane.of(plane.noisy[:, cut], plane.guide[:, cut]) for plane in planes]
-    found = agreement(*parts, variance[:, cut])[:, MARGIN:-MARGIN]
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    found = fuse(parts[0], parts[1:], level[:, cut], 0.02)
+    for part, whole in zip(found, expected, strict=True):
+        part, whole = part[:, MARGIN:-MARGIN], whole[:, SIDE : 2 * SIDE]
+        torch.testing.assert_close(part, whole, atol=1e-5, rtol=0)

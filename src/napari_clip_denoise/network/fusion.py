@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as nn
 from torch import Tensor
 
-MARGIN = 80
-"""Distance in pixels beyond which nothing changes the weight of a pixel."""
+MARGIN = 104
+"""Distance in pixels beyond which nothing changes the mean at a pixel and its noise level; a
+multiple of `BLOCK`."""
 
 ERROR_OF_GUIDE = 0.08
 """Variance of a guide's error where the structure is as strong as the noise, as a fraction of the
@@ -25,10 +26,19 @@ EVENT_SIDE = 3
 EVENT_WEIGHT = 0.5
 EXPLAINED = 1.0
 FLATTEST = 0.25
-STEEPNESS = 0.35
+STEEPNESS = 0.25
+"""How fast the weight in a mean falls; planes that `agreement` compares must agree better."""
+STRICT_STEEPNESS = 0.35
 LEAST_AGREEMENT = 0.15
 """Mean weight, of the structure around, at and below which a neighbour is left out; it counts in
 full from twice that."""
+MATCHED_WIDTH, HAZE_WIDTH = 1.5, 6.0
+"""Widths in pixels between which the noisy planes are searched for events of one of them."""
+NOISE, MORE_THAN_NOISE = 3.3, 5.5
+"""Deviations of the noise up to which a difference is taken for noise, and from which it is not."""
+LEVEL_WIDTH = 8.0
+"""Width in pixels over which the noise that is left is averaged. A network that has learned of
+noise that grows with the signal takes a spot in the noise level for a spot in the image."""
 BLOCK = 8
 AROUND_WIDTH = 2.0
 """Width of "around" in blocks."""
@@ -90,23 +100,23 @@ def fuse(
     change : Tensor
         Mean minus noisy values, (channels, Y, X).
     level : Tensor
-        Standard deviation of the noise that is left, (1, Y, X).
+        Standard deviation of the noise that is left, (1, Y, X), averaged over the surroundings.
     """
     variance = level.clamp_min(least_level).square()
     total = torch.ones_like(level)
     change = torch.zeros_like(own.noisy)
     for other in neighbours:
-        weight, around = _weigh(own, other, variance)
+        weight, around = _count(own, other, variance)
         noisy = other.noisy
         if other.moved is not None:
-            weight_moved, around_moved = _weigh(own, other.moved, variance)
+            weight_moved, around_moved = _count(own, other.moved, variance)
             lead = weight_moved * around_moved - weight * around
             share = (0.5 + 0.5 * lead / CERTAIN).clamp(0, 1)
             weight = torch.lerp(weight, weight_moved, share)
             noisy = torch.lerp(noisy, other.moved.noisy, share.expand_as(noisy))
         total += weight
         change += weight * (noisy - own.noisy)
-    return change / total, level / total.sqrt()
+    return change / total, level * smooth(1 / total, LEVEL_WIDTH).sqrt()
 
 
 def agreement(own: GuidedPlane, other: GuidedPlane, variance: Tensor, kept: float = 0.0) -> Tensor:
@@ -126,17 +136,37 @@ def agreement(own: GuidedPlane, other: GuidedPlane, variance: Tensor, kept: floa
     Tensor
         (1, Y, X).
     """
-    return _weigh(own, other, variance, kept)[0]
+    return _weigh(own, other, variance, STRICT_STEEPNESS, kept)[0]
+
+
+def _count(own: GuidedPlane, other: GuidedPlane, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the weight of a neighbour, and how far it agrees around, from 0 to 1."""
+    weight, around = _weigh(own, other, variance, STEEPNESS)
+    return weight * _without_events(own, other, variance), around
+
+
+def _without_events(own: GuidedPlane, other: GuidedPlane, variance: Tensor) -> Tensor:
+    """Return 0 where noise does not explain a small difference of the noisy planes, else up to 1.
+
+    Guides miss some events that are hardly stronger than the noise. Their matched filter does not.
+    """
+    difference = other.noisy - own.noisy
+    filtered = smooth(difference, MATCHED_WIDTH) - smooth(difference, HAZE_WIDTH)
+    share = (MATCHED_WIDTH**-2 + HAZE_WIDTH**-2) / (4 * math.pi)
+    share -= 1 / (math.pi * (MATCHED_WIDTH**2 + HAZE_WIDTH**2))
+    deviations = (filtered.square().mean(0, keepdim=True) / (2 * share * variance)).sqrt()
+    strongest = nn.max_pool2d(deviations, EVENT_SIDE, stride=1, padding=EVENT_SIDE // 2)
+    return ((MORE_THAN_NOISE - strongest) / (MORE_THAN_NOISE - NOISE)).clamp(0, 1)
 
 
 def _weigh(
-    own: GuidedPlane, other: GuidedPlane, variance: Tensor, kept: float = 0.0
+    own: GuidedPlane, other: GuidedPlane, variance: Tensor, steepness: float, kept: float = 0.0
 ) -> tuple[Tensor, Tensor]:
     """Return how far a neighbour agrees with a plane, and how far it does around, from 0 to 1."""
     squared, explained = _difference(own, other, variance)
     ratio = squared / (explained + kept)
     distance = torch.maximum(smooth(ratio, DISTANCE_WIDTH), EVENT_WEIGHT * _mean(ratio))
-    weight = 1 / (1 + STEEPNESS * (distance - EXPLAINED).clamp_min(0))
+    weight = 1 / (1 + steepness * (distance - EXPLAINED).clamp_min(0))
     if other.known is not None:
         weight = weight * other.known
     contrast = (own.structure + other.structure + 1e-3 * variance).sqrt()
