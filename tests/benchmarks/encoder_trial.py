@@ -108,7 +108,8 @@ def vicreg(a: Tensor, b: Tensor) -> Tensor:
 def recipe_of(name: str, noise: Noise, steps: int, *, batch: int, crop: int) -> Recipe:
     """Return the recipe of the blind `compact`, shortened, with the given noise."""
     base = load_recipe("compact")
-    settings = {"steps": steps, "batch": batch, "crop": crop, "learning_rate": 2e-3,
+    settings = {"steps": steps, "batch": batch, "crop": crop, "learning_rate": 1e-3,
+                "optimiser": "adamw",
                 "cool_down": 0.6, "warm_up": 100, "init_weight": 0.0, "average_decay": 0.995,
                 "checkpoint_every": steps, "augmentation_level": 0.025, "alive": 0.0}  # fmt: skip
     return base.model_copy(

@@ -97,11 +97,13 @@ def test_a_package_is_imported_and_code_only_after_a_yes(panel, qtbot, monkeypat
 @pytest.mark.parametrize(
     ("name", "kind"), [("mine", "onnx"), ("mine.zip", None), ("mine.v2", "onnx")]
 )
-def test_the_ending_or_else_the_filter_chooses_the_format(name, kind, panel, qtbot, monkeypatch):
+def test_the_ending_or_else_the_filter_chooses_the_format_and_only_a_confirmed_file_is_replaced(
+    name, kind, panel, qtbot, monkeypatch
+):
     asked = []
 
-    def export(*where, format):  # noqa: A002
-        asked.append((*where, format))
+    def export(*where, format, overwrite):  # noqa: A002
+        asked.append((*where, format, overwrite))
         return Path(name)
 
     monkeypatch.setattr(workers, "export_model", export)
@@ -109,7 +111,7 @@ def test_the_ending_or_else_the_filter_chooses_the_format(name, kind, panel, qtb
     panel.refresh("tiny")
     panel.export_button.click()
     qtbot.waitUntil(lambda: not panel.task.is_running)
-    assert asked == [("tiny", Path(name), kind)]
+    assert asked == [("tiny", Path(name), kind, kind is None)]
 
 
 def test_a_wrong_file_is_notified(panel, qtbot, errors, tmp_path):

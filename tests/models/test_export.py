@@ -204,6 +204,16 @@ def test_the_ending_chooses_the_format_or_the_other_way_round(tiny, tiny_file, t
     assert {path.name for path in tmp_path.iterdir()} == {"a.onnx", "b.zip", "c.safetensors"}
 
 
+@pytest.mark.parametrize("suffix", SUFFIXES.values())
+def test_a_file_is_replaced_only_if_allowed(suffix, tiny_file, tmp_path):
+    target = tmp_path / f"mine{suffix}"
+    target.write_text("a thesis")
+    with pytest.raises(OutputError, match=f"mine{suffix} already exists"):
+        export_model(tiny_file, target)
+    assert target.read_text() == "a thesis"
+    assert target.stat().st_size < export_model(tiny_file, target, overwrite=True).stat().st_size
+
+
 def test_what_cannot_be_exported_is_one_sentence(tiny_file, tmp_path):
     with pytest.raises(InputError, match="no format 'keras'; give one of: safetensors, onnx"):
         export_model(tiny_file, tmp_path / "a", format="keras")

@@ -182,6 +182,7 @@ def export(
         list[str] | None, typer.Option(help="Who made it, for the zoo; may be given again.")
     ] = None,
     clip_weights: ClipWeightsOption = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
 ) -> None:
     """Write a model to a file, to share it with colleagues or use it in other programs."""
     from napari_clip_denoise.models.export import export_model
@@ -193,5 +194,6 @@ def export(
             format=format,  # type: ignore[arg-type]
             authors=author or (),
             clip_weights=clip_weights,
+            overwrite=overwrite,
         )
     )

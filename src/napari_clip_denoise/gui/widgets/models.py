@@ -154,12 +154,18 @@ class ModelsWidget(QWidget):
 
         self.task.start(import_model, path, trust, finish=finish, message="Importing …")
 
-    def export_file(self, name: str, path: Path, format: Format | None = None) -> None:  # noqa: A002
+    def export_file(
+        self,
+        name: str,
+        path: Path,
+        format: Format | None = None,  # noqa: A002
+        overwrite: bool = False,
+    ) -> None:
         """Export a model in the background.
 
         Parameters
         ----------
-        name, path, format :
+        name, path, format, overwrite :
             See `export_model`.
         """
         self.task.start(
@@ -167,6 +173,7 @@ class ModelsWidget(QWidget):
             name,
             path,
             format,
+            overwrite,
             finish=lambda written: f"Saved {written}.",
             message="Exporting …",
         )
@@ -212,7 +219,8 @@ class ModelsWidget(QWidget):
         path, chosen = QFileDialog.getSaveFileName(self, "Export", entry.name, ";;".join(EXPORTS))
         if path:
             is_told = Path(path).suffix in SUFFIXES.values()
-            self.export_file(entry.name, Path(path), None if is_told else EXPORTS[chosen])
+            kind = None if is_told else EXPORTS[chosen]
+            self.export_file(entry.name, Path(path), kind, overwrite=is_told)
 
     def _ask_rename(self) -> None:
         entry = self.chosen

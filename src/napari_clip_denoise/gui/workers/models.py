@@ -39,12 +39,12 @@ def import_model(path: Path, trust: bool = False) -> str | None:
     return CLIP_MODEL
 
 
-def write_model(name: str, path: Path, format: Format | None) -> Path:  # noqa: A002
+def write_model(name: str, path: Path, format: Format | None, overwrite: bool) -> Path:  # noqa: A002
     """Write a model to a file.
 
     Parameters
     ----------
-    name, path, format :
+    name, path, format, overwrite :
         See `export_model`.
 
     Returns
@@ -53,4 +53,4 @@ def write_model(name: str, path: Path, format: Format | None) -> Path:  # noqa: 
         The written file.
     """
     keep_triton_out()
-    return export_model(name, path, format=format)
+    return export_model(name, path, format=format, overwrite=overwrite)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from napari_clip_denoise.errors import InputError, door
+from napari_clip_denoise.errors import InputError, OutputError, door
 from napari_clip_denoise.models.card_file import copy_model, read_card
 from napari_clip_denoise.models.registry import find, load
 from napari_clip_denoise.models.whole_file import whole_file
@@ -23,6 +23,7 @@ def export_model(
     format: Format | None = None,  # noqa: A002
     authors: Sequence[str] = (),
     clip_weights: str | Path | None = None,
+    overwrite: bool = False,
 ) -> Path:
     """Export a model to a file for use elsewhere.
 
@@ -40,6 +41,8 @@ def export_model(
         Authors of the model, for a package of the zoo.
     clip_weights : str or Path, optional
         See `load`.
+    overwrite : bool
+        Whether to replace an existing file.
 
     Returns
     -------
@@ -53,7 +56,7 @@ def export_model(
     InputError
         If the format is unknown, or needs libraries that are not installed.
     OutputError
-        If the file cannot be written.
+        If the file exists, or cannot be written.
     """
     target = Path(target)
     if format is None:
@@ -63,6 +66,8 @@ def export_model(
         raise InputError(f"There is no format '{format}'; give one of: {', '.join(SUFFIXES)}.")
     if target.suffix != SUFFIXES[format]:
         target = target.with_name(target.name + SUFFIXES[format])
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} already exists; give another name or allow overwriting.")
     path = find(name)
     if is_package(path):
         raise InputError(
