@@ -43,6 +43,7 @@ NETWORK = DenoiserConfig(
 SIDES = (2, 4, 8, 16)
 PLACES = 2048
 INVARIANCE, VARIANCE, COVARIANCE, PIXELS = 1.0, 1.0, 0.04, 10.0
+ALIVE = 0.01
 DISTURBED = 0.3
 """Fraction of the patches of whose F0 the decoder sees little or nothing."""
 NOISES = ("gaussian", "spatial-55", "poisson-3.5", "salt-pepper-0.02", "speckle-0.04")
@@ -142,7 +143,7 @@ def self_taught(recipe: Recipe, data: Path) -> Encoder:
     inputs = (torch.from_numpy(patches.batch(step)[0]) for step in range(8))
     calibrate(encoder, inputs)
     encoder.set_trainable(True)
-    RectifierGuard(encoder)
+    guard = RectifierGuard(encoder)
     network = SelfTaught(encoder)
 
     def draw(step: int) -> Views:
@@ -156,7 +157,7 @@ def self_taught(recipe: Recipe, data: Path) -> Encoder:
     trainer: Trainer[Views] = Trainer(
         fabric(), network, network, recipe.optimisation, seed=recipe.seed
     )
-    run(trainer, draw, lambda net, batch: net(*batch), recipe)
+    run(trainer, draw, lambda net, batch: net(*batch) + ALIVE * guard.penalty(), recipe)
     network.load_state_dict(trainer.average)
     encoder.set_trainable(False)
     return encoder.eval()
@@ -190,7 +191,7 @@ def with_decoder(
         features = denoiser.augment(denoiser.encoder(noisy))
         result = denoiser.decode(seen, [seen, *features])
         loss = LOSSES["relative"](result.float(), noisy, clean)
-        return loss + 0.01 * guard.penalty() if guard else loss
+        return loss + ALIVE * guard.penalty() if guard else loss
 
     trainer: Trainer[Views] = Trainer(
         fabric(), denoiser, denoiser, recipe.optimisation, seed=recipe.seed
