@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PYRAMID = 4 / 3
 """Total size of all pyramid levels as a multiple of the first."""
+HELD = 2
+"""Memory that the network takes of a CPU's as a multiple of what it needs; freed parts are held."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ class Plan:
         Number of tiles per plane, the longer side of a tile in pixels, and the number of tiles
         per call of the network.
     host_bytes, host_free : int
-        Host memory that the run needs at most, and that is free.
+        Host memory that the run needs at most, and that is free, both beside `program_bytes`.
+    program_bytes : int
+        Host memory that this process, with its libraries and the model, has without the run.
     device : str
         Device that the network runs on.
     device_bytes, device_free : int or None
@@ -112,6 +116,7 @@ class Plan:
     batch: int
     host_bytes: int
     host_free: int
+    program_bytes: int
     device: str
     device_bytes: int | None
     device_free: int | None
@@ -189,13 +194,14 @@ def make_plan(
 
     path = None if path is None else as_place(path)
     job = prepare(stack, model, settings)
+    program_bytes = psutil.Process().memory_info().rss
     shape = stack.whole_planes() if path is None else region_shape(path, stack)
     free = _free_bytes(path)
     job, (seconds, block) = within_memory(job, lambda smaller: _time(smaller, shape, cancel))
     n_bytes = math.prod(stack.shape) * job.dtype.itemsize
     on_cuda = job.runner.device.type == "cuda"
     network_bytes = _network_bytes(job)
-    host_bytes = _host_bytes(job, shape) + (0 if on_cuda else network_bytes)
+    host_bytes = _host_bytes(job, shape) + (0 if on_cuda else HELD * network_bytes)
     disk_bytes = n_bytes
     if path is None:
         disk_bytes, host_bytes = 0, host_bytes + n_bytes
@@ -209,6 +215,7 @@ def make_plan(
         batch=job.batch,
         host_bytes=host_bytes,
         host_free=psutil.virtual_memory().available,
+        program_bytes=program_bytes,
         device=str(job.runner.device),
         device_bytes=network_bytes if on_cuda else None,
         device_free=free_memory(job.runner.device) if on_cuda else None,
@@ -272,24 +279,12 @@ def _network_bytes(job: "Job") -> int:
 
 
 def _host_bytes(job: "Job", shape: tuple[int, ...]) -> int:
-    """Return the memory of the regions in flight: raw values, network input, change and result."""
-    from napari_clip_denoise.inference.engine.buffers import CACHE_BYTES
-    from napari_clip_denoise.inference.pipeline import REGIONS_IN_FLIGHT, WRITERS
+    """Return the memory of the regions in flight, and of what is kept between them."""
+    from napari_clip_denoise.inference.engine.host_memory import largest_region, region_bytes
+    from napari_clip_denoise.inference.pipeline import READERS, WRITERS
 
-    regions = count(job.stack.shape, shape)
-    channels = job.runner.card.network.channels
-    inside = [min(a, b) for a, b in zip(shape, job.stack.shape, strict=True)]
-    pixels = math.prod(inside)
-    halo = math.prod(1 + 2 * job.runner.card.halo / side for side in job.stack.plane_shape)
-    box = pixels * halo * (job.stack.dtype.itemsize + 4 * channels)
-    result = pixels * (4 * channels + job.dtype.itemsize)
-    guides = 0
-    if job.context:
-        depth = inside[job.context_axis]
-        box *= (depth + 2 * job.context) / depth
-        guides = min(CACHE_BYTES, 4 * channels * math.prod(job.stack.shape))
-    box, result = min(regions, REGIONS_IN_FLIGHT) * box, min(regions, WRITERS + 1) * result
-    return int(box + result + guides)
+    n_regions = count(job.stack.shape, shape)
+    return region_bytes(job, largest_region(job.stack, shape)).of_run(n_regions, READERS, WRITERS)
 
 
 def _compression(block: np.ndarray) -> float:

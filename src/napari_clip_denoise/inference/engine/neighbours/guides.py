@@ -84,8 +84,8 @@ class Guides:
         )
         job = replace(self.job, batch=1, self_ensemble=False)
         part = tuple(slice(along.weight_start, along.weight_stop) for along in tile)
-        own_memory = BufferPool()  # one with larger arrays would lend them for as long as it is kept
-        change = sum_changes(job, one, part, own_memory, cancel=self.cancel)  # type: ignore[arg-type]
+        buffers = BufferPool()  # one with larger arrays would lend them for as long as it is kept
+        change = sum_changes(job, one, part, buffers, cancel=self.cancel)  # type: ignore[arg-type]
         return change[0]
 
 
