@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 from scipy.ndimage import shift
 
+from napari_clip_denoise.images.intensity import ChannelMapping, IntensityMapping
 from napari_clip_denoise.images.stack import as_stack
+from napari_clip_denoise.inference.engine.measured.drift import Drift
 from napari_clip_denoise.inference.engine.neighbours.agreement import (
     Agreement,
     agreement_in_words,
@@ -11,8 +13,11 @@ from napari_clip_denoise.inference.engine.neighbours.agreement import (
 from napari_clip_denoise.noise.simulation import fluorescence
 
 
-def noisy(clean):
-    return clean + np.random.default_rng(0).normal(0, 0.1, clean.shape)
+UNIT = IntensityMapping((ChannelMapping(0.0, 1.0),))
+
+
+def noisy(clean, sigma=0.1):
+    return clean + np.random.default_rng(0).normal(0, sigma, clean.shape)
 
 
 def drifting(step, seed=6, n_planes=5, side=192, margin=60):
@@ -62,12 +67,20 @@ def test_a_single_jump_is_no_drift():
     assert "Align" not in agreement_in_words(found, "t")
 
 
-def test_planes_that_move_in_parts_are_judged_after_their_drift():
-    clean, other = drifting((0, 3)), drifting((0, -3), seed=9)
-    found = measure_agreement(as_stack(noisy(clean + 0.8 * other), "tyx"))
-    assert found.drift == pytest.approx(2.5, abs=0.6)
-    assert found.correlation < 0.9
+def test_what_does_not_drift_along_is_seen_after_the_shift():
+    others = np.stack([fluorescence((192, 192), ("nuclei", "filaments"), seed=s) for s in range(5)])
+    found = measure_agreement(as_stack(noisy(drifting((4, 5)) + 0.5 * others), "tyx"))
+    assert found.drift == pytest.approx(np.hypot(4, 5), abs=0.4)
+    assert 0.5 < found.correlation < 0.9
     assert "partly alike once they are aligned" in agreement_in_words(found, "t")
+
+
+def test_a_shift_that_hardly_helps_is_no_drift():
+    still = np.stack([fluorescence((192, 192), ("membranes",), seed=4)] * 5)
+    stack = as_stack(noisy(0.6 * still + drifting((3, 0)), 0.02), "tyx")
+    pair = stack.array[:2]
+    assert Drift(as_stack(pair, "tyx"), UNIT).between((0,), (1,)) != (0, 0)
+    assert measure_agreement(stack).drift == 0
 
 
 def test_a_drift_that_does_not_help_is_said():

@@ -189,8 +189,10 @@ def make_plan(
         If `cancel` was cancelled.
     """
     from napari_clip_denoise.inference.engine.backoff import within_memory
+    from napari_clip_denoise.inference.engine.host_memory import largest_region, region_bytes
     from napari_clip_denoise.inference.engine.job import prepare
     from napari_clip_denoise.inference.engine.memory import free_memory
+    from napari_clip_denoise.inference.pipeline import READERS, WRITERS
 
     path = None if path is None else as_place(path)
     job = prepare(stack, model, settings)
@@ -200,8 +202,11 @@ def make_plan(
     job, (seconds, block) = within_memory(job, lambda smaller: _time(smaller, shape, cancel))
     n_bytes = math.prod(stack.shape) * job.dtype.itemsize
     on_cuda = job.runner.device.type == "cuda"
-    network_bytes = _network_bytes(job)
-    host_bytes = _host_bytes(job, shape) + (0 if on_cuda else HELD * network_bytes)
+    region = largest_region(stack, shape)
+    network_bytes = _network_bytes(job, region)
+    n_regions = count(stack.shape, shape)
+    host_bytes = region_bytes(job, region).of_run(n_regions, READERS, WRITERS)
+    host_bytes += 0 if on_cuda else HELD * network_bytes
     disk_bytes = n_bytes
     if path is None:
         disk_bytes, host_bytes = 0, host_bytes + n_bytes
@@ -209,7 +214,7 @@ def make_plan(
         disk_bytes = int(n_bytes * PYRAMID * _compression(block))
     return Plan(
         planes=stack.n_planes,
-        regions=count(stack.shape, shape),
+        regions=n_regions,
         tiles_per_plane=len(job.rows) * len(job.columns),
         tile=job.tile,
         batch=job.batch,
@@ -271,20 +276,16 @@ def _sample(job: "Job", shape: tuple[int, ...]) -> Region:
     return (*leading, *(slice(0, min(side)) for side in sides), *samples)
 
 
-def _network_bytes(job: "Job") -> int:
+def _network_bytes(job: "Job", region: Region) -> int:
     """Return the memory of a batch in the network, by the model that also chose the batch size."""
+    from napari_clip_denoise.inference.engine.region import source_window
+
     memory = job.runner.memory
-    pixels = job.batch * math.prod(job.tile_shape)
+    n_planes = math.prod(part.stop - part.start for part in region[: len(job.stack.leading_shape)])
+    images = 3 if job.stack.is_rgb else 1
+    n_tiles = images * n_planes * len(source_window(job, region)[1])
+    pixels = min(job.batch, n_tiles) * math.prod(job.tile_shape)
     return 0 if memory is None else memory.n_bytes(pixels)
-
-
-def _host_bytes(job: "Job", shape: tuple[int, ...]) -> int:
-    """Return the memory of the regions in flight, and of what is kept between them."""
-    from napari_clip_denoise.inference.engine.host_memory import largest_region, region_bytes
-    from napari_clip_denoise.inference.pipeline import READERS, WRITERS
-
-    n_regions = count(job.stack.shape, shape)
-    return region_bytes(job, largest_region(job.stack, shape)).of_run(n_regions, READERS, WRITERS)
 
 
 def _compression(block: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """How far the planes of a stack agree with their neighbours, from a small sample."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,9 +22,13 @@ FINE, COARSE = 1.5, 12.0
 """Widths in pixels between which structure is compared: finer there is noise, coarser haze."""
 RANGE = 0.5, 99.5
 """Per cent of the values of a pair below those that are taken as 0 and 1 to measure a shift."""
+LEAST_GAIN = 0.5
+"""Part of the disagreement that a shift must explain to be told as a drift."""
 LIKELY, UNLIKELY = 0.9, 0.5
 LEAST_STRUCTURE = 2.0
 """Least variance of the structure, as a multiple of that of the noise that is left in it."""
+
+Pair = tuple[np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,8 @@ class Agreement:
         the same structure, 0 where they have nothing in common. If planes drift, one of them was
         moved before.
     drift : float
-        Length in pixels of the shift from one plane to the next; 0 unless most planes drift.
+        Length in pixels of the shift from one plane to the next; 0 unless most planes drift, and agree
+        more once they are aligned.
     """
 
     correlation: float
@@ -66,22 +72,36 @@ def measure_agreement(stack: Stack, wanted: str | None = None) -> Agreement | No
     if stack.shape[axis] < 2:
         return None
     pairs = _sample(stack, axis)
+    noise_left = [_noise_left(pair) for pair in pairs]
+    bands = [(_band(own), _band(other)) for own, other in pairs]
+    correlation = _correlate(bands, noise_left)
+    if correlation is None:
+        return None
     shifts = [_shift(pair) for pair in pairs]
     lengths = [float(np.hypot(*shift)) for shift in shifts if shift != (0.0, 0.0)]
-    if 2 * len(lengths) <= len(pairs):
-        lengths, shifts = [], [(0.0, 0.0)] * len(pairs)
-    shared = structure = left = 0.0
-    for planes, shift in zip(pairs, shifts, strict=True):
-        noise = estimate_noise(planes)
-        level = 0.0 if noise is None else float(noise.variance(np.mean(planes)))
-        noise_left = level * _share_of_noise()
-        bands = _both_at(_band(planes[0]), _band(planes[1]), shift)
-        shared += 2 * float(np.mean(bands[0] * bands[1]))
-        structure += sum(float(np.mean(np.square(band))) for band in bands) - 2 * noise_left
-        left += 2 * noise_left
+    if 2 * len(lengths) > len(pairs):
+        aligned = [_both_at(*pair, shift) for pair, shift in zip(bands, shifts, strict=True)]
+        after = _correlate(aligned, noise_left)
+        if after is not None and after - correlation > LEAST_GAIN * (1 - correlation):
+            return Agreement(after, float(np.median(lengths)))
+    return Agreement(correlation)
+
+
+def _correlate(bands: Sequence[Pair], noise_left: Sequence[float]) -> float | None:
+    """Return the correlation of pairs of bands, at most 1; None if noise hides the structure."""
+    shared = sum(2 * float(np.mean(own * other)) for own, other in bands)
+    left = 2 * sum(noise_left)
+    structure = sum(float(np.mean(np.square(band))) for pair in bands for band in pair) - left
     if structure <= LEAST_STRUCTURE * left or structure <= 0:
         return None
-    return Agreement(min(1.0, shared / structure), float(np.median(lengths)) if lengths else 0.0)
+    return min(1.0, shared / structure)
+
+
+def _noise_left(pair: Pair) -> float:
+    """Return the variance of the noise that is left in a band of one of two planes."""
+    noise = estimate_noise(list(pair))
+    level = 0.0 if noise is None else float(noise.variance(np.mean(pair)))
+    return level * _share_of_noise()
 
 
 def agreement_in_words(agreement: Agreement | None, axis: str) -> str:
@@ -111,7 +131,7 @@ def agreement_in_words(agreement: Agreement | None, axis: str) -> str:
     )
 
 
-def _sample(stack: Stack, axis: int) -> list[list[np.ndarray]]:
+def _sample(stack: Stack, axis: int) -> list[Pair]:
     """Read the middle of some planes, (Y, X), each with that of the next one."""
     window = tuple(
         slice(max(0, (length - SIDE) // 2), max(0, (length - SIDE) // 2) + min(length, SIDE))
@@ -125,11 +145,11 @@ def _sample(stack: Stack, axis: int) -> list[list[np.ndarray]]:
             position[axis] = int(number)
             plane = stack.read_plane(position, window)  # type: ignore[arg-type]
             planes.append(np.nan_to_num(plane.reshape(*plane.shape[:2], -1).mean(2)))
-        pairs.append(planes)
+        pairs.append((planes[0], planes[1]))
     return pairs
 
 
-def _shift(pair: list[np.ndarray]) -> Shift:
+def _shift(pair: Pair) -> Shift:
     """Return the pixels from a place in the first plane to the same structure in the second."""
     low, high = np.percentile(pair, RANGE)
     if not low < high:
@@ -138,7 +158,7 @@ def _shift(pair: list[np.ndarray]) -> Shift:
     return Drift(as_stack(np.stack(pair), "zyx"), mapping).between((0,), (1,))
 
 
-def _both_at(own: np.ndarray, other: np.ndarray, shift: Shift) -> tuple[np.ndarray, np.ndarray]:
+def _both_at(own: np.ndarray, other: np.ndarray, shift: Shift) -> Pair:
     """Return what two planes show at the same places, the second of them moved."""
     if shift == (0.0, 0.0):
         return own, other
