@@ -3,8 +3,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.errors import InputError
-from napari_clip_denoise.gui.viewer.origin import guess_pair, offset_in
 from napari_clip_denoise.gui.viewer.layers import METADATA
+from napari_clip_denoise.gui.viewer.origin import guess_pair, offset_in
 from napari_clip_denoise.gui.viewer.pairs import pair_of, settings_of
 from napari_clip_denoise.gui.widgets.check_result import CheckResultWidget
 from napari_clip_denoise.noise.acquisition import acquire

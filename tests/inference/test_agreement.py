@@ -12,7 +12,6 @@ from napari_clip_denoise.inference.engine.neighbours.agreement import (
 )
 from napari_clip_denoise.noise.simulation import fluorescence
 
-
 UNIT = IntensityMapping((ChannelMapping(0.0, 1.0),))
 
 

@@ -37,8 +37,9 @@ def plan(
     print(
         f"tiles   {found.tiles_per_plane} per plane, {found.tile} pixels, {found.batch} at a time"
     )
-    needed, free = (n_bytes + found.program_bytes for n_bytes in (found.host_bytes, found.host_free))
-    print(f"memory  {_used(needed, free)}, {format_bytes(found.program_bytes)} of it for the program")
+    program = found.program_bytes
+    used = _used(found.host_bytes + program, found.host_free + program)
+    print(f"memory  {used}, {format_bytes(program)} of it for the program")
     if found.device_bytes is not None and found.device_free is not None:
         print(f"device  {_used(found.device_bytes, found.device_free)} on {found.device}")
     print(f"disk    about {_used(found.disk_bytes, found.disk_free)}")

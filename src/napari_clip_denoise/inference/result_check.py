@@ -70,13 +70,9 @@ class ResultCheck:
     def _beside(self, windows: list[Window]) -> list[np.ndarray]:
         """Read what neighbouring planes hold where the windows are, also moved if planes drift."""
         ways = [None] if self._drift is None else [None, self._drift.between]
+        axis, reach = self._context_axis, self._context
         return [
-            np.stack(
-                [
-                    planes_beside(self._stack, w.region, self._context_axis, self._context, way)
-                    for way in ways
-                ]
-            )
+            np.stack([planes_beside(self._stack, w.region, axis, reach, way) for way in ways])
             for w in windows
         ]
 

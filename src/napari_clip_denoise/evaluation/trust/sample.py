@@ -161,11 +161,9 @@ def _beside(pair: Pair, regions: Sequence[Region]) -> np.ndarray:
     if pair.context_align:
         ways.append(Drift(pair.noisy, estimate_mapping(pair.noisy, DEFAULT_INTENSITY)).between)
     moved = [_moved(region, pair.offset) for region in regions]
+    axis, reach = pair.context_axis, pair.context
     return np.stack(
-        [
-            [planes_beside(pair.noisy, each, pair.context_axis, pair.context, way) for each in moved]
-            for way in ways
-        ]
+        [[planes_beside(pair.noisy, each, axis, reach, way) for each in moved] for way in ways]
     )
 
 

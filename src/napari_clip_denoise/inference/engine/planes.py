@@ -63,8 +63,8 @@ def noise_levels(
     -------
     numpy.ndarray
         Standard deviation (M images, 1, Y, X), float32, NaN where unknown; over the samples of an
-        image, it is the root of the mean variance. A read-only view of one value per image if it is the same
-        everywhere.
+        image, it is the root of the mean variance. A read-only view of one value per
+        image if it is the same everywhere.
     """
     if is_constant := all(mapping.has_constant_noise for mapping in mappings):
         shape, planes = planes.shape[1:3], planes[:, :1, :1]

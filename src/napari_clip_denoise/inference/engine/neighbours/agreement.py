@@ -42,8 +42,8 @@ class Agreement:
         the same structure, 0 where they have nothing in common. If planes drift, one of them was
         moved before.
     drift : float
-        Length in pixels of the shift from one plane to the next; 0 unless most planes drift, and agree
-        more once they are aligned.
+        Length in pixels of the shift from one plane to the next; 0 unless most planes drift, and
+        agree much more once they are aligned.
     """
 
     correlation: float
@@ -100,7 +100,7 @@ def _correlate(bands: Sequence[Pair], noise_left: Sequence[float]) -> float | No
 def _noise_left(pair: Pair) -> float:
     """Return the variance of the noise that is left in a band of one of two planes."""
     noise = estimate_noise(list(pair))
-    level = 0.0 if noise is None else float(noise.variance(np.mean(pair)))
+    level = 0.0 if noise is None else float(noise.variance(np.asarray(np.mean(pair))))
     return level * _share_of_noise()
 
 
@@ -116,10 +116,14 @@ def agreement_in_words(agreement: Agreement | None, axis: str) -> str:
                 f"{planes} and differ even when aligned: 'Use neighbours' will hardly help, with "
                 "'Align planes' or without."
             )
-        alike = "look alike" if is_likely else "are partly alike"
+        if is_likely:
+            return (
+                f"{planes} and look alike once they are aligned: 'Use neighbours' with 'Align "
+                "planes' is likely to help."
+            )
         return (
-            f"{planes} and {alike} once they are aligned: if you use neighbours, 'Align planes' is "
-            "likely to help."
+            f"{planes} and are partly alike once they are aligned: if you use neighbours, 'Align "
+            "planes' is likely to help."
         )
     if is_likely:
         return f"Neighbouring planes along {axis} look alike: 'Use neighbours' is likely to help."

@@ -155,7 +155,7 @@ class _Planes:
         )
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.require(array, requirements="CW")).to(self._device)
+        return torch.from_numpy(np.require(array, requirements=["C", "W"])).to(self._device)
 
 
 def _seen(job: Job, tiles: list[Tile]) -> Part:
