@@ -41,7 +41,7 @@ def test_a_region_is_as_large_as_its_arrays(told, shape, tile, context):
     result = prediction.result()
     assert found.device >= prediction.change.nbytes
     raw = given.values.nbytes if not context else found.decoded
-    assert found.finished == raw + prediction.change.nbytes + 3 * result.nbytes
+    assert found.finished == raw + prediction.change.nbytes + 2 * result.nbytes
 
 
 def test_neighbours_take_guides_and_the_planes_that_are_averaged(told):
@@ -86,8 +86,8 @@ def test_colours_count_all_their_samples(tiny):
 def test_a_run_holds_no_more_regions_than_there_are():
     part = RegionBytes(decoded=1, read=10, device=100, finished=1000, kept=10_000)
     assert part.of_run(1, readers=2, writers=2) == 11_111
-    assert part.of_run(2, readers=2, writers=2) == 2 + 20 + 100 + 2000 + 10_000
-    assert part.of_run(50, readers=2, writers=2) == 2 + 30 + 100 + 2000 + 10_000
+    assert part.of_run(2, readers=2, writers=2) == 1 + 20 + 100 + 2000 + 10_000
+    assert part.of_run(50, readers=2, writers=2) == 1 + 30 + 100 + 2000 + 10_000
 
 
 def test_the_largest_region_is_a_whole_one_in_the_middle():

@@ -26,13 +26,14 @@ class RegionBytes:
     Attributes
     ----------
     decoded : int
-        Raw values with the halo and the neighbours, chunk by chunk, while they are read.
+        Raw values with the halo and the neighbours, chunk by chunk, while they are read;
+        most of the time, one reader does so.
     read : int
         The same as one array, also on the network's scale, and the noise level where it varies.
     device : int
         Change by the network and, with neighbours, the planes averaged with them.
     finished : int
-        Raw values, change and result, and the result as it is encoded and as it is stored.
+        Raw values, change and result, and the result as it is encoded.
     kept : int
         What is kept from one region to the next: guides, and spectra of planes.
     """
@@ -53,10 +54,9 @@ class RegionBytes:
         readers, writers : int
             Number of regions that are read ahead of the one on the device, and written behind it.
         """
-        reading, ahead = min(n_regions, readers), min(n_regions, readers + 1)
-        behind = min(n_regions, writers)
-        busy = reading * self.decoded + ahead * self.read + self.device + behind * self.finished
-        return busy + self.kept
+        ahead, behind = min(n_regions, readers + 1), min(n_regions, writers)
+        arrays = ahead * self.read + self.device + behind * self.finished
+        return self.decoded + arrays + self.kept
 
 
 def region_bytes(job: Job, region: Region) -> RegionBytes:
@@ -97,7 +97,7 @@ def region_bytes(job: Job, region: Region) -> RegionBytes:
         guides = min(CACHE_BYTES, math.prod(job.stack.shape[: n_leading + 2]) * floats)
         kept = int(GAPS * guides)
         kept += DRIFT_BYTES if job.drift else 0
-    finished = window * raw + pixels * (floats + 3 * samples * job.dtype.itemsize)
+    finished = window * raw + pixels * (floats + 2 * samples * job.dtype.itemsize)
     return RegionBytes(window * raw, read, device, finished, kept)
 
 
