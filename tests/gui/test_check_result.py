@@ -3,8 +3,9 @@ import pytest
 from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise.errors import InputError
+from napari_clip_denoise.gui.viewer.layers import METADATA
 from napari_clip_denoise.gui.viewer.origin import guess_pair, offset_in
-from napari_clip_denoise.gui.viewer.pairs import settings_of
+from napari_clip_denoise.gui.viewer.pairs import pair_of, settings_of
 from napari_clip_denoise.gui.widgets.check_result import CheckResultWidget
 from napari_clip_denoise.noise.acquisition import acquire
 from napari_clip_denoise.noise.simulation import fluorescence
@@ -142,3 +143,12 @@ def test_layers_that_do_not_match_are_refused(viewer, panel, check, errors, take
     with pytest.raises(InputError, match="is not known how"):
         settings_of(a)
     assert guess_pair([a, b]) == (None, None)
+
+
+def test_of_a_result_with_aligned_neighbours_moved_ones_are_compared_too(viewer):
+    planes = np.zeros((3, 32, 32), np.float32)
+    noisy = viewer.add_image(planes, name="movie")
+    made = {"context": 1, "context_align": True}
+    aligned = viewer.add_image(planes, name="a", metadata={METADATA: {"settings": made}})
+    assert pair_of(noisy, aligned, None)["context_align"]
+    assert not pair_of(noisy, viewer.add_image(planes, name="b"), None)["context_align"]

@@ -41,3 +41,14 @@ def test_the_window_says_that_neighbours_agree(told_widget, qtbot):
     assert hint.text().startswith("Neighbouring planes along z look alike:")
     told_widget.form.model.value = "tiny"
     qtbot.waitUntil(hint.isHidden, timeout=20_000)
+
+
+def test_the_window_says_that_planes_drift(told_widget, qtbot):
+    hint = told_widget.neighbours_hint
+    wide = fluorescence((128, 128), seed=1)
+    planes = [wide[8 * t : 96 + 8 * t, 8:104] for t in range(4)]
+    movie = np.stack(planes) + np.random.default_rng(0).normal(0, 0.05, (4, 96, 96))
+    told_widget.form._viewer.add_image(movie.astype(np.float32), name="drifting")
+    told_widget.form.layer.value = told_widget.form._viewer.layers["drifting"]
+    qtbot.waitUntil(lambda: "'Align planes' is likely" in hint.text(), timeout=20_000)
+    assert hint.text().startswith("Neighbouring planes along z drift by about 7.9 pixels")

@@ -9,9 +9,9 @@ def test_what_was_given_back_is_lent_again():
     other = buffers.acquire((3, 4, 5), np.float32)
     assert not np.shares_memory(first, other)
     buffers.release(first[..., np.newaxis])
-    smaller = buffers.acquire((2, 4, 5), np.uint16)
+    smaller = buffers.acquire((3, 4, 5), np.uint16)
     assert np.shares_memory(first, smaller)
-    assert smaller.shape == (2, 4, 5)
+    assert smaller.shape == (3, 4, 5)
     assert smaller.dtype == np.uint16
     assert not np.shares_memory(other, buffers.acquire((3, 4, 5), np.float32))
 
@@ -22,6 +22,15 @@ def test_the_smallest_that_is_large_enough_is_lent():
     buffers.release(large)
     buffers.release(small)
     assert np.shares_memory(buffers.acquire((10,), np.uint16), small)
+
+
+def test_a_small_array_does_not_occupy_a_large_one():
+    buffers = BufferPool()
+    large = buffers.acquire((1000,), np.float32)
+    buffers.release(large)
+    small = buffers.acquire((10,), np.float32)
+    assert not np.shares_memory(large, small)
+    assert np.shares_memory(large, buffers.acquire((1000,), np.float32))
 
 
 def test_an_array_of_another_origin_is_left_alone():

@@ -1,9 +1,11 @@
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import dask.array as da
 import numpy as np
+import psutil
 import pytest
 import zarr
 
@@ -113,3 +115,20 @@ def test_planes_regions_and_bytes_are_counted_without_torch(tmp_path):
     assert stored.result_bytes == 120 * 10**6 * 4 // 3
     code = "import sys, napari_clip_denoise.inference.estimate; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_network_is_counted_for_the_tiles_there_are(tiny):
+    settings = make_settings(device="cpu", intensity=(0, 1000), batch=32)
+    one, many = (
+        make_plan(as_stack(np.zeros((n, 64, 64), np.float32), "zyx"), None, settings, tiny)
+        for n in (1, 32)
+    )
+    assert one.host_bytes < many.host_bytes / 8
+
+
+def test_the_program_itself_is_told_apart(stack, tiny, monkeypatch):
+    has = SimpleNamespace(memory_info=lambda: SimpleNamespace(rss=5 * 2**30))
+    monkeypatch.setattr(psutil, "Process", lambda: has)
+    found = make_plan(stack, None, SETTINGS, tiny)
+    assert found.program_bytes == 5 * 2**30
+    assert found.host_bytes < 2**30

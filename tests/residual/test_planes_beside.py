@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import shift as moved_by
 
 from napari_clip_denoise.images.regions import whole
 from napari_clip_denoise.images.stack import as_stack
@@ -22,10 +23,15 @@ def noisy_of(clean):
     return (clean + noise).astype(np.float32)
 
 
-def around(noisy, reach=1):
+def around(noisy, reach=1, shift_to=None):
     stack = as_stack(noisy, "zyx")
     regions = [(slice(z, z + 1), *whole(SHAPE)) for z in range(len(noisy))]
-    return np.stack([planes_beside(stack, region, 0, reach) for region in regions])
+    return np.stack([planes_beside(stack, region, 0, reach, shift_to) for region in regions])
+
+
+def by_steps(step):
+    """The shift between planes of a stack that drifts by a step a plane."""
+    return lambda own, other: tuple(float(along) * (other[0] - own[0]) for along in step)
 
 
 def mixed(planes, weight):
@@ -80,3 +86,46 @@ def test_without_neighbours_nothing_is_looked_for(unrelated):
     gaps[:, 30:90, 30:90] = np.nan
     report = check_result(noisy, mixed(unrelated, 0.3), gaps)
     assert report.findings.leak == pytest.approx(0.3, abs=0.05)
+
+
+def drifting(step, n_planes=5, margin=50):
+    wide = fluorescence([side + 2 * margin for side in SHAPE], ("nuclei", "filaments"), seed=8)
+    inside = slice(margin, -margin)
+    return np.stack(
+        [moved_by(wide, np.multiply(step, t), order=3)[inside, inside] for t in range(n_planes)]
+    )
+
+
+@pytest.mark.parametrize("step", [(6, -4), (2.5, 0.4)])
+def test_a_moved_neighbour_shows_what_the_plane_does(step):
+    planes = drifting(step)
+    beside = around(planes.astype(np.float32), shift_to=by_steps(step))
+    known = np.isfinite(beside)
+    assert known[2, 20:-20, 20:-20].all()
+    assert not known[2].all()
+    np.testing.assert_allclose(beside[known], planes[known], atol=0.02)
+
+
+def test_a_moved_neighbour_is_unknown_around_missing_pixels():
+    planes = drifting((1.5, 0))
+    planes[3, 60, 60] = np.nan
+    beside = around(planes.astype(np.float32), shift_to=by_steps((1.5, 0)))[2]
+    assert np.isnan(beside[58, 60])
+    assert np.isfinite(beside[50, 60])
+    inside = np.isfinite(beside)
+    np.testing.assert_allclose(beside[inside], planes[2][inside], atol=0.02)
+
+
+def test_neighbours_that_were_moved_are_found_where_they_show_through():
+    step = (6, -4)
+    drift = drifting(step)
+    clean = drift + 0.5 * planes_of(range(20, 25))
+    noisy = noisy_of(clean)
+    moved = around(clean.astype(np.float32), shift_to=by_steps(step))
+    mixed_in = np.where(np.isfinite(moved), 0.8 * clean + 0.2 * moved, clean)
+    ways = np.stack([around(noisy), around(noisy, shift_to=by_steps(step))])
+    assert check_result(noisy, mixed_in, ways[0]).findings.leak == 0
+    report = check_result(noisy, mixed_in, ways)
+    assert report.findings.leak == pytest.approx(0.2, abs=0.05)
+    assert report.is_flagged
+    assert check_result(noisy, clean, ways).findings.leak == 0

@@ -23,7 +23,7 @@ def plan(
     """Estimate time, memory and disk space of a run by timing a few tiles; nothing is written."""
     from napari_clip_denoise.cli.parts.plates import collection_of, plan_all
     from napari_clip_denoise.formats.detect import as_url, shown_place
-    from napari_clip_denoise.formatting import format_seconds
+    from napari_clip_denoise.formatting import format_bytes, format_seconds
 
     here = Path.cwd() / "x" if as_url(source) else source.absolute()
     stem = shown_place(source).rstrip("/").rpartition("/")[2].split(".")[0]
@@ -37,7 +37,9 @@ def plan(
     print(
         f"tiles   {found.tiles_per_plane} per plane, {found.tile} pixels, {found.batch} at a time"
     )
-    print(f"memory  {_used(found.host_bytes, found.host_free)}")
+    program = found.program_bytes
+    used = _used(found.host_bytes + program, found.host_free + program)
+    print(f"memory  {used}, {format_bytes(program)} of it for the program")
     if found.device_bytes is not None and found.device_free is not None:
         print(f"device  {_used(found.device_bytes, found.device_free)} on {found.device}")
     print(f"disk    about {_used(found.disk_bytes, found.disk_free)}")

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 PYRAMID = 4 / 3
 """Total size of all pyramid levels as a multiple of the first."""
+HELD = 2
+"""Memory that the network takes of a CPU's as a multiple of what it needs; freed parts are held."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ class Plan:
         Number of tiles per plane, the longer side of a tile in pixels, and the number of tiles
         per call of the network.
     host_bytes, host_free : int
-        Host memory that the run needs at most, and that is free.
+        Host memory that the run needs at most, and that is free, both beside `program_bytes`.
+    program_bytes : int
+        Host memory that this process, with its libraries and the model, has without the run.
     device : str
         Device that the network runs on.
     device_bytes, device_free : int or None
@@ -112,6 +116,7 @@ class Plan:
     batch: int
     host_bytes: int
     host_free: int
+    program_bytes: int
     device: str
     device_bytes: int | None
     device_free: int | None
@@ -184,18 +189,24 @@ def make_plan(
         If `cancel` was cancelled.
     """
     from napari_clip_denoise.inference.engine.backoff import within_memory
+    from napari_clip_denoise.inference.engine.host_memory import largest_region, region_bytes
     from napari_clip_denoise.inference.engine.job import prepare
     from napari_clip_denoise.inference.engine.memory import free_memory
+    from napari_clip_denoise.inference.pipeline import READERS, WRITERS
 
     path = None if path is None else as_place(path)
     job = prepare(stack, model, settings)
+    program_bytes = psutil.Process().memory_info().rss
     shape = stack.whole_planes() if path is None else region_shape(path, stack)
     free = _free_bytes(path)
     job, (seconds, block) = within_memory(job, lambda smaller: _time(smaller, shape, cancel))
     n_bytes = math.prod(stack.shape) * job.dtype.itemsize
     on_cuda = job.runner.device.type == "cuda"
-    network_bytes = _network_bytes(job)
-    host_bytes = _host_bytes(job, shape) + (0 if on_cuda else network_bytes)
+    region = largest_region(stack, shape)
+    network_bytes = _network_bytes(job, region)
+    n_regions = count(stack.shape, shape)
+    host_bytes = region_bytes(job, region).of_run(n_regions, READERS, WRITERS)
+    host_bytes += 0 if on_cuda else HELD * network_bytes
     disk_bytes = n_bytes
     if path is None:
         disk_bytes, host_bytes = 0, host_bytes + n_bytes
@@ -203,12 +214,13 @@ def make_plan(
         disk_bytes = int(n_bytes * PYRAMID * _compression(block))
     return Plan(
         planes=stack.n_planes,
-        regions=count(stack.shape, shape),
+        regions=n_regions,
         tiles_per_plane=len(job.rows) * len(job.columns),
         tile=job.tile,
         batch=job.batch,
         host_bytes=host_bytes,
         host_free=psutil.virtual_memory().available,
+        program_bytes=program_bytes,
         device=str(job.runner.device),
         device_bytes=network_bytes if on_cuda else None,
         device_free=free_memory(job.runner.device) if on_cuda else None,
@@ -264,32 +276,16 @@ def _sample(job: "Job", shape: tuple[int, ...]) -> Region:
     return (*leading, *(slice(0, min(side)) for side in sides), *samples)
 
 
-def _network_bytes(job: "Job") -> int:
+def _network_bytes(job: "Job", region: Region) -> int:
     """Return the memory of a batch in the network, by the model that also chose the batch size."""
+    from napari_clip_denoise.inference.engine.region import source_window
+
     memory = job.runner.memory
-    pixels = job.batch * math.prod(job.tile_shape)
+    n_planes = math.prod(part.stop - part.start for part in region[: len(job.stack.leading_shape)])
+    images = 3 if job.stack.is_rgb else 1
+    n_tiles = images * n_planes * len(source_window(job, region)[1])
+    pixels = min(job.batch, n_tiles) * math.prod(job.tile_shape)
     return 0 if memory is None else memory.n_bytes(pixels)
-
-
-def _host_bytes(job: "Job", shape: tuple[int, ...]) -> int:
-    """Return the memory of the regions in flight: raw values, network input, change and result."""
-    from napari_clip_denoise.inference.engine.buffers import CACHE_BYTES
-    from napari_clip_denoise.inference.pipeline import REGIONS_IN_FLIGHT, WRITERS
-
-    regions = count(job.stack.shape, shape)
-    channels = job.runner.card.network.channels
-    inside = [min(a, b) for a, b in zip(shape, job.stack.shape, strict=True)]
-    pixels = math.prod(inside)
-    halo = math.prod(1 + 2 * job.runner.card.halo / side for side in job.stack.plane_shape)
-    box = pixels * halo * (job.stack.dtype.itemsize + 4 * channels)
-    result = pixels * (4 * channels + job.dtype.itemsize)
-    guides = 0
-    if job.context:
-        depth = inside[job.context_axis]
-        box *= (depth + 2 * job.context) / depth
-        guides = min(CACHE_BYTES, 4 * channels * math.prod(job.stack.shape))
-    box, result = min(regions, REGIONS_IN_FLIGHT) * box, min(regions, WRITERS + 1) * result
-    return int(box + result + guides)
 
 
 def _compression(block: np.ndarray) -> float:

@@ -42,7 +42,7 @@ class ResultCheck:
         on_checked: OnChecked | None = None,
     ):
         self._stack = job.stack
-        self._context, self._context_axis = job.context, job.context_axis
+        self._context, self._context_axis, self._drift = job.context, job.context_axis, job.drift
         self._measured = () if job.stack.is_rgb else _measured_noise(job)
         self._writer = writer
         self._on_checked = on_checked or _warn_if_flagged
@@ -68,9 +68,13 @@ class ResultCheck:
         return verdict.record()
 
     def _beside(self, windows: list[Window]) -> list[np.ndarray]:
-        """Read what neighbouring planes hold where the windows are."""
+        """Read what neighbouring planes hold where the windows are, also moved if planes drift."""
+        ways = [None] if self._drift is None else [None, self._drift.between]
         axis, reach = self._context_axis, self._context
-        return [planes_beside(self._stack, window.region, axis, reach) for window in windows]
+        return [
+            np.stack([planes_beside(self._stack, w.region, axis, reach, way) for way in ways])
+            for w in windows
+        ]
 
     def _see_rest(self) -> None:
         """Read the regions that an earlier run, another part or a worker has written."""

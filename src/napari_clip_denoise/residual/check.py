@@ -100,7 +100,8 @@ def check_result(
         that are not finite are left out.
     beside : numpy.ndarray, optional
         Mean of the noisy planes before and after each plane, of the same shape; NaN where there are
-        none. Whether their structure shows through is checked as well.
+        none. Whether their structure shows through is checked as well. With one more axis in front,
+        several such means, such as of planes as they are and moved; the worst counts.
     measured : NoiseVariance, optional
         Variance of the noise, measured on more planes than these, also of noise that neighbouring
         pixels share. It counts where these planes are too full of structure to measure that.
@@ -151,7 +152,7 @@ def check_result(
             noise_fraction=_noise_fraction(residual, noise, seen, intensities, variances),
             intensities=intensities[within],
             ratios=variances[within] / expected[within],
-            leak=None if beside is None else measure_leak(residual, variance, beside),
+            leak=None if beside is None else _worst_leak(residual, variance, beside),
         )
         is_flagged, verdict = judge(findings)
     known = residual.known
@@ -168,6 +169,11 @@ def check_result(
         noise=noise,
         image_correlation=pearson(residual.values[known], residual.clean[known]),
     )
+
+
+def _worst_leak(residual: Residual, variance: np.ndarray, beside: np.ndarray) -> float:
+    each = beside.reshape(-1, *residual.noisy.shape)
+    return max(measure_leak(residual, variance, planes) for planes in each)
 
 
 def _noise_fraction(

@@ -1,7 +1,10 @@
 """Structure of the planes before and after a plane that shows through in its result."""
 
+from collections.abc import Callable
+
 import numpy as np
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, minimum_filter
+from scipy.ndimage import shift as moved_by
 
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
@@ -16,9 +19,15 @@ BLOCK = 16
 FEWEST_BLOCKS = 8
 SIGNIFICANT = 6.0
 LEAST_LEAK = 0.1
+MARGIN = 5
+"""Pixels around what is moved by a fraction of a pixel."""
+
+ShiftTo = Callable[[tuple[int, ...], tuple[int, ...]], tuple[float, float]]
 
 
-def planes_beside(stack: Stack, region: Region, axis: int, reach: int) -> np.ndarray:
+def planes_beside(
+    stack: Stack, region: Region, axis: int, reach: int, shift_to: ShiftTo | None = None
+) -> np.ndarray:
     """Read the mean of the planes before and after a part of a plane.
 
     Parameters
@@ -31,25 +40,60 @@ def planes_beside(stack: Stack, region: Region, axis: int, reach: int) -> np.nda
         Number of the axis along which planes are neighbours.
     reach : int
         Number of planes on each side.
+    shift_to : callable, optional
+        Takes the indices along the axes before the plane of the plane and of a neighbour, and
+        returns the pixels along Y and X from a place in the plane to the same structure in the
+        neighbour, which is moved there.
 
     Returns
     -------
     numpy.ndarray
-        (Y, X), float32; of RGB, the mean of the colours. NaN if there are no neighbours.
+        (Y, X), float32; of RGB, the mean of the colours. NaN if there are no neighbours, and where
+        one that was moved has no pixels.
     """
     n_leading = len(stack.leading_shape)
-    position = [part.start for part in region[:n_leading]]
+    own = tuple(part.start for part in region[:n_leading])
     rows, columns = region[n_leading : n_leading + 2]
-    first, last = max(0, position[axis] - reach), min(stack.shape[axis] - 1, position[axis] + reach)
-    planes = [
-        stack.read_plane([*position[:axis], number, *position[axis + 1 :]], (rows, columns))
-        for number in range(first, last + 1)
-        if number != position[axis]
-    ]
+    first, last = max(0, own[axis] - reach), min(stack.shape[axis] - 1, own[axis] + reach)
+    planes = []
+    for number in range(first, last + 1):
+        other = (*own[:axis], number, *own[axis + 1 :])
+        if other != own:
+            shift = shift_to(own, other) if shift_to else (0.0, 0.0)
+            planes.append(_read_moved(stack, other, (rows, columns), shift))
     if not planes:
         return np.full((rows.stop - rows.start, columns.stop - columns.start), np.nan, np.float32)
-    gray = [plane.mean(axis=-1) if stack.is_rgb else plane for plane in planes]
-    return np.stack(gray).mean(axis=0, dtype=np.float32)
+    return np.stack(planes).mean(axis=0, dtype=np.float32)
+
+
+def _read_moved(
+    stack: Stack, position: tuple[int, ...], part: tuple[slice, slice], shift: tuple[float, float]
+) -> np.ndarray:
+    """Read a part of a plane at another place than its own, (Y, X)."""
+    margin = 0 if shift == (0.0, 0.0) else MARGIN
+    steps = [round(step) for step in shift]
+    wanted = [
+        slice(along.start + step - margin, along.stop + step + margin)
+        for along, step in zip(part, steps, strict=True)
+    ]
+    there = [
+        slice(min(max(along.start, 0), length - 1), max(min(along.stop, length), 1))
+        for along, length in zip(wanted, stack.plane_shape, strict=True)
+    ]
+    plane = stack.read_plane(position, (there[0], there[1]))
+    gray = plane.mean(axis=-1) if stack.is_rgb else plane
+    if not margin:
+        return gray
+    beyond = [
+        (has.start - want.start, want.stop - has.stop)
+        for want, has in zip(wanted, there, strict=True)
+    ]
+    known = np.pad(np.isfinite(gray), beyond).astype(np.float32)
+    values = np.pad(np.where(np.isfinite(gray), gray, 0).astype(np.float32), beyond, mode="edge")
+    back = [full - step for step, full in zip(shift, steps, strict=True)]
+    moved = moved_by(values, back, order=3, mode="nearest")
+    moved[minimum_filter(known, MARGIN) < 1] = np.nan
+    return moved[margin:-margin, margin:-margin]
 
 
 def measure_leak(residual: Residual, variance: np.ndarray, beside: np.ndarray) -> float:

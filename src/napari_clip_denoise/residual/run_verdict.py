@@ -61,7 +61,8 @@ def check_windows(
     axes : str
         Axes of the source.
     beside : sequence of numpy.ndarray, optional
-        Mean of the noisy planes before and after each window, see `check_result`.
+        Mean of the noisy planes before and after each window, (Y, X), or several such means,
+        (K, Y, X), see `check_result`.
     measured : sequence of NoiseVariance or None
         Variance of the noise of each channel as the run has measured it, see `check_result`; one
         for all channels, or none.
@@ -112,7 +113,7 @@ def _by_channel(
         report = check_result(
             np.stack([windows[i].noisy for i in group]),
             np.stack([windows[i].denoised for i in group]),
-            None if beside is None else np.stack([beside[i] for i in group]),
+            None if beside is None else np.stack([beside[i] for i in group], axis=-3),
             measured[min(number, len(measured) - 1)] if measured else None,
         )
         found.append(([windows[i] for i in group], report))

@@ -7,13 +7,15 @@ import numpy as np
 
 from napari_clip_denoise.evaluation.trust.reference import score
 from napari_clip_denoise.images.axes import leading_axes
+from napari_clip_denoise.images.intensity import DEFAULT_INTENSITY, estimate_mapping
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.sampling import sample_positions
 from napari_clip_denoise.images.stack import Stack
+from napari_clip_denoise.inference.engine.measured.drift import Drift
 from napari_clip_denoise.inference.preview import central_part
 from napari_clip_denoise.inference.progress import CancelToken
 from napari_clip_denoise.residual.check import TrustReport, check_result
-from napari_clip_denoise.residual.neighbours import planes_beside
+from napari_clip_denoise.residual.neighbours import ShiftTo, planes_beside
 
 MOST_PLANES = 5
 
@@ -36,6 +38,8 @@ class Pair:
         Number of planes on each side that the result may have been made with; 0 for none.
     context_axis : int
         Number of the axis along which they are neighbours.
+    context_align : bool
+        Whether they may also have been moved by the shifts between planes.
     """
 
     noisy: Stack
@@ -45,6 +49,7 @@ class Pair:
     reference_offset: tuple[int, ...] = ()
     context: int = 0
     context_axis: int = 0
+    context_align: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,10 +156,14 @@ def check_sample(
 
 
 def _beside(pair: Pair, regions: Sequence[Region]) -> np.ndarray:
-    """Read the mean of the noisy planes before and after each region, (N, Y, X)."""
-    moved = (_moved(region, pair.offset) for region in regions)
+    """Read the mean of the noisy planes before and after each region, (K ways, N, Y, X)."""
+    ways: list[ShiftTo | None] = [None]
+    if pair.context_align:
+        ways.append(Drift(pair.noisy, estimate_mapping(pair.noisy, DEFAULT_INTENSITY)).between)
+    moved = [_moved(region, pair.offset) for region in regions]
+    axis, reach = pair.context_axis, pair.context
     return np.stack(
-        [planes_beside(pair.noisy, each, pair.context_axis, pair.context) for each in moved]
+        [[planes_beside(pair.noisy, each, axis, reach, way) for each in moved] for way in ways]
     )
 
 

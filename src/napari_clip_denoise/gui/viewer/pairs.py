@@ -82,6 +82,7 @@ def pair_of(noisy: Image, denoised: Image, reference: Image | None) -> dict[str,
         "reference_offset": () if reference is None else offset_in(reference, denoised),
         "context": context,
         "context_axis": axis,
+        "context_align": bool(_made(denoised).get("context_align")),
     }
 
 
@@ -90,9 +91,15 @@ def _context_of(denoised: Image, axes: str) -> tuple[int, int]:
 
     Of a result by another tool, it is checked whether the nearest planes show through.
     """
-    made = denoised.metadata.get(METADATA, {}).get("settings", {"context": 1})
+    made = _made(denoised)
     context = made.get("context", 0)
     try:
         return context, neighbour_axis(axes, made.get("context_axis")) if context else 0
     except InputError:
         return 0, 0
+
+
+def _made(denoised: Image) -> dict[str, Any]:
+    """Return the settings that a result was made with, or what another tool may have done."""
+    made: dict[str, Any] = denoised.metadata.get(METADATA, {}).get("settings", {"context": 1})
+    return made

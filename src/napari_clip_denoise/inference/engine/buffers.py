@@ -18,7 +18,8 @@ CACHE_BYTES = 2**29
 class BufferPool:
     """Thread-safe pool of array memory.
 
-    It never holds more arrays than were in use at the same time.
+    It lends memory that is up to twice as large as an array, so a small one does not occupy that of
+    a large one. Of each size, it never holds more than was in use at the same time.
     """
 
     def __init__(self) -> None:
@@ -30,7 +31,7 @@ class BufferPool:
         """Return an uninitialised array, like `numpy.empty`."""
         n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
         with self._guard:
-            fitting = [memory for memory in self._free if memory.size >= n_bytes]
+            fitting = [memory for memory in self._free if n_bytes <= memory.size <= 2 * n_bytes]
             memory = min(fitting, key=len, default=None)
             if memory is None:
                 memory = np.empty(n_bytes, np.uint8)

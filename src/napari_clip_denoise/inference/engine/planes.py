@@ -63,13 +63,18 @@ def noise_levels(
     -------
     numpy.ndarray
         Standard deviation (M images, 1, Y, X), float32, NaN where unknown; over the samples of an
-        image, it is the root of the mean variance.
+        image, it is the root of the mean variance. A read-only view of one value per
+        image if it is the same everywhere.
     """
+    if is_constant := all(mapping.has_constant_noise for mapping in mappings):
+        shape, planes = planes.shape[1:3], planes[:, :1, :1]
     levels = np.empty(planes.shape, np.float32)
     for level, plane, mapping in zip(levels, planes, mappings, strict=True):
         level[...] = noise_level_map(plane, mapping)
-    images = to_network(levels, channels)
-    return np.sqrt(np.square(images).mean(axis=1, keepdims=True))
+    np.square(levels, out=levels)
+    images = to_network(levels, channels).mean(axis=1, keepdims=True)
+    np.sqrt(images, out=images)
+    return np.broadcast_to(images, (*images.shape[:2], *shape)) if is_constant else images
 
 
 def bands(shape: tuple[int, ...]) -> Iterator[slice]:

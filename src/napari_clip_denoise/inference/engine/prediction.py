@@ -1,6 +1,6 @@
 """What the network changes in a region, and the result that follows at any strength."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,10 @@ class RegionInput:
     missing: np.ndarray | None = None
     hot: np.ndarray | None = None
     context: Context | None = None
+
+    def for_result(self) -> "RegionInput":
+        """Return this without what only the network needs: noise levels and neighbours."""
+        return replace(self, window=replace(self.window, levels=None), context=None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -114,9 +114,11 @@ def predict_region(
             on_tiles=(lambda n: on_planes(n * planes_per_tile)) if on_planes else None,
         )
         if given.context is not None:
-            change += _cut(window, (y, x)) - _cut(given.window, (y, x))[given.context.own]
+            averaged, noisy = _cut(window, (y, x)), _cut(given.window, (y, x))
+            for total, mean, own in zip(change, averaged, given.context.own, strict=True):
+                total += mean - noisy[own]
             buffers.release(window.images)
-    return Prediction(job, region, given, change)
+    return Prediction(job, region, given.for_result(), change)
 
 
 def read_region(

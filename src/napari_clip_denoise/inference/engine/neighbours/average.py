@@ -81,7 +81,7 @@ def average_neighbours(
     inside = _within(window, seen)
     images[...] = window.images[context.own, :, *inside]
     levels[...] = window.levels[context.own, :, *inside]
-    guides = Guides(job, window, buffers, cancel)
+    guides = Guides(job, window, cancel)
     where = {position: image for image, position in enumerate(context.positions)}
     for part in _pieces(seen):
         wide = _widened(job, part, MARGIN)
@@ -155,7 +155,7 @@ class _Planes:
         )
 
     def _tensor(self, array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+        return torch.from_numpy(np.require(array, requirements=["C", "W"])).to(self._device)
 
 
 def _seen(job: Job, tiles: list[Tile]) -> Part:

@@ -26,15 +26,12 @@ class Guides:
         Model, tile grid and cache.
     window : Window
         Planes on the network's scale.
-    buffers : BufferPool
-        Pool that provides the memory.
     cancel : CancelToken or None
         Token that is checked before each tile and within the network.
     """
 
     job: Job
     window: Window
-    buffers: BufferPool
     cancel: CancelToken | None = None
 
     def of(self, image: int, position: Hashable, part: tuple[slice, slice]) -> np.ndarray:
@@ -87,7 +84,8 @@ class Guides:
         )
         job = replace(self.job, batch=1, self_ensemble=False)
         part = tuple(slice(along.weight_start, along.weight_stop) for along in tile)
-        change = sum_changes(job, one, part, self.buffers, cancel=self.cancel)  # type: ignore[arg-type]
+        buffers = BufferPool()  # one with larger arrays would lend them for as long as it is kept
+        change = sum_changes(job, one, part, buffers, cancel=self.cancel)  # type: ignore[arg-type]
         return change[0]
 
 
