@@ -16,7 +16,7 @@ FLOAT = 4
 PLANES_TO_FUSE = 12
 """Planes of intermediate results while two planes are compared."""
 GAPS = 1.5
-"""Memory of guides as a multiple of their size: arrays of a network in between leave gaps."""
+"""Memory of guides as a multiple of their size, with what the heap then holds free; measured."""
 
 
 @dataclass(frozen=True)
