@@ -92,9 +92,11 @@ class SelfTaught(nn.Module):
 
 
 def vicreg(a: Tensor, b: Tensor) -> Tensor:
-    """Return the loss of the features (n, channels) of two views of the same places."""
-    size = (torch.cat([a, b]).var(dim=0) + 1e-4).sqrt().mean().detach()
-    a, b = a / size, b / size
+    """Return the loss of the features (n, channels) of two views of the same places.
+
+    Deviations are to be 1, as they are after calibration. (Features in relation to their own
+    deviation would be drawn to 0, where they say nothing.)
+    """
     loss = INVARIANCE * (a - b).square().mean()
     for view in (a, b):
         centred = view - view.mean(dim=0)
