@@ -233,6 +233,7 @@ def main(
     folder: Annotated[Path, typer.Option("--run", help="Folder for the models.")],
     steps: Annotated[int, typer.Option(help="Steps of each decoder.")] = 1200,
     encoder_steps: Annotated[int, typer.Option(help="Steps of the encoder by itself.")] = 2000,
+    joint_steps: Annotated[int, typer.Option(help="Steps of both trained together.")] = 3000,
     batch: Annotated[int, typer.Option(help="Patches of a batch.")] = 6,
     crop: Annotated[int, typer.Option(help="Side of a patch in pixels.")] = 128,
     limit: Annotated[int, typer.Option(help="Number of test images.")] = 8,
@@ -243,7 +244,7 @@ def main(
     one = Noise(gaussian=1.0, sigma=(15 / 255, 15 / 255))
     size = {"batch": batch, "crop": crop}
     alone = self_taught(recipe_of("self-taught", every, encoder_steps, **size), data)
-    joint = with_decoder(recipe_of("joint", every, steps, **size), data, None)
+    joint = with_decoder(recipe_of("joint", every, joint_steps, **size), data, None)
     chance = random_encoder(SHAPE, 7)
     patches = training_patches(recipe_of("random", every, 1, **size), data)
     calibrate(chance, (torch.from_numpy(patches.batch(step)[0]) for step in range(8)))
@@ -255,7 +256,7 @@ def main(
         models.append(write_model(recipe, denoiser, folder / f"{recipe.name}.safetensors"))
         files.append(str(folder / f"{recipe.name}.safetensors"))
 
-    keep(recipe_of("joint", every, steps, **size), joint)
+    keep(recipe_of("joint", every, joint_steps, **size), joint)
     for name, encoder, noise, disturb in (
         ("self-taught-disturbed", alone, every, DISTURBED),
         ("15-joint", joint.encoder, one, 0.0),
