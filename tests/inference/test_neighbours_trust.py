@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from napari_clip_denoise import denoise, load
 from napari_clip_denoise.noise.simulation import fluorescence
@@ -51,7 +52,7 @@ def test_an_event_of_one_plane_keeps_what_the_plane_model_keeps(compact, cells):
     assert kept[1] > kept[0]
 
 
-@pytest.mark.parametrize(("peak", "most"), [(3, 0.045), (5, 0.02)])
+@pytest.mark.parametrize(("peak", "most"), [(3, 0.02), (5, 0.01)])
 def test_a_faint_spot_of_the_neighbours_leaves_hardly_a_ghost(compact, cells, peak, most):
     found = []
     for seed in range(3):
@@ -90,3 +91,12 @@ def test_planes_that_have_nothing_in_common_lose_nothing(compact):
     planes = [fluorescence(SHAPE, ("nuclei", "filaments"), seed=seed) for seed in range(20, 25)]
     errors = [np.square(denoised(planes, compact, k) - np.stack(planes)).mean() for k in (0, 1)]
     assert 10 * np.log10(errors[1] / errors[0]) < 0.02
+
+
+def test_faint_smooth_planes_that_have_nothing_in_common_lose_hardly_anything(compact):
+    """Such as sky or out-of-focus light, whose structure is far below the noise of a pixel."""
+    rng = np.random.default_rng(3)
+    fields = [gaussian_filter(rng.normal(size=SHAPE), 12, mode="wrap") for _ in range(5)]
+    planes = [0.4 + 0.3 * SIGMA * field / field.std() for field in fields]
+    errors = [np.square(denoised(planes, compact, k) - np.stack(planes)).mean() for k in (0, 1)]
+    assert 10 * np.log10(errors[1] / errors[0]) < 0.1

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as nn
 from torch import Tensor
+from torch.nn import functional
 
-MARGIN = 104
+MARGIN = 152
 """Distance in pixels beyond which nothing changes the mean at a pixel and its noise level; a
 multiple of `BLOCK`."""
 
@@ -29,19 +29,24 @@ FLATTEST = 0.25
 STEEPNESS = 0.25
 """How fast the weight in a mean falls; planes that `agreement` compares must agree better."""
 STRICT_STEEPNESS = 0.35
-LEAST_AGREEMENT = 0.15
+LEAST_AGREEMENT = 0.2
 """Mean weight, of the structure around, at and below which a neighbour is left out; it counts in
 full from twice that."""
-MATCHED_WIDTH, HAZE_WIDTH = 1.5, 6.0
+MATCHED_WIDTH, HAZE_WIDTH = 2.0, 8.0
 """Widths in pixels between which the noisy planes are searched for events of one of them."""
-NOISE, MORE_THAN_NOISE = 3.3, 5.5
+NOISE, MORE_THAN_NOISE = 2.8, 4.5
 """Deviations of the noise up to which a difference is taken for noise, and from which it is not."""
 LEVEL_WIDTH = 8.0
 """Width in pixels over which the noise that is left is averaged. A network that has learned of
 noise that grows with the signal takes a spot in the noise level for a spot in the image."""
+CERTAIN_WIDTH, OWN_WIDTH = 6.0, 16.0
+"""Widths in pixels from which on the brightness is that of the plane alone: where neighbours
+certainly differ, and everywhere. Guides do not see how little planes may differ there."""
+CHANCE, MORE_THAN_CHANCE = 2.0, 4.0
+"""Deviations of the noise up to which a wide difference is uncertain, and from which it is not."""
+AROUND_WIDTH = 16.0
 BLOCK = 8
-AROUND_WIDTH = 2.0
-"""Width of "around" in blocks."""
+"""Side in pixels of the largest blocks whose means are smoothed instead of pixels."""
 CERTAIN = 0.02
 """Lead in agreement with which a neighbour counts only where it is, or only where it is moved."""
 LEAST_LEVEL = 0.2
@@ -103,8 +108,7 @@ def fuse(
         Standard deviation of the noise that is left, (1, Y, X), averaged over the surroundings.
     """
     variance = level.clamp_min(least_level).square()
-    total = torch.ones_like(level)
-    change = torch.zeros_like(own.noisy)
+    weighted = []
     for other in neighbours:
         weight, around = _count(own, other, variance)
         noisy = other.noisy
@@ -114,9 +118,57 @@ def fuse(
             share = (0.5 + 0.5 * lead / CERTAIN).clamp(0, 1)
             weight = torch.lerp(weight, weight_moved, share)
             noisy = torch.lerp(noisy, other.moved.noisy, share.expand_as(noisy))
+        weighted.append((weight, noisy))
+    change, share = average(own.noisy, weighted, variance)
+    return change, level * share.sqrt()
+
+
+def average(
+    own: Tensor, weighted: Sequence[tuple[Tensor, Tensor]], variance: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Average a plane with weighted others, but for wide differences.
+
+    Parameters
+    ----------
+    own : Tensor
+        (channels, Y, X).
+    weighted : sequence of tuple
+        Weights (1, Y, X) from 0 to 1, and noisy values (channels, Y, X), of the others.
+    variance : Tensor
+        Variance of the noise of each, (1, Y, X), above 0.
+
+    Returns
+    -------
+    change : Tensor
+        Mean minus `own`, (channels, Y, X).
+    share : Tensor
+        Part of the noise's variance that is left, (1, Y, X), averaged over the surroundings.
+    """
+    total, squares = torch.ones_like(variance), torch.zeros_like(variance)
+    change = torch.zeros_like(own)
+    for weight, noisy in weighted:
         total += weight
-        change += weight * (noisy - own.noisy)
-    return change / total, level * smooth(1 / total, LEVEL_WIDTH).sqrt()
+        squares += weight.square()
+        change += weight * (noisy - own)
+    change /= total
+    share = 1 / total
+    noise = (squares + (total - 1).square()) * share.square() * variance
+    change -= (1 - share) * _wide_difference(change, 1 - share, noise)
+    return change, _smooth_blocks(share, LEVEL_WIDTH, BLOCK // 2)
+
+
+def _wide_difference(change: Tensor, counted: Tensor, noise: Tensor) -> Tensor:
+    """Return how far neighbours differ from a plane in what is wide, where they count."""
+    widest = _smooth_blocks(torch.cat([change, counted]), OWN_WIDTH, BLOCK)
+    parts = torch.cat([change, counted, noise / (4 * math.pi * CERTAIN_WIDTH**2)])
+    blocks = _blocks(parts, CERTAIN_WIDTH, BLOCK // 2)
+    difference, count, noise = blocks.split([len(change), 1, 1])
+    deviations = (difference.square().mean(0, keepdim=True) / noise.clamp_min(1e-12)).sqrt()
+    strongest = functional.max_pool2d(deviations, 3, stride=1, padding=1)
+    certain = ((strongest - CHANCE) / (MORE_THAN_CHANCE - CHANCE)).clamp(0, 1)
+    narrower = torch.cat([difference / count.clamp_min(1e-6), certain])
+    narrower = _spread(narrower, BLOCK // 2, change)
+    return torch.lerp(widest[:-1] / widest[-1:].clamp_min(1e-6), narrower[:-1], narrower[-1:])
 
 
 def agreement(own: GuidedPlane, other: GuidedPlane, variance: Tensor, kept: float = 0.0) -> Tensor:
@@ -151,11 +203,12 @@ def _without_events(own: GuidedPlane, other: GuidedPlane, variance: Tensor) -> T
     Guides miss some events that are hardly stronger than the noise. Their matched filter does not.
     """
     difference = other.noisy - own.noisy
-    filtered = smooth(difference, MATCHED_WIDTH) - smooth(difference, HAZE_WIDTH)
+    haze = _smooth_blocks(difference, HAZE_WIDTH, BLOCK // 4)
+    filtered = smooth(difference, MATCHED_WIDTH) - haze
     share = (MATCHED_WIDTH**-2 + HAZE_WIDTH**-2) / (4 * math.pi)
     share -= 1 / (math.pi * (MATCHED_WIDTH**2 + HAZE_WIDTH**2))
     deviations = (filtered.square().mean(0, keepdim=True) / (2 * share * variance)).sqrt()
-    strongest = nn.max_pool2d(deviations, EVENT_SIDE, stride=1, padding=EVENT_SIDE // 2)
+    strongest = functional.max_pool2d(deviations, EVENT_SIDE, stride=1, padding=EVENT_SIDE // 2)
     return ((MORE_THAN_NOISE - strongest) / (MORE_THAN_NOISE - NOISE)).clamp(0, 1)
 
 
@@ -170,10 +223,8 @@ def _weigh(
     if other.known is not None:
         weight = weight * other.known
     contrast = (own.structure + other.structure + 1e-3 * variance).sqrt()
-    around = _around(weight * contrast) / _around(contrast)
-    shape = weight.shape[-2:]
-    around = nn.interpolate(around[None], scale_factor=BLOCK, mode="bilinear")[0]
-    around = around[:, : shape[0], : shape[1]]
+    agreeing, contrasts = _blocks(torch.cat([weight * contrast, contrast]), AROUND_WIDTH, BLOCK)
+    around = _spread((agreeing / contrasts)[None], BLOCK, weight)
     return weight * (around / LEAST_AGREEMENT - 1).clamp(0, 1), around
 
 
@@ -213,17 +264,32 @@ def smooth(planes: Tensor, width: float) -> Tensor:
     steps = torch.arange(-radius, radius + 1, dtype=planes.dtype, device=planes.device)
     kernel = torch.exp(-(steps**2) / (2 * width**2))
     kernel /= kernel.sum()
-    padded = nn.pad(planes[:, None], (radius,) * 4, mode="replicate")
-    return nn.conv2d(nn.conv2d(padded, kernel[None, None, :, None]), kernel[None, None, None])[:, 0]
+    padded = functional.pad(planes[:, None], (radius,) * 4, mode="replicate")
+    return functional.conv2d(
+        functional.conv2d(padded, kernel[None, None, :, None]), kernel[None, None, None]
+    )[:, 0]
 
 
 def _mean(planes: Tensor) -> Tensor:
-    padded = nn.pad(planes[None], (EVENT_SIDE // 2,) * 4, mode="replicate")
-    return nn.avg_pool2d(padded, EVENT_SIDE, stride=1)[0]
+    padded = functional.pad(planes[None], (EVENT_SIDE // 2,) * 4, mode="replicate")
+    return functional.avg_pool2d(padded, EVENT_SIDE, stride=1)[0]
 
 
-def _around(planes: Tensor) -> Tensor:
-    """Return the mean around each block of `BLOCK` x `BLOCK` pixels, (N, blocks, blocks)."""
-    height, width = planes.shape[-2:]
-    padded = nn.pad(planes[None], (0, -width % BLOCK, 0, -height % BLOCK), mode="replicate")
-    return smooth(nn.avg_pool2d(padded, BLOCK)[0], AROUND_WIDTH)
+def _smooth_blocks(planes: Tensor, width: float, block: int) -> Tensor:
+    """Blur planes (N, Y, X) by a wide Gaussian, applied to the means of blocks."""
+    return _spread(_blocks(planes, width, block), block, planes)
+
+
+def _blocks(planes: Tensor, width: float, block: int) -> Tensor:
+    """Return the blurred means of blocks, (N, blocks, blocks)."""
+    height, columns = planes.shape[-2:]
+    padding = (0, -columns % block, 0, -height % block)
+    padded = functional.pad(planes[None], padding, mode="replicate")
+    return smooth(functional.avg_pool2d(padded, block)[0], width / block)
+
+
+def _spread(blocks: Tensor, block: int, planes: Tensor) -> Tensor:
+    """Interpolate the values of blocks at the pixels of planes."""
+    height, columns = planes.shape[-2:]
+    spread = functional.interpolate(blocks[None], scale_factor=block, mode="bilinear")[0]
+    return spread[:, :height, :columns]

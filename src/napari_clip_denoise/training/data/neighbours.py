@@ -12,11 +12,7 @@ from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images.axes import neighbour_axis
 from napari_clip_denoise.images.noise_level import noise_level_map
 from napari_clip_denoise.images.stack import as_stack
-from napari_clip_denoise.network.fusion import (
-    GuidedPlane,
-    agreement,
-    kept_noise,
-)
+from napari_clip_denoise.network.fusion import GuidedPlane, agreement, average, kept_noise
 from napari_clip_denoise.network.inference import Network, predict
 from napari_clip_denoise.training.data.patches import PatchSource, some
 from napari_clip_denoise.training.data.refinement import pieces
@@ -77,10 +73,12 @@ class NeighbourSource(PatchSource):
             return own, np.concatenate([target, total / 2]), level
         given, wanted = (0, 1) if rng.random() < 0.5 else (1, 0)
         sides = before, after
-        total = 1 + weights[given]
-        mean = own + weights[given] * (sides[given] - own) / total
-        second = np.concatenate([sides[wanted], weights[wanted : wanted + 1]])
-        return mean, second, level / np.sqrt(total)
+        weight, other, variance = (
+            torch.from_numpy(each) for each in (weights[[given]], sides[given], level**2)
+        )
+        change, share = average(torch.from_numpy(own), [(weight, other)], variance)
+        second = np.concatenate([sides[wanted], weights[[wanted]]])
+        return own + change.numpy(), second, level * np.sqrt(share.numpy())
 
 
 def neighbour_source(
