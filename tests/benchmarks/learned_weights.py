@@ -31,7 +31,7 @@ from napari_clip_denoise.network.fusion import GuidedPlane, smooth
 SIDE, BATCH = 96, 3
 SIGMA = (0.03, 0.25)
 INPUTS, WIDTH = 8, 16
-formula = fusion.agreement
+formula = fusion.weigh
 
 
 class Weights(nn.Module):
@@ -49,10 +49,11 @@ class Weights(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(
-        self, own: GuidedPlane, other: GuidedPlane, variance: Tensor, kept: float = 0.0
-    ) -> Tensor:
-        """Return the weight (1, Y, X), as `fusion.agreement` does."""
-        first = formula(own, other, variance, kept).clamp(1e-3, 1 - 1e-3)
+        self, own: GuidedPlane, other: GuidedPlane, variance: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the weight of a neighbour, as `fusion.weigh` does."""
+        first, around = formula(own, other, variance)
+        first = first.clamp(1e-3, 1 - 1e-3)
         ratio = (other.guide - own.guide).square().mean(0, keepdim=True) / variance
         seen = [
             first,
@@ -63,7 +64,8 @@ class Weights(nn.Module):
             *((plane.structure / variance).add(1e-4).log() for plane in (own, other)),
             variance.log(),
         ]
-        return torch.sigmoid(first.logit() + self.last(self.layers(torch.cat(seen)[None]))[0])
+        correction = self.last(self.layers(torch.cat(seen)[None]))[0]
+        return torch.sigmoid(first.logit() + correction), around
 
 
 def clean_stacks(folder: Path, rng: np.random.Generator) -> Iterator[np.ndarray]:
@@ -133,11 +135,12 @@ def train(weights: Weights, denoiser: Denoiser, folder: Path, minutes: float) ->
             noisy = clean + level * torch.randn_like(clean)
             before, own, after = guided(denoiser, noisy, level)
             levels = torch.full_like(own.guide, level)
-            total, change = torch.ones_like(levels), torch.zeros_like(own.noisy)
-            for other in (before, after):
-                weight = weights(own, other, levels.square())
-                total, change = total + weight, change + weight * (other.noisy - own.noisy)
-            found = denoiser((own.noisy + change / total)[None], (levels / total.sqrt())[None])
+            variance = levels.square()
+            weighted = [
+                (weights(own, other, variance)[0], other.noisy) for other in (before, after)
+            ]
+            change, share = fusion.average(own.noisy, weighted, variance)
+            found = denoiser((own.noisy + change)[None], (levels * share.sqrt())[None])
             error = (found[0, 0] - clean[1]).square().mean().sqrt()
             plane = (own.guide[0] - clean[1]).square().mean().sqrt() + 1e-4
             loss = loss + error / plane / BATCH
@@ -167,10 +170,7 @@ def main() -> None:
     ]  # fmt: skip
     bench.main()
     weights.requires_grad_(False)
-    fusion._weigh = lambda own, other, variance, *_: (
-        weights(own, other, variance),
-        torch.ones(()),
-    )
+    fusion.weigh = weights
     bench.main()
 
 

@@ -52,7 +52,7 @@ def test_a_run_says_that_moved_neighbours_show_through(noisy, monkeypatch):
         return found[0]
 
     assert "show through" not in verdict().sentence
-    monkeypatch.setattr(fusion, "_count", weigh_moved)
+    monkeypatch.setattr(fusion, "weigh", weigh_moved)
     assert "the planes before and after show through" in verdict().sentence
 
 

@@ -74,5 +74,5 @@ def test_planes_that_were_averaged_though_they_differ_are_told_and_others_are_no
 
     assert not verdict().is_flagged
     ones = torch.ones(1, *clean.shape[1:])
-    monkeypatch.setattr(fusion, "_count", lambda own, other, variance: (ones, ones))
+    monkeypatch.setattr(fusion, "weigh", lambda own, other, variance: (ones, ones))
     assert "the planes before and after show through" in verdict().sentence

@@ -110,10 +110,10 @@ def fuse(
     variance = level.clamp_min(least_level).square()
     weighted = []
     for other in neighbours:
-        weight, around = _count(own, other, variance)
+        weight, around = weigh(own, other, variance)
         noisy = other.noisy
         if other.moved is not None:
-            weight_moved, around_moved = _count(own, other.moved, variance)
+            weight_moved, around_moved = weigh(own, other.moved, variance)
             lead = weight_moved * around_moved - weight * around
             share = (0.5 + 0.5 * lead / CERTAIN).clamp(0, 1)
             weight = torch.lerp(weight, weight_moved, share)
@@ -188,12 +188,23 @@ def agreement(own: GuidedPlane, other: GuidedPlane, variance: Tensor, kept: floa
     Tensor
         (1, Y, X).
     """
-    return _weigh(own, other, variance, STRICT_STEEPNESS, kept)[0]
+    return _agree(own, other, variance, STRICT_STEEPNESS, kept)[0]
 
 
-def _count(own: GuidedPlane, other: GuidedPlane, variance: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the weight of a neighbour, and how far it agrees around, from 0 to 1."""
-    weight, around = _weigh(own, other, variance, STEEPNESS)
+def weigh(own: GuidedPlane, other: GuidedPlane, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the weight of a neighbour, and how far it agrees around.
+
+    Parameters
+    ----------
+    own, other, variance
+        See `agreement`.
+
+    Returns
+    -------
+    weight, around : Tensor
+        (1, Y, X), from 0 to 1.
+    """
+    weight, around = _agree(own, other, variance, STEEPNESS)
     return weight * _without_events(own, other, variance), around
 
 
@@ -212,7 +223,7 @@ def _without_events(own: GuidedPlane, other: GuidedPlane, variance: Tensor) -> T
     return ((MORE_THAN_NOISE - strongest) / (MORE_THAN_NOISE - NOISE)).clamp(0, 1)
 
 
-def _weigh(
+def _agree(
     own: GuidedPlane, other: GuidedPlane, variance: Tensor, steepness: float, kept: float = 0.0
 ) -> tuple[Tensor, Tensor]:
     """Return how far a neighbour agrees with a plane, and how far it does around, from 0 to 1."""
