@@ -38,7 +38,7 @@ def export_model(
         see `napari_clip_denoise.models.export.onnx.onnx_bytes`; or a package of the BioImage Model
         Zoo. By default it is inferred from the suffix of `target`, else ``"safetensors"``.
     authors : sequence of str
-        Authors of the model, for a package of the zoo.
+        Authors of the model, for a package of the zoo, which publishes none without.
     clip_weights : str or Path, optional
         See `load`.
     overwrite : bool
