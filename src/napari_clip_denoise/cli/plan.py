@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_clip_denoise.cli.options import Run, with_run_options
+from napari_clip_denoise.cli.parts.unused import refuse_unused_weights
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.estimate import Plan
@@ -55,6 +56,7 @@ def _plan_one(source: Path, path: Path, run: Run) -> "tuple[str, Plan]":
     from napari_clip_denoise.inference.check import check_run
 
     stack = open_stack(source, run.axes, run.series)
+    refuse_unused_weights(run.clip_weights, run.settings.model, rgb=stack.is_rgb)
     check_run(stack, path, run.settings, overwrite=True)
 
     from napari_clip_denoise.inference.estimate import make_plan
