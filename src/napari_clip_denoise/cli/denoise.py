@@ -9,6 +9,10 @@ from napari_clip_denoise.cli.options import Run, parse_shard, with_run_options
 from napari_clip_denoise.cli.parts.unused import refuse_unused, refuse_unused_weights
 from napari_clip_denoise.cli.report import JsonOption, report_on_run
 
+WHOLE = "nothing was written"
+SHARED = "what is finished is kept"
+"""What Ctrl-C leaves of a run, and of one that shares its output with other parts."""
+
 if TYPE_CHECKING:
     from napari_clip_denoise.residual.run_verdict import RunVerdict
 
@@ -143,7 +147,7 @@ def denoise(
     started = time.perf_counter()
     with (
         cluster_client(workers, scheduler) as client,
-        report.progress("nothing was written") as on_progress,
+        report.progress(WHOLE if part[1] == 1 else SHARED) as on_progress,
     ):
         path = denoise_to_file(
             stack,

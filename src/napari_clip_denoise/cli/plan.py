@@ -1,5 +1,6 @@
 """``clip-denoise plan``."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,10 @@ def plan(
     run: Run,
     output: Annotated[
         Path | None,
-        typer.Argument(help="Where the result would go; by default an OME-Zarr beside the input."),
+        typer.Argument(
+            help="Where the result would go; by default an OME-Zarr beside the input, or here if "
+            "its folder cannot be written."
+        ),
     ] = None,
 ) -> None:
     """Estimate time, memory and disk space of a run by timing a few tiles; nothing is written."""
@@ -26,7 +30,9 @@ def plan(
     from napari_clip_denoise.formats.detect import as_url, shown_place
     from napari_clip_denoise.formatting import format_bytes, format_seconds
 
-    here = Path.cwd() / "x" if as_url(source) else source.absolute()
+    here = source.absolute()
+    if as_url(source) or not os.access(here.parent, os.W_OK):
+        here = Path.cwd() / "x"
     stem = shown_place(source).rstrip("/").rpartition("/")[2].split(".")[0]
     path = output or here.with_name(f"{stem}-denoised.ome.zarr")
     if collection := collection_of(source, run):
