@@ -48,6 +48,8 @@ def test_what_a_plate_cannot_do_is_one_sentence(cli, plate, options, tmp_path):
         ("out.zarr", "--workers", "2"): "cannot denoise a plate",
         ("out.zarr", "--shard", "0/9"): "at most 4 parts",
         ("plate.ome.zarr", "--overwrite"): "is the input",
+        ("out.zarr", "--profile"): "--profile is only for single images",
+        ("out.zarr", "--series", "0"): "--series is only for files of several images",
     }
     for (name, *more), sentence in wrong.items():
         code, _, err = cli("denoise", plate, tmp_path / name, *more, *options)

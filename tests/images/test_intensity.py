@@ -7,9 +7,10 @@ from scipy.ndimage import gaussian_filter
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.images import channel_sample
 from napari_clip_denoise.images.channel_sample import MAX_PLANES, WINDOW_SIDE
-from napari_clip_denoise.images.intensity import estimate_mapping, parse_intensity
+from napari_clip_denoise.images.intensity import ChannelMapping, estimate_mapping, parse_intensity
 from napari_clip_denoise.images.stack import as_stack
 from napari_clip_denoise.noise.acquisition import acquire
+from napari_clip_denoise.noise.anscombe import AnscombeTransform
 from napari_clip_denoise.noise.estimate import estimate_noise
 from napari_clip_denoise.noise.simulation import fluorescence
 
@@ -151,7 +152,34 @@ def test_a_change_leads_from_the_noisy_to_the_clean_value(intensity):
     aim = channel.normalize(np.full_like(taken.noisy, 900))
     change = channel.denormalize_change(taken.noisy, aim - unit)
     np.testing.assert_allclose(taken.noisy + change, 900, atol=0.3 * 8)
-    assert not channel.denormalize_change(taken.noisy, np.zeros_like(unit)).any()
+    nothing, all_of_it = np.zeros_like(unit), np.ones_like(unit)
+    assert not channel.denormalize_change(taken.noisy, nothing, all_of_it).any()
+
+
+@given(
+    gain=st.floats(0.1, 100),
+    offset=st.floats(-200, 1000),
+    read_noise=st.floats(0, 10),
+    photons=st.floats(0, 2000),
+    share=st.floats(0, 1, width=32),
+)
+def test_what_was_denoised_follows_from_the_aim_alone(gain, offset, read_noise, photons, share):
+    variance = read_noise**2 * gain**2
+    transform = AnscombeTransform(gain, variance - gain * offset)
+    channel = ChannelMapping(offset, offset + 3000 * gain, transform)
+    noisy = offset + gain * (photons + np.linspace(-1, 1, 41) * np.sqrt(photons + read_noise**2))
+    unit = channel.normalize(noisy)
+    middle = np.full_like(unit, unit[20])
+    results = noisy + channel.denormalize_change(noisy, middle - unit)
+    assert (middle - unit == 0).any()
+    assert np.ptp(results) < 1e-3 * gain
+    nothing = np.zeros_like(unit)
+    at_zero = channel.denormalize_change(noisy, nothing)
+    beside = channel.denormalize_change(noisy, nothing + np.float32(1e-7))
+    np.testing.assert_allclose(at_zero, beside, atol=0.01 * gain)
+    assert not channel.denormalize_change(noisy, nothing, np.ones_like(unit)).any()
+    partly = channel.denormalize_change(noisy, nothing, np.full_like(unit, share))
+    np.testing.assert_allclose(partly, (1 - share) * at_zero, atol=1e-6 * gain)
 
 
 def test_a_part_of_the_channels_keeps_its_mappings():

@@ -1,5 +1,6 @@
 import io
 import sys
+import warnings
 import zipfile
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from napari_clip_denoise import denoise, export_model, load
 from napari_clip_denoise.errors import InputError, OutputError
 from napari_clip_denoise.images.intensity_methods import CTWindow
 from napari_clip_denoise.models.card import EncoderCard, ModelCard
-from napari_clip_denoise.models.checkpoint import Model
+from napari_clip_denoise.models.checkpoint import Model, save_model
 from napari_clip_denoise.models.export import SUFFIXES
 from napari_clip_denoise.models.export.bioimageio import write_bioimageio
 from napari_clip_denoise.models.export.onnx import onnx_bytes
@@ -199,7 +200,7 @@ def test_the_ending_chooses_the_format_or_the_other_way_round(tiny, tiny_file, t
     onnx.checker.check_model(export_model(tiny_file, tmp_path / "a", format="onnx"))
     copy = export_model(tiny_file, tmp_path / "c.safetensors")
     assert load(copy).sha256 == tiny.sha256
-    package = export_model(tiny_file, tmp_path / "b.zip")
+    package = export_model(tiny_file, tmp_path / "b.zip", authors=["Ada Lovelace"])
     assert core.load_description(package).name == "napari-clip-denoise tiny"
     assert {path.name for path in tmp_path.iterdir()} == {"a.onnx", "b.zip", "c.safetensors"}
 
@@ -211,7 +212,20 @@ def test_a_file_is_replaced_only_if_allowed(suffix, tiny_file, tmp_path):
     with pytest.raises(OutputError, match=f"mine{suffix} already exists"):
         export_model(tiny_file, target)
     assert target.read_text() == "a thesis"
-    assert target.stat().st_size < export_model(tiny_file, target, overwrite=True).stat().st_size
+    written = export_model(tiny_file, target, overwrite=True, authors=["Ada Lovelace"])
+    assert written.stat().st_size > len("a thesis")
+
+
+def test_a_package_without_an_author_says_how_to_name_one_and_nothing_else(told, tmp_path):
+    save_model(told, tmp_path / "told.safetensors")
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        package = export_model(tmp_path / "told.safetensors", tmp_path / "told.zip")
+    kinds = (UserWarning, torch.jit.TracerWarning)
+    shown = [str(one.message) for one in found if isinstance(one.message, kinds)]
+    assert len(shown) == 1, shown
+    assert "--author NAME" in shown[0]
+    assert core.load_description(package, perform_io_checks=False).authors == []
 
 
 def test_what_cannot_be_exported_is_one_sentence(tiny_file, tmp_path):

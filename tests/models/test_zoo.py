@@ -19,6 +19,7 @@ from napari_clip_denoise.inference.settings import make_settings
 from napari_clip_denoise.models.card_view import as_html, as_json, as_markdown
 from napari_clip_denoise.models.library import add_file, delete, rename
 from napari_clip_denoise.models.registry import card_at, entries, find
+from napari_clip_denoise.training.finetune.check import check_fine_tuning
 from napari_clip_denoise.training.finetune.settings import FineTuneSettings
 from napari_clip_denoise.training.finetune.start import starting_model
 from zoo_packages import (
@@ -147,6 +148,8 @@ def test_what_only_our_own_models_can_is_refused(package, tmp_path):
         uncertainty(job, whole(stack.shape))
     with pytest.raises(ModelError, match="cannot be fine-tuned"):
         starting_model(FineTuneSettings(model=str(package)))
+    with pytest.raises(ModelError, match=r"box is a package of other authors; .* fine-tuned"):
+        check_fine_tuning(FineTuneSettings(model=str(package)))
     with pytest.raises(ModelError, match="cannot be fine-tuned or exported"):
         model.denoiser  # noqa: B018
     with pytest.raises(InputError, match=r"is not exported again; share .*box\.zip itself"):

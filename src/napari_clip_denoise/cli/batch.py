@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from napari_clip_denoise.cli.options import Run, with_run_options
+from napari_clip_denoise.cli.parts.unused import refuse_unused, refuse_unused_weights
 from napari_clip_denoise.cli.report import JsonOption, report_on_batch
+
+ANY = "*"
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.batch import FileResult
@@ -27,7 +30,7 @@ def batch(
         typer.Option(
             help="Pattern of the names to take from folders; **/*.tif includes subfolders."
         ),
-    ] = "*",
+    ] = ANY,
     output_format: Annotated[
         str | None,
         typer.Option("--format", help="Suffix of all results, such as .ome.zarr."),
@@ -45,10 +48,15 @@ def batch(
 
     All scenes of a microscope's file are denoised, or the one that --series or --scene names.
     """
-    from napari_clip_denoise.formats.discover import find_sources
+    from napari_clip_denoise.formats.discover import find_sources, is_pattern, is_searched
     from napari_clip_denoise.formats.outputs import each_image
     from napari_clip_denoise.inference.batch import denoise_files
 
+    folders = [item for item in inputs if is_searched(item)]
+    refuse_unused(bool(folders), "folders", pattern=pattern if pattern != ANY else None)
+    searched = folders or [item for item in inputs if is_pattern(item)]
+    refuse_unused(bool(searched), "folders and patterns", keep_folders=keep_folders)
+    refuse_unused_weights(run.clip_weights, run.settings.model)
     sources = each_image(find_sources(inputs, pattern, results=output), run.series)
     results: list[FileResult] = []
     report = report_on_batch(as_json)

@@ -6,7 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from napari_clip_denoise.cli.options import Run, parse_shard, with_run_options
+from napari_clip_denoise.cli.parts.unused import refuse_unused, refuse_unused_weights
 from napari_clip_denoise.cli.report import JsonOption, report_on_run
+
+WHOLE = "nothing was written"
+SHARED = "what is finished is kept"
+"""What Ctrl-C leaves of a run, and of one that shares its output with other parts."""
 
 if TYPE_CHECKING:
     from napari_clip_denoise.residual.run_verdict import RunVerdict
@@ -87,8 +92,21 @@ def denoise(
     from napari_clip_denoise.inference.check import check_run
 
     part = parse_shard(shard)
-    if collection := collection_of(source, run):
-        if workers is not None or scheduler is not None:
+    collection = collection_of(source, run)
+    refuse_unused(
+        collection is not None,
+        "plates and other stores whose images are all denoised",
+        measure=measure,
+        no_labels=not labels,
+        skip_missing=skip_missing,
+    )
+    by_workers = workers is not None or scheduler is not None
+    is_timed = collection is None and not by_workers
+    refuse_unused(is_timed, "single images that this process denoises", profile=profile)
+    is_store = output.name.lower().endswith(".zarr")
+    refuse_unused(is_store, "OME-Zarr outputs", ome_version=ome_version)
+    if collection is not None:
+        if by_workers:
             raise InputError(
                 "The workers of a cluster cannot denoise a plate; let tasks do a part each, with "
                 "--shard i/n."
@@ -105,6 +123,7 @@ def denoise(
         return
     version = ome_version or "0.5"
     stack = open_stack(source, run.axes, run.series)
+    refuse_unused_weights(run.clip_weights, run.settings.model, rgb=stack.is_rgb)
     check_run(
         stack,
         output,
@@ -112,7 +131,7 @@ def denoise(
         overwrite=overwrite,
         shard=part,
         ome_version=version,
-        by_workers=workers is not None or scheduler is not None,
+        by_workers=by_workers,
     )
 
     from napari_clip_denoise.formatting import format_seconds
@@ -128,7 +147,7 @@ def denoise(
     started = time.perf_counter()
     with (
         cluster_client(workers, scheduler) as client,
-        report.progress("nothing was written") as on_progress,
+        report.progress(WHOLE if part[1] == 1 else SHARED) as on_progress,
     ):
         path = denoise_to_file(
             stack,

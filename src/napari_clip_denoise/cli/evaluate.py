@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from napari_clip_denoise.cli.options import DeviceOption, SelfEnsembleOption
+from napari_clip_denoise.cli.parts.unused import refuse_unused
 from napari_clip_denoise.errors import InputError
 
 
@@ -77,6 +78,7 @@ def evaluate(
         raise InputError("There is no model to write scores on; give one with --model.")
     if card is not None and self_ensemble:
         raise InputError("A card holds the scores of single runs; leave out --self-ensemble.")
+    refuse_unused(bool(models), "models", self_ensemble=self_ensemble)
     result = run(
         models,
         data,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from napari_clip_denoise.cli.options import ClipWeightsOption
+from napari_clip_denoise.cli.parts.unused import refuse_unused, refuse_unused_weights
 from napari_clip_denoise.training.finetune.registry import objective_help
 
 if TYPE_CHECKING:
@@ -66,10 +67,8 @@ def finetune(
 ) -> None:
     """Fine-tune a model on your own images; the best version is saved if it beats the original."""
     from napari_clip_denoise.images.intensity import parse_intensity
-    from napari_clip_denoise.models.folder import CLIP_MODEL
-    from napari_clip_denoise.models.library import install, place
-    from napari_clip_denoise.models.registry import find
-    from napari_clip_denoise.training.data.sources import open_sources
+    from napari_clip_denoise.models.library import install, place_of_new
+    from napari_clip_denoise.training.finetune.check import check_fine_tuning
     from napari_clip_denoise.training.finetune.registry import Images, choose
     from napari_clip_denoise.training.finetune.settings import (
         make_fine_tune_settings,
@@ -93,9 +92,12 @@ def finetune(
     }
     given = {key: value for key, value in values.items() if value is not None}
     chosen = make_fine_tune_settings(**(read_settings(settings) if settings else {}) | given)
-    place(chosen.name, overwrite=overwrite)
-    if chosen.model != CLIP_MODEL:
-        find(chosen.model)
+    place_of_new(chosen.name, overwrite=overwrite)
+    check_fine_tuning(chosen)
+    refuse_unused_weights(clip_weights, chosen.model)
+
+    from napari_clip_denoise.training.data.sources import open_sources
+
     images = Images(
         noisy=open_sources(noisy or [], axes),
         clean=open_sources(clean or [], axes),
@@ -103,7 +105,16 @@ def finetune(
         repeat_axis=chosen.repeat_axis,
         noise_is_given=chosen.noise is not None,
     )
-    choose(chosen.objective, images)
+    learned = choose(chosen.objective, images)
+    refuse_unused(learned == "synthetic", "the objective synthetic", noise=noise)
+    uses_clean = learned in ("supervised", "synthetic")
+    refuse_unused(uses_clean, "the objectives supervised and synthetic", clean=clean)
+    refuse_unused(
+        learned == "noise2noise",
+        "the objective noise2noise",
+        repeats=repeats,
+        repeat_axis=repeat_axis,
+    )
 
     from napari_clip_denoise.formatting import counted, format_seconds
     from napari_clip_denoise.training.finetune.api import fine_tune, is_first_process

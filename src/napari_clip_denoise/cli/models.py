@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from napari_clip_denoise.cli.options import ClipWeightsOption
+from napari_clip_denoise.cli.parts.unused import refuse_unused, refuse_unused_weights
 from napari_clip_denoise.errors import ClipDenoiseError, InputError
 
 app = typer.Typer(name="models", help="List, show, build and manage models.", no_args_is_help=True)
@@ -77,6 +78,7 @@ def import_model(
     from napari_clip_denoise.models.library import add_file, install
     from napari_clip_denoise.models.zoo.files import is_package
 
+    refuse_unused(is_package(file), "packages of the BioImage Model Zoo", trust=trust)
     if file.suffix == SUFFIX or is_package(file):
         print(f"Imported '{add_file(file, name=name, overwrite=overwrite, trust=trust)}'")
         return
@@ -185,13 +187,17 @@ def export(
     overwrite: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
 ) -> None:
     """Write a model to a file, to share it with colleagues or use it in other programs."""
-    from napari_clip_denoise.models.export import export_model
+    from napari_clip_denoise.models.export import export_model, format_for
 
+    chosen = format_for(file, format)
+    refuse_unused(chosen == "bioimageio", "packages of the BioImage Model Zoo", author=author)
+    refuse_unused(chosen != "safetensors", "ONNX files and packages", clip_weights=clip_weights)
+    refuse_unused_weights(clip_weights, name)
     print(
         export_model(
             name,
             file,
-            format=format,  # type: ignore[arg-type]
+            format=chosen,
             authors=author or (),
             clip_weights=clip_weights,
             overwrite=overwrite,

@@ -1,11 +1,13 @@
 """``clip-denoise plan``."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from napari_clip_denoise.cli.options import Run, with_run_options
+from napari_clip_denoise.cli.parts.unused import refuse_unused_weights
 
 if TYPE_CHECKING:
     from napari_clip_denoise.inference.estimate import Plan
@@ -17,7 +19,10 @@ def plan(
     run: Run,
     output: Annotated[
         Path | None,
-        typer.Argument(help="Where the result would go; by default an OME-Zarr beside the input."),
+        typer.Argument(
+            help="Where the result would go; by default an OME-Zarr beside the input, or here if "
+            "its folder cannot be written."
+        ),
     ] = None,
 ) -> None:
     """Estimate time, memory and disk space of a run by timing a few tiles; nothing is written."""
@@ -25,7 +30,9 @@ def plan(
     from napari_clip_denoise.formats.detect import as_url, shown_place
     from napari_clip_denoise.formatting import format_bytes, format_seconds
 
-    here = Path.cwd() / "x" if as_url(source) else source.absolute()
+    here = source.absolute()
+    if as_url(source) or not os.access(here.parent, os.W_OK):
+        here = Path.cwd() / "x"
     stem = shown_place(source).rstrip("/").rpartition("/")[2].split(".")[0]
     path = output or here.with_name(f"{stem}-denoised.ome.zarr")
     if collection := collection_of(source, run):
@@ -55,6 +62,7 @@ def _plan_one(source: Path, path: Path, run: Run) -> "tuple[str, Plan]":
     from napari_clip_denoise.inference.check import check_run
 
     stack = open_stack(source, run.axes, run.series)
+    refuse_unused_weights(run.clip_weights, run.settings.model, rgb=stack.is_rgb)
     check_run(stack, path, run.settings, overwrite=True)
 
     from napari_clip_denoise.inference.estimate import make_plan

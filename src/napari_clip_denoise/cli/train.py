@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from napari_clip_denoise.cli.options import ClipWeightsOption
+from napari_clip_denoise.cli.parts.unused import refuse_unused_weights
 
 
 def train(
@@ -53,6 +54,12 @@ def train(
         init_from = init_from or start
     if init_from:
         find(init_from)
+    frozen = encoder or settings.encoder
+    refuse_unused_weights(
+        clip_weights,
+        *([init_from] if init_from else []),
+        encoders=[frozen] if frozen else [],
+    )
 
     from lightning_fabric.utilities import rank_zero_only
 
@@ -75,7 +82,7 @@ def train(
             flush=True,
         )
 
-    parent = load(init_from) if init_from else None
+    parent = load(init_from, clip_weights=clip_weights) if init_from else None
     denoiser = fit(
         settings,
         data,

@@ -124,7 +124,7 @@ def create_writer(
         If the path cannot be written.
     """
     path = as_place(path)
-    check_output(path, stack, overwrite=overwrite, shard=shard, ome_version=ome_version)
+    check_output(path, stack, dtype, overwrite=overwrite, shard=shard, ome_version=ome_version)
     chosen = _written_format(path)
     if not chosen.is_store:
         assert isinstance(path, Path)
@@ -147,6 +147,7 @@ def create_writer(
 def check_output(
     path: Path | str,
     stack: Stack,
+    dtype: np.dtype,
     *,
     overwrite: bool = False,
     shard: tuple[int, int] = (0, 1),
@@ -157,7 +158,7 @@ def check_output(
 
     Parameters
     ----------
-    path, stack, overwrite, shard, ome_version :
+    path, stack, dtype, overwrite, shard, ome_version :
         See `create_writer`.
     by_workers : bool
         Whether the workers of a cluster will write the output.
@@ -165,7 +166,7 @@ def check_output(
     Raises
     ------
     InputError
-        If the format is unknown, or the options need OME-Zarr.
+        If the format is unknown or cannot hold the result, or the options need OME-Zarr.
     OutputError
         If the path cannot be written.
     """
@@ -182,6 +183,7 @@ def check_output(
         from napari_clip_denoise.formats.ome_zarr.remote.target import check_url
 
         check_url(path, overwrite=overwrite)
+        chosen.check_result(path, stack, dtype)
         return
     if not chosen.is_store:
         if by_workers:
@@ -192,6 +194,7 @@ def check_output(
                 ".ome.zarr."
             )
     check_place(path, stack, overwrite=overwrite)
+    chosen.check_result(path, stack, dtype)
 
 
 def is_complete(path: Path | str) -> bool:

@@ -210,7 +210,7 @@ def check_place(path: Path, stack: Stack, *, overwrite: bool) -> None:
     ------
     OutputError
         If the path overlaps the source, exists and may not be overwritten, holds what this
-        program has not written, or its folder is missing.
+        program has not written, or its folder is missing or cannot be written.
     """
     check_path(path, sources_of(stack), overwrite=overwrite)
 
@@ -229,6 +229,8 @@ def check_path(path: Path, sources: set[Path], *, overwrite: bool) -> None:
         )
     if not path.parent.is_dir():
         raise OutputError(f"There is no folder {path.parent}; make it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise OutputError(f"The folder {path.parent} cannot be written; choose another place.")
 
 
 def free_bytes(path: Path) -> int:

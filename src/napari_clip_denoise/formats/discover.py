@@ -49,7 +49,7 @@ def find_sources(
     found: dict[Path, None] = {}
     for item in inputs:
         path = Path(item)
-        if path.is_dir() and not (is_zarr(path) or _is_image(path)):
+        if is_searched(path):
             if pattern == ANY and _holds_dicom(path):
                 raise InputError(
                     f"The folder {path} holds DICOM files among other images; give a file of the "
@@ -58,7 +58,7 @@ def find_sources(
             matches = _without(_listed(path, pattern), path, results)
         elif path.exists():
             matches = [path]
-        elif has_magic(str(item)):
+        elif is_pattern(path):
             root, inside = split_pattern(path)
             matches = _without(_listed(root, inside), root, results)
         else:
@@ -70,6 +70,17 @@ def find_sources(
             "another folder or pattern."
         )
     return _each_series_once(list(found))
+
+
+def is_searched(item: str | Path) -> bool:
+    """Return whether an input is a folder that is searched for images, not an image itself."""
+    path = Path(item)
+    return path.is_dir() and not (is_zarr(path) or _is_image(path))
+
+
+def is_pattern(item: str | Path) -> bool:
+    """Return whether an input is a pattern of names, not a path that exists."""
+    return has_magic(str(item)) and not Path(item).exists()
 
 
 def split_pattern(path: Path) -> tuple[Path, str]:

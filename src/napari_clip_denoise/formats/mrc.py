@@ -63,6 +63,20 @@ def read_mrc(path: Path, axes: str | None) -> Stack:
     )
 
 
+def check_mrc(path: Path, stack: Stack, dtype: np.dtype) -> None:
+    """Raise an `InputError` if MRC cannot hold a stack; for arguments see `MrcWriter`."""
+    if dtype.name not in TYPES:
+        raise InputError(
+            f"MRC cannot hold pixels of type {dtype}; ask for another type of the result, such "
+            "as float32 or uint16, or write .ome.zarr or .tif."
+        )
+    if stack.axes not in ("yx", "zyx", "tyx", ORDER):
+        raise InputError(
+            f"MRC cannot hold the axes {stack.axes}; it has planes, volumes (zyx) and stacks "
+            "of volumes (tzyx), so name the axes so, or write .ome.zarr or .tif."
+        )
+
+
 class MrcWriter(FlatWriter):
     """Writes an MRC file, region by region.
 
@@ -75,23 +89,11 @@ class MrcWriter(FlatWriter):
 
     Raises
     ------
-    InputError
-        If MRC does not support the axes or the type.
     OutputError
         If the path cannot be written.
     """
 
     def __init__(self, path: Path, stack: Stack, dtype: np.dtype, *, overwrite: bool):
-        if dtype.name not in TYPES:
-            raise InputError(
-                f"MRC cannot hold pixels of type {dtype}; ask for another type of the result, such "
-                "as float32 or uint16, or write .ome.zarr or .tif."
-            )
-        if stack.axes not in ("yx", "zyx", "tyx", ORDER):
-            raise InputError(
-                f"MRC cannot hold the axes {stack.axes}; it has planes, volumes (zyx) and stacks "
-                "of volumes (tzyx), so name the axes so, or write .ome.zarr or .tif."
-            )
         super().__init__(path, stack, overwrite=overwrite)
         dtype = dtype.newbyteorder("=")
         try:

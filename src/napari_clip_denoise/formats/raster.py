@@ -173,6 +173,19 @@ class NumpyWriter(FlatWriter):
             raise OutputError(f"{path} cannot be written: {error.strerror}.") from error
 
 
+def check_picture(path: Path, stack: Stack, dtype: np.dtype) -> None:
+    """Raise an `InputError` if a picture cannot hold a stack; for arguments see `PictureWriter`."""
+    suffix = path.suffix.lower()
+    is_deep = suffix == ".png" and dtype == np.uint16
+    if stack.n_planes != 1 or not (dtype == np.uint8 or is_deep):
+        raise InputError(
+            f"A {suffix} file holds one plane of uint8 (PNG also uint16), not "
+            f"{' x '.join(map(str, stack.shape))} of {dtype}; write .tif or .ome.zarr."
+        )
+    if suffix != ".png" and stack.shape[-1] == RGBA and stack.is_rgb:
+        raise InputError(f"A {suffix} file cannot hold transparency; write .png or .tif.")
+
+
 class PictureWriter(PartialFile):
     """Writes a single plane as a PNG or JPEG picture.
 
@@ -185,22 +198,11 @@ class PictureWriter(PartialFile):
 
     Raises
     ------
-    InputError
-        If the stack has several planes, or the format does not support the type.
     OutputError
         If the path cannot be written.
     """
 
     def __init__(self, path: Path, stack: Stack, dtype: np.dtype, *, overwrite: bool):
-        suffix = path.suffix.lower()
-        is_deep = suffix == ".png" and dtype == np.uint16
-        if stack.n_planes != 1 or not (dtype == np.uint8 or is_deep):
-            raise InputError(
-                f"A {suffix} file holds one plane of uint8 (PNG also uint16), not "
-                f"{' x '.join(map(str, stack.shape))} of {dtype}; write .tif or .ome.zarr."
-            )
-        if suffix != ".png" and stack.shape[-1] == RGBA and stack.is_rgb:
-            raise InputError(f"A {suffix} file cannot hold transparency; write .png or .tif.")
         super().__init__(path, stack, overwrite=overwrite)
         self.array: Any = np.zeros(stack.shape, dtype.newbyteorder("="))
 

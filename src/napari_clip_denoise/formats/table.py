@@ -42,6 +42,9 @@ class Format:
     written : tuple of str
         Suffixes of files that can be written; an empty one means a name without a suffix. The
         result of a file with another one of `suffixes` gets the first of these.
+    check : str
+        ``module:function`` that takes the path, stack and type of a result, and raises an
+        `InputError` if this format cannot hold it; empty if it holds all.
     options : tuple of str
         Keyword arguments of `create_writer` that `write` accepts.
     menu : dict of str to str
@@ -64,6 +67,7 @@ class Format:
     suffixes: tuple[str, ...]
     write: str = ""
     written: tuple[str, ...] = ()
+    check: str = ""
     options: tuple[str, ...] = ("overwrite",)
     menu: dict[str, str] = field(default_factory=dict)
     fits: Callable[[Path], bool] | None = None
@@ -95,6 +99,11 @@ class Format:
         """Return the names of the images in a file; none if they only have numbers."""
         return tuple(_imported(self.names)(path)) if self.names else ()
 
+    def check_result(self, path: Path | str, stack: Any, dtype: Any) -> None:
+        """Raise an `InputError` if this format cannot hold the result of a stack."""
+        if self.check:
+            _imported(self.check)(path, stack, dtype)
+
     @property
     def writer(self) -> Callable[..., Any]:
         """The callable that makes a `Writer`."""
@@ -106,6 +115,7 @@ FORMATS = (
         "OME-Zarr",
         read="ome_zarr.reader:read_zarr",
         write="ome_zarr.writer:OmeZarrWriter",
+        check="ome_zarr.layout:check_layout",
         suffixes=(".ome.zarr", ".zarr"),
         written=(".ome.zarr", ".zarr"),
         options=(
@@ -132,6 +142,7 @@ FORMATS = (
         "TIFF",
         read="tiff.reader:read_tiff",
         write="tiff.writer:TiffWriter",
+        check="tiff.writer:check_tiff",
         has_series=True,
         suffixes=(".ome.tif", ".ome.tiff", ".tif", ".tiff", ".lsm"),
         written=(".tif", ".tiff"),
@@ -142,6 +153,7 @@ FORMATS = (
         "NIfTI",
         read="medical.nifti:read_nifti",
         write="medical.nifti_writer:NiftiWriter",
+        check="medical.nifti_writer:check_nifti",
         suffixes=NIFTI_SUFFIXES,
         written=NIFTI_SUFFIXES,
         menu={".nii.gz": "NIfTI"},
@@ -151,6 +163,7 @@ FORMATS = (
         "MRC",
         read="mrc:read_mrc",
         write="mrc:MrcWriter",
+        check="mrc:check_mrc",
         suffixes=(".mrc", ".mrcs", ".map", ".rec", ".st"),
         written=(".mrc", ".mrcs", ".map", ".rec", ".st"),
         menu={".mrc": "MRC"},
@@ -168,6 +181,7 @@ FORMATS = (
         "PNG and JPEG",
         read="raster:read_picture",
         write="raster:PictureWriter",
+        check="raster:check_picture",
         has_series=True,
         suffixes=(".png", ".jpg", ".jpeg", ".bmp"),
         written=(".png", ".jpg", ".jpeg"),
@@ -176,6 +190,7 @@ FORMATS = (
         "DICOM",
         read="medical.dicom_reader:read_dicom",
         write="medical.dicom_multiframe_writer:create_dicom_writer",
+        check="medical.dicom_multiframe_writer:check_dicom",
         suffixes=DICOM_SUFFIXES,
         written=("", *DICOM_SUFFIXES),
         options=("overwrite", "attributes"),

@@ -92,7 +92,12 @@ class ChannelMapping:
             return self.noise is None or self.noise.gain == 0
         return float(self.anscombe.deviation(np.array(self.low))) == 1
 
-    def denormalize_change(self, values: np.ndarray, normalized_change: np.ndarray) -> np.ndarray:
+    def denormalize_change(
+        self,
+        values: np.ndarray,
+        normalized_change: np.ndarray,
+        kept: np.ndarray | None = None,
+    ) -> np.ndarray:
         """Convert a change on the network's scale to a change of the raw values.
 
         Parameters
@@ -101,29 +106,30 @@ class ChannelMapping:
             Noisy raw values, any shape, finite.
         normalized_change : numpy.ndarray
             Denoised minus noisy on the network's scale, float32, same shape as `values`.
+        kept : numpy.ndarray, optional
+            From 0 to 1, how much of each pixel was never denoised, because nothing varies around
+            it; by default all was denoised.
 
         Returns
         -------
         numpy.ndarray
-            Denoised minus noisy in raw units, exactly 0 where `normalized_change` is 0.
+            Denoised minus noisy in raw units, exactly 0 where a pixel was not denoised at all.
 
         Notes
         -----
         The inverse of the Anscombe transform lies about a quarter of a photon above a value, since
-        it returns the mean of noisy values. Where the change is exactly 0 the value stays instead:
-        a plane without noise comes back bit for bit. In a noisy plane that happens only where a
-        model whose card says `clamp` holds a value beyond the mapped range (measured: up to 0.4 %
-        of the pixels, by at most 8 % of their noise, and no pixel with the bundled models).
+        it returns the mean of noisy values. All that was denoised gets it, also where the network
+        changes nothing; values that were kept have no noise, and do not.
         """
         exact = self._exact_type(values).type
         _, span = self._line
         if self.anscombe is None:
             return exact(span) * normalized_change
-        denoised = self.anscombe.forward(values)
-        denoised += exact(span) * normalized_change
-        change = self.anscombe.inverse(denoised)
+        noisy = self.anscombe.forward(values)
+        change = self.anscombe.inverse(noisy + exact(span) * normalized_change)
         change -= values.astype(exact)
-        change *= normalized_change != 0
+        if kept is not None:
+            change -= kept.astype(exact) * (self.anscombe.inverse(noisy) - values.astype(exact))
         return change
 
     def _exact_type(self, values: np.ndarray) -> np.dtype:

@@ -39,13 +39,14 @@ def check_run(
     OutputError
         If the output path cannot be used.
     """
-    result_dtype(stack, settings.output_dtype)
+    dtype = result_dtype(stack, settings.output_dtype)
     if settings.context:
         neighbour_axis(stack.axes, settings.context_axis)
     find(settings.model, rgb=stack.is_rgb)
     check_output(
         path,
         stack,
+        dtype,
         overwrite=overwrite,
         shard=shard,
         ome_version=ome_version,

@@ -17,6 +17,7 @@ from napari_clip_denoise.images.intensity import IntensityMapping
 from napari_clip_denoise.images.regions import Region
 from napari_clip_denoise.images.stack import Stack
 from napari_clip_denoise.inference.engine.job import Job, prepare
+from napari_clip_denoise.inference.engine.values import result_dtype
 from napari_clip_denoise.inference.pipeline import OnProgress, run_to_writer
 from napari_clip_denoise.inference.progress import (
     CancelToken,
@@ -161,6 +162,7 @@ def denoise_to_file(
     check_output(
         as_place(path),
         stack,
+        result_dtype(stack, settings.output_dtype),
         overwrite=overwrite,
         shard=shard,
         ome_version=ome_version,

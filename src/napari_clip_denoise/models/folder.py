@@ -11,6 +11,7 @@ SUFFIX = ".safetensors"
 FOLDER_VARIABLE = "CLIP_DENOISE_MODELS"
 DEFAULT_MODEL = "compact"
 RGB_MODEL = "compact-rgb"
+BUNDLED = (DEFAULT_MODEL, RGB_MODEL)
 AUTO = "auto"
 """Selects the bundled model that suits an image, see `find`."""
 CLIP_MODEL = "clip-rn50"

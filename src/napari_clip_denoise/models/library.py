@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_clip_denoise.errors import InputError, OutputError, door
-from napari_clip_denoise.models.folder import AUTO, SUFFIX, make_folder, models_folder
+from napari_clip_denoise.models.folder import AUTO, BUNDLED, SUFFIX, make_folder, models_folder
 from napari_clip_denoise.models.registry import card_at, find
 from napari_clip_denoise.models.zoo.files import ZIP, is_package, record_path
 
@@ -30,6 +30,22 @@ def place(name: str, *, overwrite: bool = False, suffix: str = SUFFIX) -> Path:
             f"There is already a model '{name}' in {path.parent}; choose another name."
         )
     return path
+
+
+def place_of_new(name: str, *, overwrite: bool = False) -> Path:
+    """Return the path for a model that is yet to be made, whose name must not be a bundled one's.
+
+    Raises
+    ------
+    InputError
+        If the name is that of a bundled model, or cannot be used, see `place`.
+    """
+    if name in BUNDLED:
+        raise InputError(
+            f"The model '{name}' comes with the program, and a new one of that name would take its "
+            "place everywhere; choose another name."
+        )
+    return place(name, overwrite=overwrite)
 
 
 @door

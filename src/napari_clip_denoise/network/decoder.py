@@ -86,6 +86,7 @@ class Decoder(nn.Module):
         below = (coarser[-1], *config.decoder_channels[:-1])
         self.stride = config.decoder_stride
         self.channels = config.channels
+        self.takes_level = config.noise_level
         self.up_path = nn.ModuleList(
             UpBlock(n_below + n_skip, n_out, config.align_corners, config.decoder_depth)
             for n_below, n_skip, n_out in zip(
@@ -129,7 +130,7 @@ class Decoder(nn.Module):
         else:
             phases = F.pixel_unshuffle(image[:, : self.channels], self.stride)
             level = image[:, self.channels :]
-            levels = [F.avg_pool2d(level, self.stride)] if level.shape[1] else []
+            levels = [F.avg_pool2d(level, self.stride)] if self.takes_level else []
             finest = [(fine, phases, *levels)]
         (coarsest,), *finer = reversed([*finest, *((feature,) for feature in coarser)])
         x = self.up_path[0](coarsest)

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_clip_denoise.cli.options import Run
+from napari_clip_denoise.cli.parts.unused import refuse_unused, refuse_unused_weights
 from napari_clip_denoise.cli.report import Report
 
 if TYPE_CHECKING:
@@ -13,10 +14,18 @@ MOST_FLAGGED = 20
 
 
 def collection_of(source: Path, run: Run) -> "Collection | None":
-    """Return the store of many images that a command is to denoise; None for a single image."""
+    """Return the store of many images that a command is to denoise; None for a single image.
+
+    Raises
+    ------
+    InputError
+        If one image is chosen by its number, and the store is a plate.
+    """
     from napari_clip_denoise.formats.ome_zarr.plates.collection import open_collection
 
     found = open_collection(source)
+    is_plate = found is not None and found.is_plate
+    refuse_unused(not is_plate, "files of several images that are no plate", series=run.series)
     return found if found is not None and (found.is_plate or run.series is None) else None
 
 
@@ -53,6 +62,7 @@ def denoise_all(
         collection, skip_missing=options["skip_missing"], shard=options["shard"], notify=_ignore
     )
     first = collection.open(there.fields[0], run.axes)
+    refuse_unused_weights(run.clip_weights, run.settings.model, rgb=first.is_rgb)
     check_run(first, output, run.settings, overwrite=options["overwrite"], shard=options["shard"])
 
     from napari_clip_denoise.inference.plates.api import model_loader
@@ -110,6 +120,7 @@ def plan_all(collection: "Collection", output: Path, run: Run) -> tuple[str, Any
 
     check_suffix(output)
     fields = [collection.open(name, run.axes) for name in collection.fields]
+    refuse_unused_weights(run.clip_weights, run.settings.model, rgb=fields[0].is_rgb)
     check_run(fields[0], output, run.settings, overwrite=True)
 
     from napari_clip_denoise.inference.plates.api import model_loader

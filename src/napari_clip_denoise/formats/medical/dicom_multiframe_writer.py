@@ -28,6 +28,16 @@ EXTREMES = ("SmallestImagePixelValue", "LargestImagePixelValue")
 GROUPS = ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
 
 
+def check_dicom(path: Path, stack: Stack, dtype: np.dtype) -> None:
+    """Raise an `InputError` unless the source of a result is DICOM, too."""
+    if stack.path is None or not is_dicom(stack.path):
+        given = f"{path.name} is DICOM" if path.suffix else f"{path.name} has no ending"
+        raise InputError(
+            f"The output {given}, and DICOM can only be derived from DICOM; let it end in "
+            ".ome.zarr, .tif or .nii.gz."
+        )
+
+
 def create_dicom_writer(
     path: Path,
     stack: Stack,
@@ -42,18 +52,8 @@ def create_dicom_writer(
     ----------
     path, stack, dtype, overwrite, attributes :
         See `DicomWriter`.
-
-    Raises
-    ------
-    InputError
-        If the source is not DICOM.
     """
-    if stack.path is None or not is_dicom(stack.path):
-        given = f"{path.name} is DICOM" if path.suffix else f"{path.name} has no ending"
-        raise InputError(
-            f"The output {given}, and DICOM can only be derived from DICOM; let it end in "
-            ".ome.zarr, .tif or .nii.gz."
-        )
+    assert stack.path is not None
     series = find_series(stack.path)
     kind = DicomFramesWriter if isinstance(series, Frames) else DicomWriter
     return kind(path, stack, series, dtype, overwrite=overwrite, attributes=attributes)

@@ -47,6 +47,16 @@ SCANNER, ALIGNED, UNKNOWN = 1, 2, 0
 ORTHOGONAL = 1e-4
 
 
+def check_nifti(path: Path, stack: Stack, dtype: np.dtype) -> None:
+    """Raise an `InputError` if NIfTI does not support the axes, the type or uneven slices."""
+    if not set(stack.axes) <= set(ORDER):
+        raise InputError(
+            f"NIfTI cannot hold the axes {stack.axes}; it has c, t, z, y and x, so name them "
+            "so or write .ome.zarr or .tif."
+        )
+    _header(stack, dtype)
+
+
 class NiftiWriter(PartialFile):
     """Writes a NIfTI file, with the header of the source if that is NIfTI, too.
 
@@ -59,8 +69,6 @@ class NiftiWriter(PartialFile):
 
     Raises
     ------
-    InputError
-        If NIfTI does not support the axes, the type or uneven slices.
     OutputError
         If the path cannot be written.
     """
@@ -69,16 +77,7 @@ class NiftiWriter(PartialFile):
 
     def __init__(self, path: Path, stack: Stack, dtype: np.dtype, *, overwrite: bool):
         self._order = "".join(axis for axis in ORDER if axis in stack.axes)
-        if len(self._order) != stack.ndim:
-            raise InputError(
-                f"NIfTI cannot hold the axes {stack.axes}; it has c, t, z, y and x, so name them "
-                "so or write .ome.zarr or .tif."
-            )
-        source = _source_image(stack)
-        is_kept = source is not None and dtype == stack.dtype
-        self._rescale = rescale_of_image(source) if is_kept else Rescale.of_type(dtype)
-        header = _new_header(stack) if source is None else source.header.as_byteswapped("<")
-        _describe(header, self._rescale)
+        header, self._rescale = _header(stack, dtype)
         super().__init__(path, stack, overwrite=overwrite)
         self._is_compressed = path.suffix.lower() == ".gz"
         self._plain = unfinished_name(path, new_token()) if self._is_compressed else self.partial
@@ -186,6 +185,16 @@ def _affine(stack: Stack) -> tuple[np.ndarray, int, str | None]:
     for i, axis in enumerate("xyz"):
         affine[i, i], affine[i, 3] = factor * np.array(known.get(axis, (1.0, 0.0)))
     return affine, ALIGNED, unit
+
+
+def _header(stack: Stack, dtype: np.dtype) -> tuple[Any, Rescale]:
+    """Return the header of a result, and how its values are stored."""
+    source = _source_image(stack)
+    is_kept = source is not None and dtype == stack.dtype
+    rescale = rescale_of_image(source) if is_kept else Rescale.of_type(dtype)
+    header = _new_header(stack) if source is None else source.header.as_byteswapped("<")
+    _describe(header, rescale)
+    return header, rescale
 
 
 def _describe(header: Any, rescale: Rescale) -> None:

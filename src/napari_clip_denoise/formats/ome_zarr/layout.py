@@ -2,7 +2,10 @@
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
+
+import numpy as np
 
 from napari_clip_denoise.errors import InputError
 from napari_clip_denoise.formats.ome_zarr.metadata import ORDER
@@ -73,3 +76,8 @@ class StoreLayout:
             region[axis] = max(region[axis], min(shape[axis], room))
         of_source = tuple(region[axes.index(letter)] for letter in letters)
         return cls(axes, order, shape, chunks, tuple(region), of_source)
+
+
+def check_layout(path: Path | str, stack: Stack, dtype: np.dtype) -> None:
+    """Raise an `InputError` if OME-Zarr does not support the axes of a stack."""
+    StoreLayout.of(stack)

@@ -19,6 +19,19 @@ PIXELS = "pixel"
 """Unit of sizes that are relative to those of another image."""
 
 
+def _is_ome(path: Path) -> bool:
+    return path.name.lower().endswith((".ome.tif", ".ome.tiff"))
+
+
+def check_tiff(path: Path, stack: Stack, dtype: np.dtype) -> None:
+    """Raise an `InputError` if OME-TIFF is asked for and cannot hold the type of the pixels."""
+    if _is_ome(path) and dtype.name not in OME_TYPES:
+        raise InputError(
+            f"OME-TIFF cannot hold pixels of type {dtype}; ask for another type of the "
+            "result, such as float32, or write .ome.zarr or .tif."
+        )
+
+
 class TiffWriter(FlatWriter):
     """Writes an uncompressed TIFF: OME-TIFF by suffix, else for ImageJ if it supports the image.
 
@@ -32,18 +45,13 @@ class TiffWriter(FlatWriter):
     Raises
     ------
     InputError
-        If OME-TIFF cannot hold the type.
+        If TIFF cannot hold the axes.
     OutputError
         If the path cannot be written.
     """
 
     def __init__(self, path: Path, stack: Stack, dtype: np.dtype, *, overwrite: bool):
-        is_ome = path.name.lower().endswith((".ome.tif", ".ome.tiff"))
-        if is_ome and dtype.name not in OME_TYPES:
-            raise InputError(
-                f"OME-TIFF cannot hold pixels of type {dtype}; ask for another type of the "
-                "result, such as float32, or write .ome.zarr or .tif."
-            )
+        is_ome = _is_ome(path)
         super().__init__(path, stack, overwrite=overwrite)
         dtype = dtype.newbyteorder("=")
         in_order = not is_ome and stack.source_axes and not stack.is_rgb

@@ -15,7 +15,7 @@ from napari_clip_denoise.gui.model_list import model_list
 from napari_clip_denoise.gui.panel.base import TaskPanel, in_a_row
 from napari_clip_denoise.gui.parts.learning_plot import LearningPlot
 from napari_clip_denoise.gui.workers.fine_tune import Begun, Message, fine_tune_steps
-from napari_clip_denoise.models.library import install, place
+from napari_clip_denoise.models.library import install, place_of_new
 from napari_clip_denoise.training.finetune.progress import Control, Learning, decibels
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class FineTuneWidget(TaskPanel):
             return
         try:
             sources, settings = self.form.sources(), self.form.settings()
-            place(settings.name)
+            place_of_new(settings.name)
         except ClipDenoiseError as error:
             self.complain(error)
             return

@@ -9,7 +9,7 @@ from napari_clip_denoise.inference.engine.buffers import BufferPool
 from napari_clip_denoise.inference.engine.job import Job
 from napari_clip_denoise.inference.engine.neighbours.context import Context
 from napari_clip_denoise.inference.engine.planes import bands, from_network
-from napari_clip_denoise.inference.engine.tiles import Window
+from napari_clip_denoise.inference.engine.tiles import KeptTile, Window, kept_share
 from napari_clip_denoise.inference.engine.values import cast
 from napari_clip_denoise.inference.timing import Profile, stage
 
@@ -59,12 +59,15 @@ class Prediction:
         Raw values of the region.
     change : numpy.ndarray
         (M images, channels, Y, X), float32: denoised minus noisy values on the network's scale.
+    kept : tuple of KeptTile
+        Tiles in which nothing varies, so that they were not denoised.
     """
 
     job: Job
     region: Region
     given: RegionInput
     change: np.ndarray
+    kept: tuple[KeptTile, ...] = ()
 
     @property
     def n_hot(self) -> int:
@@ -121,11 +124,17 @@ def _apply(prediction: Prediction, strength: float, buffers: BufferPool) -> np.n
     exact_type = np.result_type(values.dtype, np.float32)
     native = values.dtype.newbyteorder("=")
     has_long_integers = native in (np.int64, np.uint64) and native == job.dtype.newbyteorder("=")
+    per_plane = len(prediction.change) // max(1, len(values))
+    y, x = region[len(job.stack.leading_shape) :][:2]
     for plane, mapping in enumerate(job.mappings_of(region)):
+        images = range(plane * per_plane, (plane + 1) * per_plane)
+        kept = kept_share(prediction.kept, images, (y, x)) if mapping.anscombe else None
         for rows in bands(colours.shape):
             exact = values[plane, rows].astype(exact_type)
             raw_change = mapping.denormalize_change(
-                colours[plane, rows], normalized_change[plane, rows]
+                colours[plane, rows],
+                normalized_change[plane, rows],
+                None if kept is None else kept[rows],
             )
             if job.lines:
                 raw_change += colours[plane, rows] - exact[..., :3]
@@ -143,8 +152,8 @@ def _apply(prediction: Prediction, strength: float, buffers: BufferPool) -> np.n
             _keep_finite(exact, values[plane, rows])
             result[plane, rows] = cast(exact, job.dtype)
             if has_long_integers:
-                kept = exact == values[plane, rows].astype(exact_type)
-                np.copyto(result[plane, rows], values[plane, rows], where=kept)
+                is_same = exact == values[plane, rows].astype(exact_type)
+                np.copyto(result[plane, rows], values[plane, rows], where=is_same)
     return result.reshape([part.stop - part.start for part in region])
 
 

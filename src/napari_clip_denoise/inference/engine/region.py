@@ -24,7 +24,7 @@ from napari_clip_denoise.inference.engine.neighbours.context import (
 )
 from napari_clip_denoise.inference.engine.planes import bands, noise_levels, to_network
 from napari_clip_denoise.inference.engine.prediction import Prediction, RegionInput
-from napari_clip_denoise.inference.engine.tiles import Tile, Window, sum_changes
+from napari_clip_denoise.inference.engine.tiles import KeptTile, Tile, Window, sum_changes
 from napari_clip_denoise.inference.engine.tiling import AxisTile
 from napari_clip_denoise.inference.engine.values import fill_missing, missing_in
 from napari_clip_denoise.inference.progress import CancelToken
@@ -104,6 +104,7 @@ def predict_region(
             planes /= 2
             if on_planes is not None:
                 on_planes(planes)
+        kept: list[KeptTile] = []
         planes_per_tile = planes / (len(window.images) * len(window.tiles))
         change = sum_changes(
             job,
@@ -112,13 +113,14 @@ def predict_region(
             buffers,
             cancel=cancel,
             on_tiles=(lambda n: on_planes(n * planes_per_tile)) if on_planes else None,
+            kept=kept,
         )
         if given.context is not None:
             averaged, noisy = _cut(window, (y, x)), _cut(given.window, (y, x))
             for total, mean, own in zip(change, averaged, given.context.own, strict=True):
                 total += mean - noisy[own]
             buffers.release(window.images)
-    return Prediction(job, region, given.for_result(), change)
+    return Prediction(job, region, given.for_result(), change, tuple(kept))
 
 
 def read_region(

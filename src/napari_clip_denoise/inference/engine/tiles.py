@@ -24,6 +24,12 @@ MEAN_WIDTH = 16.0
 Tile = tuple[AxisTile, AxisTile]
 """Rows and columns of a tile."""
 
+KeptTile = tuple[int, Tile]
+"""Number of an image, and one of its tiles that was not denoised."""
+
+ALMOST_ALL = 1 - 1e-5
+"""Sum of weights that is 1 but for rounding."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -60,6 +66,7 @@ def sum_changes(
     *,
     cancel: CancelToken | None = None,
     on_tiles: Callable[[int], None] | None = None,
+    kept: list[KeptTile] | None = None,
 ) -> np.ndarray:
     """Run tiles in batches and return the weighted sum of the network's changes.
 
@@ -77,6 +84,9 @@ def sum_changes(
         Token that is checked before each batch and within the network.
     on_tiles : callable, optional
         Called with the number of tiles finished since the last call.
+    kept : list of KeptTile, optional
+        Receives the tiles in which nothing varies. They are not passed to the network, and their
+        change is 0.
 
     Returns
     -------
@@ -94,7 +104,11 @@ def sum_changes(
         if group:
             if cancel is not None:
                 cancel.check()
-            running.append(_start(job, window, group, buffers, cancel))
+            batch = _start(job, window, group, buffers, cancel)
+            running.append(batch)
+            if kept is not None and len(batch.varying) < len(group):
+                varying = set(batch.varying)
+                kept += [entry for i, entry in enumerate(group) if i not in varying]
         if not running:
             return total
         if len(running) > BATCHES_AHEAD or not group:
@@ -102,6 +116,38 @@ def sum_changes(
             _collect(finished, window, total, part, buffers)
             if on_tiles is not None:
                 on_tiles(len(finished.group))
+
+
+def kept_share(
+    kept: Sequence[KeptTile], images: range, part: tuple[slice, slice]
+) -> np.ndarray | None:
+    """Return how much of each pixel was not denoised, as the weights of the kept tiles.
+
+    Parameters
+    ----------
+    kept : sequence of KeptTile
+        Tiles that `sum_changes` kept.
+    images : range
+        Images of a plane: one, or one for each of its samples.
+    part : (slice, slice)
+        Rows and columns of the plane to return.
+
+    Returns
+    -------
+    numpy.ndarray or None
+        (Y, X, images), float32, from 0 to 1; None if all was denoised.
+    """
+    found = [(image, tile) for image, tile in kept if image in images]
+    if not found:
+        return None
+    total = np.zeros((len(images), *(along.stop - along.start for along in part)), np.float32)
+    for image, tile in found:
+        size = tuple(along.stop - along.start for along in tile)
+        number = images.index(image)
+        all_of_it = np.broadcast_to(np.float32(1), (1, *size))
+        _add(total[number : number + 1], all_of_it, tile, part)
+    total[total > ALMOST_ALL] = 1
+    return np.moveaxis(total, 0, -1)
 
 
 @dataclass(frozen=True)

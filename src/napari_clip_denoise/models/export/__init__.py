@@ -15,6 +15,22 @@ SUFFIXES: dict[Format, str] = {"safetensors": ".safetensors", "onnx": ".onnx", "
 """File suffix of each format."""
 
 
+def format_for(target: Path, format: str | None = None) -> Format:  # noqa: A002
+    """Return the format of an exported file: the given one, or the one that its suffix means.
+
+    Raises
+    ------
+    InputError
+        If the format is unknown.
+    """
+    if format is None:
+        by_suffix = {suffix: known for known, suffix in SUFFIXES.items()}
+        return by_suffix.get(target.suffix, "safetensors")
+    if format not in SUFFIXES:
+        raise InputError(f"There is no format '{format}'; give one of: {', '.join(SUFFIXES)}.")
+    return format
+
+
 @door
 def export_model(
     name: str | Path,
@@ -38,7 +54,7 @@ def export_model(
         see `napari_clip_denoise.models.export.onnx.onnx_bytes`; or a package of the BioImage Model
         Zoo. By default it is inferred from the suffix of `target`, else ``"safetensors"``.
     authors : sequence of str
-        Authors of the model, for a package of the zoo.
+        Authors of the model, for a package of the zoo, which publishes none without.
     clip_weights : str or Path, optional
         See `load`.
     overwrite : bool
@@ -59,11 +75,7 @@ def export_model(
         If the file exists, or cannot be written.
     """
     target = Path(target)
-    if format is None:
-        by_suffix = {suffix: known for known, suffix in SUFFIXES.items()}
-        format = by_suffix.get(target.suffix, "safetensors")  # noqa: A001
-    if format not in SUFFIXES:
-        raise InputError(f"There is no format '{format}'; give one of: {', '.join(SUFFIXES)}.")
+    format = format_for(target, format)  # noqa: A001
     if target.suffix != SUFFIXES[format]:
         target = target.with_name(target.name + SUFFIXES[format])
     if target.exists() and not overwrite:

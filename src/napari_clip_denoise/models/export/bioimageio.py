@@ -42,6 +42,11 @@ Take noisy images whose clean counterparts are known, such as the mean of many f
 and compare PSNR and SSIM before and after. Look at noisy minus denoised, too: it must hold noise
 and no structure. Scores above were measured with the plugin napari-clip-denoise.
 """
+NO_AUTHOR = (
+    "The package names no author: programs run it, but the BioImage Model Zoo wants at least one "
+    "before it publishes a model; for that, export it again with --author NAME (authors= in "
+    "Python)."
+)
 BLIND = (
     " The plugin tells this network how strong the noise is, so it removes it better than the "
     "package, in which the noise level is unknown."
@@ -65,7 +70,8 @@ def write_bioimageio(model: Model, path: Path, authors: Sequence[str] = ()) -> N
     path : Path
         The package, ending in ``.zip``.
     authors : sequence of str
-        Names of the model's authors; the zoo requires at least one.
+        Names of the model's authors. The format allows a package without any, but the zoo publishes
+        none, so a warning says how to name them.
 
     Raises
     ------
@@ -81,6 +87,8 @@ def write_bioimageio(model: Model, path: Path, authors: Sequence[str] = ()) -> N
     ):
         warnings.filterwarnings("ignore", "Found mapping with 'source'")
         save_bioimageio_package(_describe(model, Path(name), authors), output_path=path)
+    if not authors:
+        warnings.warn(NO_AUTHOR, stacklevel=1)
 
 
 def _describe(model: Model, folder: Path, authors: Sequence[str]) -> Any:

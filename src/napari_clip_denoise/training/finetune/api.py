@@ -9,8 +9,9 @@ from lightning_fabric import Fabric
 from lightning_fabric.utilities import rank_zero_only
 from torch import Tensor
 
-from napari_clip_denoise.errors import Cancelled, InputError, door
+from napari_clip_denoise.errors import Cancelled, door
 from napari_clip_denoise.network.inference import predict
+from napari_clip_denoise.training.finetune.check import check_fine_tuning
 from napari_clip_denoise.training.finetune.loop import AsInUse, FineTuning, OnProgress
 from napari_clip_denoise.training.finetune.plan import make_plan
 from napari_clip_denoise.training.finetune.progress import Control
@@ -83,10 +84,7 @@ def fine_tune(
     >>> install(result.model)  # doctest: +SKIP
     """
     settings = settings or make_fine_tune_settings(**values)
-    if settings.batch % settings.devices:
-        raise InputError(
-            f"A batch of {settings.batch} cannot be shared by {settings.devices} devices."
-        )
+    check_fine_tuning(settings)
     parent, has_decoder = starting_model(settings, clip_weights)
     control = control or Control()
     in_use = AsInUse(parent.denoiser)
