@@ -34,7 +34,7 @@ def noisy(clean):
 
 def weigh_moved(own, other, variance):
     """Count a little what was moved, wherever it is known, and nothing else."""
-    weight = 0.12 * torch.ones_like(own.structure)
+    weight = 0.35 * torch.ones_like(own.structure)
     if other.moved is not None:
         weight = 0 * weight
     return weight if other.known is None else weight * other.known, 8 * weight
