@@ -25,8 +25,9 @@ from napari_clip_denoise import load
 from napari_clip_denoise.formats import open_stack
 from napari_clip_denoise.images.regions import whole
 from napari_clip_denoise.network import fusion
+from napari_clip_denoise.network.blur import smooth
 from napari_clip_denoise.network.denoiser import Denoiser
-from napari_clip_denoise.network.fusion import GuidedPlane, smooth
+from napari_clip_denoise.network.fusion import GuidedPlane
 
 SIDE, BATCH = 96, 3
 SIGMA = (0.03, 0.25)
@@ -49,10 +50,10 @@ class Weights(nn.Module):
         nn.init.zeros_(self.last.bias)
 
     def forward(
-        self, own: GuidedPlane, other: GuidedPlane, variance: Tensor
+        self, own: GuidedPlane, other: GuidedPlane, variance: Tensor, wide: float = 1.0
     ) -> tuple[Tensor, Tensor]:
         """Return the weight of a neighbour, as `fusion.weigh` does."""
-        first, around = formula(own, other, variance)
+        first, around = formula(own, other, variance, wide)
         first = first.clamp(1e-3, 1 - 1e-3)
         ratio = (other.guide - own.guide).square().mean(0, keepdim=True) / variance
         seen = [

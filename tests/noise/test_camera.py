@@ -30,6 +30,7 @@ def test_white_noise_is_found_white(clean):
     found = estimate_correlation([noisy])
     assert found.is_white
     assert abs(found.horizontal) < 0.05
+    assert found.wide == pytest.approx(1, abs=0.3)
     assert found.seen_by_high_pass == pytest.approx(1, abs=0.1)
 
 
@@ -45,6 +46,9 @@ def test_correlation_and_variance_of_blurred_noise(clean, width):
     estimate = estimate_noise([noisy])
     variance = estimate.variance(noisy.mean()) / found.seen_by_high_pass
     assert variance == pytest.approx(0.04, rel=0.25)
+    means = truth[:990, :990].reshape(33, 30, 33, 30).mean((1, 3))
+    assert found.wide == pytest.approx(900 * means.var(), rel=0.35)
+    assert ChannelSample(as_stack(noisy)).noise(None).wide == pytest.approx(found.wide, rel=0.01)
 
 
 @pytest.mark.parametrize("density", [0.03, 0.1])

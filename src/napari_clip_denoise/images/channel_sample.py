@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -136,7 +137,7 @@ class ChannelSample:
         if self._stack.is_rgb and not correlation.is_white:
             return None
         seen = float(np.clip(correlation.seen_by_high_pass, LEAST_SEEN, 1))
-        return found.scaled(seen**-correlation.certainty)
+        return replace(found.scaled(seen**-correlation.certainty), wide=correlation.wide)
 
     @cached_property
     def _middles(self) -> list[np.ndarray]:

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from napari_clip_denoise.network.blur import block_means, smooth, smooth_blocks, spread
+
 MARGIN = 152
 """Distance in pixels beyond which nothing changes the mean at a pixel and its noise level; a
 multiple of `BLOCK`."""
@@ -84,7 +86,11 @@ class GuidedPlane:
 
 
 def fuse(
-    own: GuidedPlane, neighbours: Sequence[GuidedPlane], level: Tensor, least_level: float
+    own: GuidedPlane,
+    neighbours: Sequence[GuidedPlane],
+    level: Tensor,
+    least_level: float,
+    wide: float = 1.0,
 ) -> tuple[Tensor, Tensor]:
     """Average a plane with its neighbours where they agree.
 
@@ -99,6 +105,8 @@ def fuse(
         Standard deviation of the noise of `own` (1, Y, X), finite.
     least_level : float
         Least level to assume when guides are compared, above 0.
+    wide : float
+        Variance of wide means of the noise over that of independent noise, at least 1.
 
     Returns
     -------
@@ -110,16 +118,16 @@ def fuse(
     variance = level.clamp_min(least_level).square()
     weighted = []
     for other in neighbours:
-        weight, around = weigh(own, other, variance)
+        weight, around = weigh(own, other, variance, wide)
         noisy = other.noisy
         if other.moved is not None:
-            weight_moved, around_moved = weigh(own, other.moved, variance)
+            weight_moved, around_moved = weigh(own, other.moved, variance, wide)
             lead = weight_moved * around_moved - weight * around
             share = (0.5 + 0.5 * lead / CERTAIN).clamp(0, 1)
             weight = torch.lerp(weight, weight_moved, share)
             noisy = torch.lerp(noisy, other.moved.noisy, share.expand_as(noisy))
         weighted.append((weight, noisy))
-    change, share = average(own.noisy, weighted, variance)
+    change, share = average(own.noisy, weighted, wide * variance)
     return change, level * share.sqrt()
 
 
@@ -135,7 +143,8 @@ def average(
     weighted : sequence of tuple
         Weights (1, Y, X) from 0 to 1, and noisy values (channels, Y, X), of the others.
     variance : Tensor
-        Variance of the noise of each, (1, Y, X), above 0.
+        Variance of the noise of each, (1, Y, X), above 0; of noise that pixels share, that of wide
+        means times their pixels.
 
     Returns
     -------
@@ -154,20 +163,20 @@ def average(
     share = 1 / total
     noise = (squares + (total - 1).square()) * share.square() * variance
     change -= (1 - share) * _wide_difference(change, 1 - share, noise)
-    return change, _smooth_blocks(share, LEVEL_WIDTH, BLOCK // 2)
+    return change, smooth_blocks(share, LEVEL_WIDTH, BLOCK // 2)
 
 
 def _wide_difference(change: Tensor, counted: Tensor, noise: Tensor) -> Tensor:
     """Return how far neighbours differ from a plane in what is wide, where they count."""
-    widest = _smooth_blocks(torch.cat([change, counted]), OWN_WIDTH, BLOCK)
+    widest = smooth_blocks(torch.cat([change, counted]), OWN_WIDTH, BLOCK)
     parts = torch.cat([change, counted, noise / (4 * math.pi * CERTAIN_WIDTH**2)])
-    blocks = _blocks(parts, CERTAIN_WIDTH, BLOCK // 2)
+    blocks = block_means(parts, CERTAIN_WIDTH, BLOCK // 2)
     difference, count, noise = blocks.split([len(change), 1, 1])
     deviations = (difference.square().mean(0, keepdim=True) / noise.clamp_min(1e-12)).sqrt()
     strongest = functional.max_pool2d(deviations, 3, stride=1, padding=1)
     certain = ((strongest - CHANCE) / (MORE_THAN_CHANCE - CHANCE)).clamp(0, 1)
     narrower = torch.cat([difference / count.clamp_min(1e-6), certain])
-    narrower = _spread(narrower, BLOCK // 2, change)
+    narrower = spread(narrower, BLOCK // 2, change)
     return torch.lerp(widest[:-1] / widest[-1:].clamp_min(1e-6), narrower[:-1], narrower[-1:])
 
 
@@ -191,13 +200,15 @@ def agreement(own: GuidedPlane, other: GuidedPlane, variance: Tensor, kept: floa
     return _agree(own, other, variance, STRICT_STEEPNESS, kept)[0]
 
 
-def weigh(own: GuidedPlane, other: GuidedPlane, variance: Tensor) -> tuple[Tensor, Tensor]:
+def weigh(
+    own: GuidedPlane, other: GuidedPlane, variance: Tensor, wide: float = 1.0
+) -> tuple[Tensor, Tensor]:
     """Return the weight of a neighbour, and how far it agrees around.
 
     Parameters
     ----------
-    own, other, variance
-        See `agreement`.
+    own, other, variance, wide
+        See `agreement` and `fuse`.
 
     Returns
     -------
@@ -205,7 +216,7 @@ def weigh(own: GuidedPlane, other: GuidedPlane, variance: Tensor) -> tuple[Tenso
         (1, Y, X), from 0 to 1.
     """
     weight, around = _agree(own, other, variance, STEEPNESS)
-    return weight * _without_events(own, other, variance), around
+    return weight * _without_events(own, other, wide * variance), around
 
 
 def _without_events(own: GuidedPlane, other: GuidedPlane, variance: Tensor) -> Tensor:
@@ -214,7 +225,7 @@ def _without_events(own: GuidedPlane, other: GuidedPlane, variance: Tensor) -> T
     Guides miss some events that are hardly stronger than the noise. Their matched filter does not.
     """
     difference = other.noisy - own.noisy
-    haze = _smooth_blocks(difference, HAZE_WIDTH, BLOCK // 4)
+    haze = smooth_blocks(difference, HAZE_WIDTH, BLOCK // 4)
     filtered = smooth(difference, MATCHED_WIDTH) - haze
     share = (MATCHED_WIDTH**-2 + HAZE_WIDTH**-2) / (4 * math.pi)
     share -= 1 / (math.pi * (MATCHED_WIDTH**2 + HAZE_WIDTH**2))
@@ -234,8 +245,8 @@ def _agree(
     if other.known is not None:
         weight = weight * other.known
     contrast = (own.structure + other.structure + 1e-3 * variance).sqrt()
-    agreeing, contrasts = _blocks(torch.cat([weight * contrast, contrast]), AROUND_WIDTH, BLOCK)
-    around = _spread((agreeing / contrasts)[None], BLOCK, weight)
+    agreeing, contrasts = block_means(torch.cat([weight * contrast, contrast]), AROUND_WIDTH, BLOCK)
+    around = spread((agreeing / contrasts)[None], BLOCK, weight)
     return weight * (around / LEAST_AGREEMENT - 1).clamp(0, 1), around
 
 
@@ -269,38 +280,6 @@ def _difference(own: GuidedPlane, other: GuidedPlane, variance: Tensor) -> tuple
     return squared, ERROR_OF_GUIDE * relative * variance
 
 
-def smooth(planes: Tensor, width: float) -> Tensor:
-    """Blur planes (N, Y, X) by a Gaussian, with their border repeated."""
-    radius = math.ceil(3 * width)
-    steps = torch.arange(-radius, radius + 1, dtype=planes.dtype, device=planes.device)
-    kernel = torch.exp(-(steps**2) / (2 * width**2))
-    kernel /= kernel.sum()
-    padded = functional.pad(planes[:, None], (radius,) * 4, mode="replicate")
-    return functional.conv2d(
-        functional.conv2d(padded, kernel[None, None, :, None]), kernel[None, None, None]
-    )[:, 0]
-
-
 def _mean(planes: Tensor) -> Tensor:
     padded = functional.pad(planes[None], (EVENT_SIDE // 2,) * 4, mode="replicate")
     return functional.avg_pool2d(padded, EVENT_SIDE, stride=1)[0]
-
-
-def _smooth_blocks(planes: Tensor, width: float, block: int) -> Tensor:
-    """Blur planes (N, Y, X) by a wide Gaussian, applied to the means of blocks."""
-    return _spread(_blocks(planes, width, block), block, planes)
-
-
-def _blocks(planes: Tensor, width: float, block: int) -> Tensor:
-    """Return the blurred means of blocks, (N, blocks, blocks)."""
-    height, columns = planes.shape[-2:]
-    padding = (0, -columns % block, 0, -height % block)
-    padded = functional.pad(planes[None], padding, mode="replicate")
-    return smooth(functional.avg_pool2d(padded, block)[0], width / block)
-
-
-def _spread(blocks: Tensor, block: int, planes: Tensor) -> Tensor:
-    """Interpolate the values of blocks at the pixels of planes."""
-    height, columns = planes.shape[-2:]
-    spread = functional.interpolate(blocks[None], scale_factor=block, mode="bilinear")[0]
-    return spread[:, :height, :columns]

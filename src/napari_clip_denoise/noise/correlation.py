@@ -95,6 +95,11 @@ class NoiseCorrelation:
         """True if adjacent pixels have no noticeable correlation."""
         return self.extent == (0, 0)
 
+    @property
+    def wide(self) -> float:
+        """Variance of the mean of many pixels over that of independent noise, as far as certain."""
+        return 1 + self.certainty * max(0.0, float(self.table.sum()) - 1)
+
     def colour(self, white: np.ndarray) -> np.ndarray:
         """Filter white noise (..., Y, X) of variance 1 to have this correlation and variance 1."""
         if self.is_white:

@@ -1,7 +1,7 @@
 """Estimation of the noise variance as a function of the value, from noisy images alone."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -36,10 +36,13 @@ class NoiseVariance:
         Slope of the variance over the value, in raw units per photon; 0 if it is constant.
     intercept : float
         Variance at the raw value 0; negative if the camera adds an offset.
+    wide : float
+        Variance of the mean of many pixels over what it would be if their noise were independent.
     """
 
     gain: float
     intercept: float
+    wide: float = field(default=1.0, kw_only=True)
 
     def variance(self, values: np.ndarray) -> np.ndarray:
         """Return the variance at the given raw values, at least 0."""
@@ -47,7 +50,7 @@ class NoiseVariance:
 
     def scaled(self, factor: float) -> "NoiseVariance":
         """Return noise with `factor` times the variance."""
-        return NoiseVariance(factor * self.gain, factor * self.intercept)
+        return NoiseVariance(factor * self.gain, factor * self.intercept, wide=self.wide)
 
 
 @dataclass(frozen=True, eq=False)

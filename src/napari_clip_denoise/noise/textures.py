@@ -6,6 +6,8 @@ import numpy as np
 
 CHECKERS = {1: 0.6, 2: 0.1, 3: 0.1, 4: 0.1, 8: 0.1}
 """Sides of the squares of a checkerboard, and how often they are drawn."""
+FINEST_LINES = 0.5
+"""Fraction of the lines that are one pixel wide and one pixel apart."""
 PERIODS = (2.0, 24.0)
 LEAVES = 120
 PIXELATED = 0.3
@@ -24,7 +26,7 @@ def texture(size: int, rng: np.random.Generator) -> np.ndarray:
         Random number generator.
     """
     kind: Callable[[int, np.random.Generator], np.ndarray] = rng.choice(
-        np.array([checker, grating, lines, glyphs, dead_leaves]), p=[0.4, 0.15, 0.1, 0.1, 0.25]
+        np.array([checker, grating, lines, glyphs, dead_leaves]), p=[0.3, 0.15, 0.2, 0.1, 0.25]
     )
     contrast = np.exp(rng.uniform(np.log(0.1), 0))
     return (rng.uniform(0, 1 - contrast) + contrast * kind(size, rng)).astype(np.float32)
@@ -49,7 +51,8 @@ def grating(size: int, rng: np.random.Generator) -> np.ndarray:
 
 def lines(size: int, rng: np.random.Generator) -> np.ndarray:
     """Draw parallel lines of 1 to 3 pixels along the rows."""
-    width, gap = rng.integers(1, 4), rng.integers(1, 9)
+    is_finest = rng.random() < FINEST_LINES
+    width, gap = (1, 1) if is_finest else (rng.integers(1, 4), rng.integers(1, 9))
     profile = (np.arange(size) + rng.integers(0, 24)) % (width + gap) < width
     return np.repeat(profile[:, np.newaxis], size, axis=1).astype(np.float32)
 

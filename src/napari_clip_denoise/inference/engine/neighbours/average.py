@@ -123,6 +123,7 @@ class _Planes:
                 [self._beside(own, image) for image in around],
                 self._tensor(self._guides.window.levels[own, :, *self._inside]),  # type: ignore[index]
                 self._context.least_levels[own],
+                self._context.wide[own],
             )
             return change.cpu().numpy(), level.cpu().numpy()
 

@@ -26,6 +26,8 @@ class Context:
         (M images, 1, Y, X), 0 where values were filled in, else 1; None if nowhere.
     least_levels : list of float
         Least noise level of each image when guides are compared; NaN if it is unknown.
+    wide : list of float
+        Variance of wide means of each image's noise over that of independent noise.
     shifts : dict
         Pixels along Y and X from a place in an image of the region to the same structure in a
         neighbour, by the numbers of both; (0, 0) where there is no entry.
@@ -35,6 +37,7 @@ class Context:
     own: list[int]
     known: np.ndarray | None
     least_levels: list[float]
+    wide: list[float]
     shifts: dict[tuple[int, int], Shift]
 
 
@@ -75,10 +78,12 @@ def context_of(
         all(part.start <= i < part.stop for i, part in zip(place, region[:n_leading], strict=True))
         for place in planes
     ]
+    mappings = list(job.mappings_of(extended))
     least = [
         LEAST_LEVEL * float(mapping.noise_level(np.array((mapping.low + mapping.high) / 2)))
-        for mapping in job.mappings_of(extended)
+        for mapping in mappings
     ]
+    wide = [1.0 if mapping.noise is None else mapping.noise.wide for mapping in mappings]
     images = list(product(range(len(planes)), range(per_plane)))
     positions = [(*planes[plane], number) for plane, number in images]
     own = [i for i, (plane, _) in enumerate(images) if is_own[plane]]
@@ -87,6 +92,7 @@ def context_of(
         own=own,
         known=known,
         least_levels=[least[plane] for plane, _ in images],
+        wide=[wide[plane] for plane, _ in images],
         shifts=_shifts(job, positions, own) if job.drift else {},
     )
 
