@@ -1,15 +1,13 @@
 """An encoder that is trained by itself to resist noise, against one trained with its decoder.
 
-In ``tests``: ``python -m benchmarks.encoder_trial --help``. The encoder sees two noisy views of
-each patch. Its features shall agree (invariance), vary from place to place and differ from each
-other (variance and covariance; VICReg, Bardes et al., ICLR 2022), and a linear read-out of them
-shall give the clean pixels. Then decoders are trained on it and on others, on noise of one level
-and on all kinds, with F0 as it is or disturbed. All networks are blind to the noise level.
+In ``tests``: ``python -m benchmarks.encoder_trial --help``. After the encoder
+(`self_taught.py`), decoders are trained on it and on others, on noise of one level and on all
+kinds, with F0 as it is or disturbed. All networks are blind to the noise level.
 """
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +16,8 @@ import torch
 import typer
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.nn import functional
 
+from benchmarks.self_taught import SelfTaught
 from napari_clip_denoise.evaluation.features import feature_similarity
 from napari_clip_denoise.evaluation.scores.evaluate import evaluate
 from napari_clip_denoise.evaluation.scores.report import markdown_table
@@ -28,6 +26,7 @@ from napari_clip_denoise.network.denoiser import Denoiser
 from napari_clip_denoise.network.encoder import Encoder
 from napari_clip_denoise.training.data.noise_synthesis import corrupt
 from napari_clip_denoise.training.data.settings import ImageGroup, Noise
+from napari_clip_denoise.training.data.synthetic_patches import SyntheticPatches
 from napari_clip_denoise.training.pretrain.encoders import calibrate, random_encoder
 from napari_clip_denoise.training.pretrain.fit import trained_denoiser, training_patches
 from napari_clip_denoise.training.pretrain.losses import LOSSES
@@ -40,10 +39,8 @@ SHAPE = EncoderConfig((2, 2, 2), 24, in_channels=1)
 NETWORK = DenoiserConfig(
     SHAPE, 1, (80, 64, 48, 44), align_corners=False, residual=True, decoder_stride=2
 )
-SIDES = (2, 4, 8, 16)
-PLACES = 2048
-INVARIANCE, VARIANCE, COVARIANCE, PIXELS = 1.0, 1.0, 0.04, 10.0
 ALIVE = 0.01
+RATE, ENCODER_RATE = 2e-3, 5e-3
 DISTURBED = 0.3
 """Fraction of the patches of whose F0 the decoder sees little or nothing."""
 NOISES = ("gaussian", "spatial-55", "poisson-3.5", "salt-pepper-0.02", "speckle-0.04")
@@ -51,69 +48,13 @@ Views = tuple[Tensor, Tensor, Tensor]
 """Two noisy views and the clean patches, each (N, 1, H, W)."""
 
 
-class Readout(nn.Module):
-    """Linear predictions of the clean pixels of a place from each feature, and from all."""
-
-    def __init__(self, channels: tuple[int, ...]):
-        super().__init__()
-        self.single = nn.ModuleList(
-            nn.Conv2d(n, side**2, 1) for n, side in zip(channels, SIDES, strict=True)
-        )
-        self.joint = nn.Conv2d(sum(channels), SIDES[0] ** 2, 1)
-
-    def error(self, features: list[Tensor], clean: Tensor) -> Tensor:
-        """Return the sum of the root mean square errors of all predictions."""
-        size = features[0].shape[2:]
-        joined = torch.cat([functional.interpolate(f, size) for f in features], dim=1)
-        predictions = [head(f) for head, f in zip(self.single, features, strict=True)]
-        pairs = zip([*predictions, self.joint(joined)], [*SIDES, SIDES[0]], strict=True)
-        errors = [functional.pixel_unshuffle(clean, side) - p for p, side in pairs]
-        return torch.stack([e.float().square().mean().sqrt() for e in errors]).sum()
-
-
-class SelfTaught(nn.Module):
-    """The encoder and its read-out; returns the loss of a batch."""
-
-    def __init__(self, encoder: Encoder):
-        super().__init__()
-        self.encoder = encoder
-        self.readout = Readout(encoder.config.feature_channels)
-
-    def forward(self, one: Tensor, other: Tensor, clean: Tensor) -> Tensor:
-        """Return the loss of two views (N, 1, H, W) of clean patches."""
-        features = self.encoder(torch.cat([one, other]))
-        loss = PIXELS * self.readout.error(features, torch.cat([clean, clean]))
-        for feature in features:
-            vectors = feature.float().flatten(2).transpose(1, 2)
-            a, b = (half.flatten(0, 1) for half in vectors.chunk(2))
-            chosen = torch.randperm(len(a))[:PLACES]
-            loss = loss + vicreg(a[chosen], b[chosen])
-        return loss
-
-
-def vicreg(a: Tensor, b: Tensor) -> Tensor:
-    """Return the loss of the features (n, channels) of two views of the same places.
-
-    Deviations are to be 1, as they are after calibration. (Features in relation to their own
-    deviation would be drawn to 0, where they say nothing.)
-    """
-    loss = INVARIANCE * (a - b).square().mean()
-    for view in (a, b):
-        centred = view - view.mean(dim=0)
-        covariance = centred.T @ centred / (len(view) - 1)
-        deviation = (covariance.diagonal() + 1e-4).sqrt()
-        others = covariance.square().sum() - covariance.diagonal().square().sum()
-        loss = loss + VARIANCE / 2 * (1 - deviation).clamp_min(0).mean()
-        loss = loss + COVARIANCE / 2 * others / len(covariance)
-    return loss
-
-
-def recipe_of(name: str, noise: Noise, steps: int, *, batch: int, crop: int) -> Recipe:
+def recipe_of(
+    name: str, noise: Noise, steps: int, *, batch: int, crop: int, rate: float = RATE
+) -> Recipe:
     """Return the recipe of the blind `compact`, shortened, with the given noise."""
     base = load_recipe("compact")
-    settings = {"steps": steps, "batch": batch, "crop": crop, "learning_rate": 1e-3,
-                "optimiser": "adamw",
-                "cool_down": 0.6, "warm_up": 100, "init_weight": 0.0, "average_decay": 0.995,
+    settings = {"steps": steps, "batch": batch, "crop": crop, "learning_rate": rate,
+                "cool_down": 0.6, "warm_up": 20, "init_weight": 0.0, "average_decay": 0.99,
                 "checkpoint_every": steps, "augmentation_level": 0.025, "alive": 0.0}  # fmt: skip
     return base.model_copy(
         update={
@@ -132,20 +73,18 @@ def recipe_of(name: str, noise: Noise, steps: int, *, batch: int, crop: int) -> 
 
 
 def fabric() -> Fabric:
-    """Return one core in single precision."""
-    made = Fabric(accelerator="cpu", devices=1, precision="32-true")
+    """Return one core whose convolutions are in bfloat16."""
+    made = Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
     made.launch()
     return made
 
 
 def self_taught(recipe: Recipe, data: Path) -> Encoder:
-    """Train an encoder by itself."""
+    """Train an encoder by itself, normalised by each batch; then freeze its statistics."""
     patches = training_patches(recipe, data)
     encoder = random_encoder(SHAPE, recipe.seed)
-    inputs = (torch.from_numpy(patches.batch(step)[0]) for step in range(8))
-    calibrate(encoder, inputs)
+    encoder.adapts = True
     encoder.set_trainable(True)
-    guard = RectifierGuard(encoder)
     network = SelfTaught(encoder)
 
     def draw(step: int) -> Views:
@@ -159,10 +98,17 @@ def self_taught(recipe: Recipe, data: Path) -> Encoder:
     trainer: Trainer[Views] = Trainer(
         fabric(), network, network, recipe.optimisation, seed=recipe.seed
     )
-    run(trainer, draw, lambda net, batch: net(*batch) + ALIVE * guard.penalty(), recipe)
+    run(trainer, draw, lambda net, batch: net(*batch), recipe)
     network.load_state_dict(trainer.average)
+    encoder.adapts = False
     encoder.set_trainable(False)
-    return encoder.eval()
+    calibrate(encoder.eval(), first_patches(patches))
+    return encoder
+
+
+def first_patches(patches: SyntheticPatches) -> Iterator[Tensor]:
+    """Return noisy patches to calibrate an encoder with."""
+    return (torch.from_numpy(patches.batch(step)[0]) for step in range(16))
 
 
 def with_decoder(
@@ -174,11 +120,12 @@ def with_decoder(
     denoiser = Denoiser(NETWORK, recipe.optimisation.augmentation_level)
     if encoder is None:
         denoiser.encoder = random_encoder(SHAPE, recipe.seed)
-        calibrate(denoiser.encoder, (torch.from_numpy(patches.batch(s)[0]) for s in range(8)))
+        calibrate(denoiser.encoder, first_patches(patches))
     else:
         denoiser.encoder.load_state_dict(encoder.state_dict())
     denoiser.encoder.set_trainable(encoder is None)
     guard = RectifierGuard(denoiser.encoder) if encoder is None else None
+    core = fabric()
 
     def draw(step: int) -> tuple[Tensor, Tensor, Tensor]:
         noisy, _, clean = patches.batch(step)
@@ -190,13 +137,14 @@ def with_decoder(
 
     def loss_of(network: nn.Module, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         noisy, seen, clean = batch
-        features = denoiser.augment(denoiser.encoder(noisy))
-        result = denoiser.decode(seen, [seen, *features])
+        with core.autocast():
+            features = denoiser.augment(denoiser.encoder(noisy))
+            result = denoiser.decode(seen, [seen, *features])
         loss = LOSSES["relative"](result.float(), noisy, clean)
         return loss + ALIVE * guard.penalty() if guard else loss
 
     trainer: Trainer[Views] = Trainer(
-        fabric(), denoiser, denoiser, recipe.optimisation, seed=recipe.seed
+        core, denoiser, denoiser, recipe.optimisation, seed=recipe.seed
     )
     run(trainer, draw, loss_of, recipe)
     return trained_denoiser(recipe, trainer.average)
@@ -231,9 +179,9 @@ def main(
     data: Annotated[Path, typer.Option(help="Folder with the folders natural and microscopy.")],
     test: Annotated[Path, typer.Option(help="Folder of clean images to score on.")],
     folder: Annotated[Path, typer.Option("--run", help="Folder for the models.")],
-    steps: Annotated[int, typer.Option(help="Steps of each decoder.")] = 1200,
-    encoder_steps: Annotated[int, typer.Option(help="Steps of the encoder by itself.")] = 2000,
-    joint_steps: Annotated[int, typer.Option(help="Steps of both trained together.")] = 3000,
+    steps: Annotated[int, typer.Option(help="Steps of each decoder.")] = 200,
+    encoder_steps: Annotated[int, typer.Option(help="Steps of the encoder by itself.")] = 600,
+    joint_steps: Annotated[int, typer.Option(help="Steps of both trained together.")] = 550,
     batch: Annotated[int, typer.Option(help="Patches of a batch.")] = 6,
     crop: Annotated[int, typer.Option(help="Side of a patch in pixels.")] = 128,
     limit: Annotated[int, typer.Option(help="Number of test images.")] = 8,
@@ -243,11 +191,13 @@ def main(
     every = load_recipe("compact").noise
     one = Noise(gaussian=1.0, sigma=(15 / 255, 15 / 255))
     size = {"batch": batch, "crop": crop}
-    alone = self_taught(recipe_of("self-taught", every, encoder_steps, **size), data)
+    alone = self_taught(
+        recipe_of("self-taught", every, encoder_steps, rate=ENCODER_RATE, **size), data
+    )
     joint = with_decoder(recipe_of("joint", every, joint_steps, **size), data, None)
     chance = random_encoder(SHAPE, 7)
     patches = training_patches(recipe_of("random", every, 1, **size), data)
-    calibrate(chance, (torch.from_numpy(patches.batch(step)[0]) for step in range(8)))
+    calibrate(chance, first_patches(patches))
     models, files = [], []
 
     def keep(recipe: Recipe, denoiser: Denoiser) -> None:
