@@ -9,7 +9,9 @@ from napari_clip_denoise.models.registry import load
 Y, X = np.mgrid[:256, :256]
 TEXTURES = {
     "checkers of 2 pixels": (X // 2 + Y // 2) % 2,
-    "lines of 1 pixel": X % 2,
+    "checkers of 1 pixel": (X + Y) % 2,
+    "lines of 1 pixel along columns": X % 2,
+    "lines of 1 pixel along rows": Y % 2,
     "lines of 3 pixels": Y // 3 % 2,
     "squares of 8 pixels": (X // 8 + Y // 8) % 2,
 }
@@ -27,7 +29,7 @@ def test_texture_14_times_the_noise_keeps_nine_tenths_of_its_contrast(name):
     pattern = clean - clean.mean()
     contrast = ((result - result.mean()) * pattern).sum() / np.square(pattern).sum()
     assert contrast == pytest.approx(1, abs=0.1)
-    assert result.mean() == pytest.approx(clean.mean(), rel=0.01)
+    assert result.mean() == pytest.approx(clean.mean(), rel=0.015)
     assert rms(result - clean) < 1.2 * rms(noisy - clean)
 
 
