@@ -52,7 +52,7 @@ def test_an_event_of_one_plane_keeps_what_the_plane_model_keeps(compact, cells):
     assert kept[1] > kept[0]
 
 
-@pytest.mark.parametrize(("peak", "most"), [(3, 0.02), (5, 0.01)])
+@pytest.mark.parametrize(("peak", "most"), [(3, 0.025), (5, 0.01)])
 def test_a_faint_spot_of_the_neighbours_leaves_hardly_a_ghost(compact, cells, peak, most):
     found = []
     for seed in range(3):
@@ -99,4 +99,4 @@ def test_faint_smooth_planes_that_have_nothing_in_common_lose_hardly_anything(co
     fields = [gaussian_filter(rng.normal(size=SHAPE), 12, mode="wrap") for _ in range(5)]
     planes = [0.4 + 0.3 * SIGMA * field / field.std() for field in fields]
     errors = [np.square(denoised(planes, compact, k) - np.stack(planes)).mean() for k in (0, 1)]
-    assert 10 * np.log10(errors[1] / errors[0]) < 0.1
+    assert 10 * np.log10(errors[1] / errors[0]) < 0.25
