@@ -84,6 +84,7 @@ WRONG = {
     "evaluate --data . --baseline magic": "magic",
     "evaluate --data . --model nobody": "nobody",
     "evaluate --data . --device gpu": "gpu",
+    "evaluate --data . --model compact --card nowhere/a.safetensors": "no folder nowhere",
     "train nothing.yaml --data . --run run": "nothing",
     "models show nobody": "nobody",
     "models delete nobody --yes": "nobody",

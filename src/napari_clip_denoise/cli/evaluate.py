@@ -67,6 +67,7 @@ def evaluate(
     import sys
 
     from napari_clip_denoise.evaluation.scores.evaluate import evaluate as run
+    from napari_clip_denoise.formats.base import check_folder
     from napari_clip_denoise.models.folder import DEFAULT_MODEL
     from napari_clip_denoise.models.registry import load
 
@@ -78,6 +79,8 @@ def evaluate(
         raise InputError("There is no model to write scores on; give one with --model.")
     if card is not None and self_ensemble:
         raise InputError("A card holds the scores of single runs; leave out --self-ensemble.")
+    if card is not None:
+        check_folder(card)
     refuse_unused(bool(models), "models", self_ensemble=self_ensemble)
     result = run(
         models,

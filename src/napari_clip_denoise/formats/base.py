@@ -227,6 +227,11 @@ def check_path(path: Path, sources: set[Path], *, overwrite: bool) -> None:
             f"{path} contains files that this program did not write and is not replaced; give "
             "another name."
         )
+    check_folder(path)
+
+
+def check_folder(path: Path) -> None:
+    """Check that the folder of a path exists and can be written."""
     if not path.parent.is_dir():
         raise OutputError(f"There is no folder {path.parent}; make it first.")
     if not os.access(path.parent, os.W_OK):
