@@ -32,7 +32,7 @@ def noisy(clean):
     return (clean + np.random.default_rng(0).normal(0, 0.1, clean.shape)).astype(np.float32)
 
 
-def weigh_moved(own, other, variance):
+def weigh_moved(own, other, variance, wide):
     """Count a little what was moved, wherever it is known, and nothing else."""
     weight = 0.35 * torch.ones_like(own.structure)
     if other.moved is not None:

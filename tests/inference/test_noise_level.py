@@ -138,7 +138,11 @@ def test_a_blind_model_keeps_its_records_and_refuses_a_number(tiny, image):
 
 def test_a_told_model_records_the_noise(told, image):
     job = prepare(as_stack(image), told, make_settings(device="cpu", noise_level=0.25))
-    assert fingerprint(job)["intensity"][0]["noise"] == {"gain": 0, "intercept": 0.0625}
+    assert fingerprint(job)["intensity"][0]["noise"] == {
+        "gain": 0,
+        "intercept": 0.0625,
+        "wide": 1.0,
+    }
 
 
 @pytest.mark.parametrize("text", ["loud", "-1", "nan"])

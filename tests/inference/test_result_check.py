@@ -41,14 +41,14 @@ def test_a_check_that_was_switched_off_leaves_no_trace(tmp_path, tiny):
     assert "check" not in kept(path)
 
 
-def test_python_warns_of_lost_structure_and_only_of_that():
-    with pytest.warns(UserWarning, match="[Ss]tructure was removed"):
-        denoise(CHECKERS, "compact", device="cpu")
+def test_python_warns_of_changed_structure_and_only_of_that(tiny):
+    with pytest.warns(UserWarning, match="Structure was added"):
+        denoise(CHECKERS, tiny, device="cpu")
     flat = np.random.default_rng(0).poisson(np.full((96, 96), 200.0)).astype(np.uint16)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         denoise(flat, "compact", device="cpu")
-        denoise(CHECKERS, "compact", device="cpu", check=False)
+        denoise(CHECKERS, tiny, device="cpu", check=False)
 
 
 def test_a_check_that_fails_does_not_cost_the_result(monkeypatch, tiny):
@@ -63,7 +63,9 @@ def test_a_check_that_fails_does_not_cost_the_result(monkeypatch, tiny):
 
 
 def test_planes_that_were_averaged_though_they_differ_are_told_and_others_are_not(monkeypatch):
-    clean = np.stack([fluorescence((128, 128), ("nuclei",), seed=seed) for seed in range(20, 24)])
+    clean = np.stack(
+        [fluorescence((128, 128), ("membranes",), seed=seed) for seed in range(20, 24)]
+    )
     noisy = (clean + np.random.default_rng(0).normal(0, 0.1, clean.shape)).astype(np.float32)
     settings = make_settings(device="cpu", context=1, noise_level=0.1, model="compact")
 
@@ -74,5 +76,5 @@ def test_planes_that_were_averaged_though_they_differ_are_told_and_others_are_no
 
     assert not verdict().is_flagged
     ones = torch.ones(1, *clean.shape[1:])
-    monkeypatch.setattr(fusion, "weigh", lambda own, other, variance: (ones, ones))
+    monkeypatch.setattr(fusion, "weigh", lambda *planes: (ones, ones))
     assert "the planes before and after show through" in verdict().sentence

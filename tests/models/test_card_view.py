@@ -42,7 +42,7 @@ def test_a_card_opens_with_its_purpose_and_scores_and_ends_with_its_history():
                 "licence",
                 "psnr (db)",
                 "trained on",
-                "last of three stages",
+                "last of five stages",
             )
         ]
         assert places == sorted(places)
